@@ -1,0 +1,71 @@
+"""`pga VERB …`: one verb per step of the pipeline. Only the chosen verb's module is imported, so help is fast."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+
+import pga
+from pga.errors import UserError
+
+VERBS = {
+    "fetch": "download and verify a data set's files",
+    "prepare": "turn downloaded files into one uint8 array",
+    "params": "print every run and coefficient with its origin",
+    "train": "train one run",
+    "sample": "draw images from a trained run",
+    "classifier": "train the small classifier whose features serve as a distance",
+    "reference": "statistics of real images in a feature space",
+    "evaluate": "distances and other metrics of samples",
+    "collect": "gather the metrics of all runs into one tidy CSV",
+    "table": "write a table of the paper as CSV, Markdown and LaTeX",
+    "figure": "draw a figure of the paper as PNG and PDF",
+}
+
+
+def parser_for(verb: str) -> argparse.ArgumentParser:
+    """The parser of one verb, taken from `pga.commands.<verb>`."""
+    module = importlib.import_module(f"pga.commands.{verb}")
+    parser = argparse.ArgumentParser(
+        prog=f"pga {verb}",
+        description=module.__doc__,
+        epilog=f"example:\n  {module.EXAMPLE}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    module.add_arguments(parser)
+    parser.set_defaults(run=module.run)
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one verb; returns the exit status (0 well, 1 the user can mend it, 2 wrong usage, 130 interrupted)."""
+    argv = sys.argv[1:] if argv is None else argv
+    if argv and argv[0] in VERBS:
+        verb = argv[0]
+        arguments = parser_for(verb).parse_args(argv[1:])
+        try:
+            status: int | None = arguments.run(arguments)
+            return status or 0
+        except UserError as error:
+            print(f"pga {verb}: error: {error}", file=sys.stderr)
+            return 1
+        except KeyboardInterrupt:
+            print(f"pga {verb}: interrupted; the same command continues", file=sys.stderr)
+            return 130
+    width = max(map(len, VERBS))
+    overview = argparse.ArgumentParser(
+        prog="pga",
+        description=pga.__doc__,
+        epilog="verbs:\n" + "\n".join(f"  {verb:<{width}}  {line}" for verb, line in VERBS.items()) + "\n\nexample:\n  pga train --help",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    overview.add_argument("--version", action="version", version=f"pga {pga.__version__}")
+    overview.add_argument("verb", choices=VERBS, metavar="VERB", help="one of the verbs below; `pga VERB --help` explains it")
+    overview.parse_args(argv[:1])
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

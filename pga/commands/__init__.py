@@ -1,0 +1,1 @@
+"""One module per verb of the command line: `add_arguments(parser)`, `run(arguments)`, and an `EXAMPLE`."""

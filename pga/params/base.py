@@ -1,0 +1,34 @@
+"""What all parameter types share: strictness, and the origin of every value."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+T = TypeVar("T")
+
+
+class Strict(BaseModel):
+    """A mapping in which an unknown key is an error, and which nothing changes once it is read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Origin(StrEnum):
+    """Where a value comes from."""
+
+    PAPER = "paper"  # the paper's text or tables
+    CODE = "code"  # the authors' released code
+    GHOSH = "ghosh"  # Ghosh et al. 2019, their released code
+    INFERRED = "inferred"  # nobody says; chosen here, with the reason beside it
+
+
+Sourced = tuple[T, Origin]
+"""A value and its origin, written `[0.06, code]` in YAML."""
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1)]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", description="lower case letters, digits and _, for paths")]

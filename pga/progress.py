@@ -1,0 +1,66 @@
+"""Progress of long work: a bar in a terminal, a plain line now and then in a log file."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+T = TypeVar("T")
+LINE_EVERY_S = 10.0
+
+
+class Progress:
+    """Counts `total` units of work under `title`. Use as a context manager; call `advance` per unit.
+
+    Args:
+        total: number of units.
+        title: what is being done, shown first.
+        unit: name of one unit, e.g. "step", "image", "B".
+        initial: units that were already done, when work is resumed.
+    """
+
+    def __init__(self, total: int, title: str, unit: str, initial: int = 0):
+        self.total, self.title, self.unit = total, title, unit
+        self.done = self.initial = initial
+        self.start = self.last_line = time.monotonic()
+        self.bar = None
+        if sys.stderr.isatty():
+            from tqdm import tqdm
+
+            self.bar = tqdm(total=total, desc=title, unit=unit, initial=initial, dynamic_ncols=True, unit_scale=unit == "B")
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self.bar is not None:
+            self.bar.close()
+        elif exception[0] is None:
+            self._line()
+
+    def advance(self, units: int = 1, **figures: float) -> None:
+        """Count `units` more; `figures` are shown beside the count (e.g. losses)."""
+        self.done += units
+        if self.bar is not None:
+            if figures:
+                self.bar.set_postfix({key: f"{value:.4g}" for key, value in figures.items()}, refresh=False)
+            self.bar.update(units)
+        elif time.monotonic() - self.last_line >= LINE_EVERY_S:
+            self._line(**figures)
+
+    def _line(self, **figures: float) -> None:
+        self.last_line = time.monotonic()
+        seconds = max(self.last_line - self.start, 1e-9)
+        rate = (self.done - self.initial) / seconds
+        shown = "".join(f"  {key} {value:.4g}" for key, value in figures.items())
+        print(f"{self.title}: {self.done}/{self.total} {self.unit}  {rate:.4g} {self.unit}/s{shown}", file=sys.stderr, flush=True)
+
+
+def track(items: Iterable[T], total: int, title: str, unit: str) -> Iterator[T]:
+    """Yield `items`, counting each."""
+    with Progress(total, title, unit) as progress:
+        for item in items:
+            yield item
+            progress.advance()
