@@ -1,0 +1,63 @@
+"""Prepared data sets: one uint8 array per split, checked against its provenance when it is read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pga.errors import UserError
+from pga.files import read_json, sha256
+
+Images = npt.NDArray[np.uint8]
+
+
+def array_path(folder: str | Path, dataset: str, split: str) -> Path:
+    """Path of one split's array: `<dataset>.npy` for training, `<dataset>-test.npy` for test."""
+    return Path(folder) / (f"{dataset}.npy" if split == "train" else f"{dataset}-{split}.npy")
+
+
+def provenance(folder: str | Path, dataset: str) -> dict[str, Any]:
+    """The data set's provenance file.
+
+    Raises:
+        UserError: it is absent.
+    """
+    path = Path(folder) / f"{dataset}.json"
+    if not path.exists():
+        raise UserError(f"{path}: no such file; `pga prepare {dataset}` makes it")
+    found: dict[str, Any] = read_json(path)
+    return found
+
+
+def load(folder: str | Path, dataset: str, split: str = "train") -> tuple[Images, str]:
+    """Images (N, H, W, C) uint8, read on demand from disk, and the SHA-256 of their file.
+
+    Raises:
+        UserError: the file is absent, is not such an array, or differs from what its provenance recorded.
+    """
+    path = array_path(folder, dataset, split)
+    images = load_images(path)
+    found, expected = sha256(path), provenance(folder, dataset)["sha256"][split]
+    if found != expected:
+        raise UserError(f"{path}: its SHA-256 is {found[:12]}…, its provenance says {expected[:12]}…; delete it and prepare {dataset} again")
+    return images, found
+
+
+def load_images(path: str | Path) -> Images:
+    """Images (N, H, W, C) uint8 of any .npy file, read on demand from disk.
+
+    Raises:
+        UserError: the file is absent or is not such an array.
+    """
+    try:
+        images = np.load(path, mmap_mode="r", allow_pickle=False)
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: no such file") from error
+    except (ValueError, OSError, EOFError) as error:
+        raise UserError(f"{path}: not a complete .npy array ({error}); delete it and make it again") from error
+    if images.dtype != np.uint8 or images.ndim != 4:
+        raise UserError(f"{path}: found {images.dtype} of shape {images.shape}; images are uint8 of shape (N, height, width, channels)")
+    return images

@@ -1,0 +1,162 @@
+"""A model is networks, weighted terms, and which parameters each term moves (`pga.terms`). One backward pass per step.
+
+The gradient routing of the paper ("who receives which gradient") needs no second optimiser and no second backward pass: a term
+reads its values from networks whose other parameters are frozen, so that the sum of all terms has exactly the right gradient.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from pga import losses
+from pga.networks.dcgan import Decoder, Encoder
+from pga.terms import MODELS, ONE, PHI, SIGMA, TERMS, THETA
+
+
+@contextlib.contextmanager
+def frozen(network: nn.Module) -> Iterator[None]:
+    """Within the block `network` passes gradients through to its input, but its parameters receive none."""
+    parameters = list(network.parameters())
+    for parameter in parameters:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in parameters:
+            parameter.requires_grad_(True)
+
+
+@dataclass(frozen=True)
+class Noise:
+    """What one step draws: z_N and ξ for the posterior and for the perturbation, all standard normal, (B, H)."""
+
+    z_n: Tensor
+    xi: Tensor
+    xi_delta: Tensor
+
+
+def draw_noise(batch: int, latent_dim: int, generator: torch.Generator, dtype: torch.dtype) -> Noise:
+    """The noise of one step. Always all three draws, so that no step's randomness depends on which terms are switched on."""
+    drawn = torch.randn(3, batch, latent_dim, generator=generator, device=generator.device, dtype=dtype)
+    return Noise(*drawn)
+
+
+class Values:
+    """Everything that the terms of one step read, each computed at most once.
+
+    `get(expression, moves)` returns the value of an expression of `pga.terms` such that gradients reach just the parameters in
+    `moves`. φ is live in f, θ in g; σ is live in σ_φ(x) where a term moves σ.
+    """
+
+    def __init__(self, encoder: Encoder, decoder: Decoder, x: Tensor, noise: Noise, delta: str = "sphere", epsilon: float = 0.01):
+        self.f, self.g = encoder, decoder
+        self.x, self.noise = x, noise
+        self.epsilon = epsilon
+        self.perturb = losses.PERTURBATIONS[delta]
+        self.mu, self.log_var = encoder.posterior(x)
+        self.z = self.mu.detach()
+        self.cache: dict[tuple[str, bool, bool], Tensor] = {}
+
+    def get(self, expression: str, moves: tuple[str, ...]) -> Tensor:
+        """The value of `expression`, live in `moves` only. Raises KeyError for an expression that the table does not know."""
+        key = (expression, PHI in moves, THETA in moves)
+        if key not in self.cache:
+            self.cache[key] = EXPRESSIONS[expression](self, moves)
+        return self.cache[key]
+
+    def sigma(self) -> Tensor:
+        """σ_φ(x), live in the encoder."""
+        if self.log_var is None:
+            raise ValueError("this model reads σ_φ(x), but its encoder has no σ head")
+        return (0.5 * self.log_var).exp()
+
+    def decode(self, z: Tensor, moves: tuple[str, ...]) -> Tensor:
+        """g(z): θ is live only if the term moves it; gradients reach z either way."""
+        if THETA in moves:
+            return self.g(z)
+        with frozen(self.g):
+            return self.g(z)
+
+    def h(self, z: Tensor, moves: tuple[str, ...]) -> Tensor:
+        """h(z) = f(g(z)). If φ is moved, only f is live (the paper truncates the gradient at g); else f's parameters are frozen."""
+        if PHI in moves:
+            with torch.no_grad():
+                x = self.g(z)
+            return self.f(x)
+        x = self.decode(z, moves)
+        with frozen(self.f):
+            return self.f(x)
+
+    def h_of_data(self, moves: tuple[str, ...]) -> Tensor:
+        """h(z) for z = sg f(x). With φ live, g(z) is x̂, which is at hand."""
+        if PHI in moves:
+            return self.f(self.get("x̂", (PHI, THETA)).detach())
+        return self.h(self.z, moves)
+
+    def delta(self) -> Tensor:
+        """δ of Eq. 7."""
+        return self.perturb(self.noise.xi_delta, self.epsilon)
+
+    def delta_learned(self) -> Tensor:
+        """δ′ = ξ ⊙ (σ_φ(x) + ε) of LVPGA, live in σ."""
+        return self.noise.xi * (self.sigma() + self.epsilon)
+
+    def posterior_sample(self, moves: tuple[str, ...]) -> Tensor:
+        """z′ = μ + σ_φ(x) ⊙ ξ; the mean is truncated unless the term moves φ itself (the ordinary VAE)."""
+        return (self.mu if PHI in moves else self.z) + self.sigma() * self.noise.xi
+
+    def log_variance(self) -> Tensor:
+        """log σ_φ²(x), live in the encoder."""
+        if self.log_var is None:
+            raise ValueError("this model reads log σ², but its encoder has no σ head")
+        return self.log_var
+
+
+EXPRESSIONS: dict[str, Callable[[Values, tuple[str, ...]], Tensor]] = {
+    "x": lambda v, moves: v.x,
+    "x̂": lambda v, moves: v.g(v.mu),
+    "f(x)": lambda v, moves: v.mu,
+    "log σ²": lambda v, moves: v.log_variance(),
+    "z": lambda v, moves: v.z,
+    "z_N": lambda v, moves: v.noise.z_n,
+    "h(z_N)": lambda v, moves: v.h(v.noise.z_n, moves),
+    "h(z)": lambda v, moves: v.h_of_data(moves),
+    "δ": lambda v, moves: v.delta(),
+    "h(z+δ)": lambda v, moves: v.h(v.z + v.delta(), moves),
+    "sg δ'": lambda v, moves: v.delta_learned().detach(),
+    "h(z+δ')": lambda v, moves: v.h(v.z + v.delta_learned(), moves),
+    "h(z')": lambda v, moves: v.h(v.posterior_sample(moves), moves),
+    "g(z')": lambda v, moves: v.decode(v.posterior_sample(moves), moves),
+    "s": lambda v, moves: losses.root_mean_square(v.z),
+}
+
+
+def term_value(name: str, values: Values) -> Tensor:
+    """The value of one term of `pga.terms.TERMS`, with gradients for just the parameters that it moves."""
+    term = TERMS[name]
+    loss: Callable[..., Tensor] = getattr(losses, term.loss)
+    return loss(*(values.get(expression, term.moves) for expression in term.reads))
+
+
+def weights(model: str, coefficients: dict[str, float]) -> dict[str, float]:
+    """Weight of each term of `model`, e.g. {"r": 1, "lr_n": α, …}."""
+    return {term: 1.0 if name == ONE else coefficients[name] for term, name in MODELS[model].items()}
+
+
+def active(term: str, weight: float, step: int, warmup_steps: int) -> bool:
+    """Whether a term takes part in the given step (counted from 0): until the warm-up ends only the data reconstruction does."""
+    return weight > 0 and (step >= warmup_steps or term in ("r", "elbo_r"))
+
+
+def network_losses(terms: dict[str, Tensor], weight: dict[str, float]) -> tuple[float, float]:
+    """(encoder's, decoder's) loss: the weighted sum of the terms which move that network's parameters."""
+    sums = {PHI: 0.0, THETA: 0.0}
+    for name, value in terms.items():
+        for network in {PHI if parameter == SIGMA else parameter for parameter in TERMS[name].moves}:
+            sums[network] += weight[name] * float(value)
+    return sums[PHI], sums[THETA]

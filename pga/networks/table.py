@@ -1,0 +1,36 @@
+"""The table of networks, without torch: the parameters' schema and the workflow read it too."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Dcgan:
+    """A network of strided 5×5 convolutions.
+
+    Attributes:
+        size: height and width of the image.
+        channels: channels of the image.
+        encoder: strided convolutions as (multiple of the width, batch normalisation follows).
+        hidden: fully connected hidden units on both sides, or None; batch normalisation follows.
+        stem_bn: batch normalisation after the decoder's last fully connected layer.
+        decoder: strided transposed convolutions before the output, as (multiple of the width, batch normalisation follows).
+    """
+
+    size: int
+    channels: int
+    encoder: tuple[tuple[int, bool], ...]
+    decoder: tuple[tuple[int, bool], ...]
+    hidden: int | None = None
+    stem_bn: bool = False
+
+
+NETWORKS: dict[str, Dcgan] = {
+    "conv_8": Dcgan(8, 1, encoder=((1, False), (2, True)), decoder=((1, False),)),
+    "conv_mnist": Dcgan(28, 1, encoder=((1, False), (2, True)), decoder=((1, False),), hidden=1024, stem_bn=True),
+    "conv_32": Dcgan(32, 3, encoder=((1, False), (2, True), (4, True)), decoder=((2, True), (1, False))),
+    "conv_64": Dcgan(
+        64, 3, encoder=((1, False), (2, False), (4, True), (8, True)), decoder=((4, True), (2, True), (1, False))
+    ),
+}  # fmt: skip

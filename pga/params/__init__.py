@@ -1,0 +1,1 @@
+"""The typed parameters: one schema behind every file in `params/`."""

@@ -1,0 +1,73 @@
+"""Types of the rows of `params/`: one run of one model on one data set, every value with its origin."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
+
+from pga.networks.table import NETWORKS
+from pga.params.base import Count, Name, NonNegative, Positive, Sourced, Strict
+from pga.run import Run
+from pga.terms import MODELS, coefficients
+
+Momentum = Annotated[float, Field(ge=0, lt=1)]
+
+
+def row_of(table: Iterable[str]) -> Any:
+    """A name that must be a row of `table`, in the schema too."""
+    names = list(table)
+
+    def check(value: str) -> str:
+        if value not in names:
+            raise ValueError(f"accepted: {', '.join(names)}")
+        return value
+
+    return Annotated[str, AfterValidator(check), WithJsonSchema({"enum": names})]
+
+
+NetworkName = row_of(NETWORKS)
+ModelName = row_of(MODELS)
+
+
+class RunParams(Strict):
+    """A run, complete: what `common` blocks gave merged with the row itself."""
+
+    model: ModelName = Field(description="key of the table of models, by default the row's name")
+    network: Sourced[NetworkName] = Field(description="row of the table of networks")
+    width: Sourced[Count] = Field(description="channels of the first convolution (the paper's DCGAN has 128, halved to 64)")
+    latent_dim: Sourced[Count] = Field(description="H")
+    batch_norm: Sourced[bool] = Field(description="batch normalisation, by the statistics of the batch in hand")
+    batch_size: Sourced[Count]
+    learning_rate: Sourced[Positive]
+    momentum: Sourced[Momentum]
+    epochs: Sourced[Count] | None = Field(None, description="length in passes over the data; give this or `steps`")
+    steps: Sourced[Count] | None = Field(None, description="length in steps; give this or `epochs`")
+    warmup_steps: Sourced[Annotated[int, Field(ge=0)]] = Field(description="plain autoencoder for so many steps")
+    coefficients: dict[Name, Sourced[NonNegative]] = Field(description="weights of the terms, by the paper's symbols")
+    delta: Sourced[Literal["sphere", "normal"]] = Field(description="law of δ in Eq. 7")
+    epsilon: Sourced[Positive] = Field(description="size of δ per latent dimension")
+    snapshots: Annotated[int, Field(ge=0)] = Field(0, description="decoders kept during training, for FID over training")
+    precision: Literal["float32", "float64"] = "float32"
+    threads: Count = Field(1, description="CPU threads of a step; part of the run, because sums depend on it")
+    samplings: tuple[Name, ...] = Field(("prior",), description="rows of `samplings` by which this run is evaluated")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> RunParams:
+        needed, given = coefficients(self.model), list(self.coefficients)
+        if sorted(needed) != sorted(given):
+            raise ValueError(f"coefficients of {self.model} are {', '.join(needed)}; found {', '.join(given) or 'none'}")
+        if (self.epochs is None) == (self.steps is None):
+            raise ValueError("give one of `epochs` and `steps`")
+        return self
+
+    def run(self, dataset: str, name: str, seed: int) -> Run:
+        """The plain values that training reads, for one seed."""
+        values: dict[str, Any] = {
+            key: value[0] if isinstance(value, tuple) else value
+            for key, value in self
+            if key not in ("coefficients", "samplings")
+        }  # fmt: skip
+        plain = {key: value[0] for key, value in self.coefficients.items()}
+        return Run(dataset=dataset, name=name, seed=seed, coefficients=plain, **values)

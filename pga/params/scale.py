@@ -1,0 +1,170 @@
+"""A scale: one file in `params/` with its runs, how they are sampled and evaluated, and what the tables and figures show."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from pga.errors import UserError
+from pga.params.base import Count, Name, Strict
+from pga.params.evaluation import Evaluation
+from pga.params.reading import read_yaml, validate
+from pga.params.runs import RunParams
+from pga.run import Run
+
+
+class Sampling(Strict):
+    """How images are drawn from a trained decoder."""
+
+    density: Literal["normal", "gaussian", "mixture"] = Field(
+        "normal", description="law of the codes: N(0, I); one Gaussian or a 10-component mixture fitted to the training codes"
+    )
+    batch_norm: Literal["batch", "standing"] = Field(
+        "batch", description="batch: by the statistics of each batch drawn, as in the paper; standing: by statistics collected beforehand"
+    )
+    n: Count = Field(5000, description="number of images")
+    batch_size: Count = Field(1000, description="images per batch; matters where batch normalisation is on")
+
+
+class Column(Strict):
+    """One data set of a table or figure."""
+
+    dataset: Name
+    title: str
+    paper: str | None = Field(None, description="the paper's data set whose numbers stand beside, if it is another one")
+
+
+class Row(Strict):
+    """One model of a table or figure."""
+
+    title: str
+    model: Name = Field(description="row name in `runs`")
+    sampling: Name = "prior"
+    block: str = Field("paper", description="rows of one block stand together")
+    datasets: dict[Name, Name] = Field({}, description="another data set for a column, e.g. {mnist: mnist32}")
+
+
+class Table1(Strict):
+    """What Table 1 shows."""
+
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+
+
+class Panels(Strict):
+    """A grid of sample panels: data sets down, models across."""
+
+    datasets: tuple[Name, ...]
+    models: tuple[Name, ...]
+    sampling: Name = "prior"
+
+
+class DatasetRuns(Strict):
+    """The runs on one data set."""
+
+    runs: dict[Name, RunParams]
+
+
+class Scale(Strict):
+    """Everything one scale says."""
+
+    description: str = Field(description="what this scale is for")
+    results: Annotated[str, Field(pattern=r"^results(/[a-z][a-z0-9_]*)?$")] = Field(description="folder of its results")
+    seeds: tuple[Annotated[int, Field(ge=0, lt=2**31)], ...] = Field(description="one run per seed", min_length=1)
+    evaluation: Evaluation
+    samplings: dict[Name, Sampling]
+    datasets: dict[Name, DatasetRuns]
+    table1: Table1
+    figures: dict[Annotated[str, Field(pattern=r"^figure[0-9]+$")], Panels] = {}
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Scale:
+        if len(set(self.seeds)) != len(self.seeds):
+            raise ValueError(f"seeds: {list(self.seeds)} holds a seed twice")
+        for dataset, block in self.datasets.items():
+            for name, run in block.runs.items():
+                unknown = [sampling for sampling in run.samplings if sampling not in self.samplings]
+                if unknown:
+                    raise ValueError(f"datasets.{dataset}.runs.{name}.samplings: {unknown} not among {sorted(self.samplings)}")
+        wanted = [(row.datasets.get(c.dataset, c.dataset), row.model) for row in self.table1.rows for c in self.table1.columns]
+        for figure in self.figures.values():
+            wanted += [(dataset, model) for dataset in figure.datasets for model in figure.models]
+        for dataset, model in wanted:
+            if dataset not in self.datasets or model not in self.datasets[dataset].runs:
+                raise ValueError(f"a table or figure wants the run {dataset}/{model}, but `datasets` has no such run")
+        return self
+
+    def params(self, dataset: str, name: str) -> RunParams:
+        """The row of one run, with origins.
+
+        Raises:
+            UserError: no such run; the text names those that there are.
+        """
+        block = self.datasets.get(dataset)
+        if block is None:
+            raise UserError(f"no data set {dataset!r} at this scale; there are {', '.join(self.datasets)}")
+        if name not in block.runs:
+            raise UserError(f"no run {name!r} on {dataset}; there are {', '.join(block.runs)}")
+        return block.runs[name]
+
+    def run(self, dataset: str, name: str, seed: int) -> Run:
+        """The plain values of one run with one seed."""
+        return self.params(dataset, name).run(dataset, name, seed)
+
+    def all_runs(self) -> list[Run]:
+        """Every run of this scale, every seed."""
+        return [
+            params.run(dataset, name, seed)
+            for dataset, block in self.datasets.items()
+            for name, params in block.runs.items()
+            for seed in self.seeds
+        ]  # fmt: skip
+
+
+def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """`over` laid on `base`, mapping by mapping."""
+    merged = dict(base)
+    for key, value in over.items():
+        both_mappings = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = merge(merged[key], value) if both_mappings else value
+    return merged
+
+
+def complete(raw: dict[str, Any]) -> dict[str, Any]:
+    """Spread the `common` blocks over the runs: the file's own, the data set's, then the row."""
+    everywhere = raw.pop("common", {})
+    for block in raw.get("datasets", {}).values():
+        if not isinstance(block, dict) or not isinstance(block.get("runs"), dict):
+            continue  # validation says what is wrong
+        common = merge(everywhere, block.pop("common", {}))
+        for name, row in block["runs"].items():
+            given = row or {}
+            merged = merge(common, {"model": name, **given})
+            if "coefficients" in merged:  # a data set's common α, β serve those models that have them
+                from pga.terms import MODELS, coefficients
+
+                known = coefficients(merged["model"]) if merged["model"] in MODELS else []
+                own = given.get("coefficients", {})
+                merged["coefficients"] = {key: v for key, v in merged["coefficients"].items() if key in known or key in own}
+            block["runs"][name] = merged
+    return raw
+
+
+def load_scale(path: str | Path) -> Scale:
+    """Read and check one file of `params/`.
+
+    Raises:
+        UserError: an unknown or out-of-range key, named with file, value and what is accepted.
+    """
+    return validate(complete(read_yaml(path)), Scale, path)
+
+
+def scale_name(path: str | Path) -> str:
+    """The scale's name: its file's, without the ending."""
+    name = Path(path).stem
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+        raise UserError(f"{path}: a scale's file is named with lower case letters, digits and _")
+    return name

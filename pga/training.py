@@ -1,0 +1,181 @@
+"""The training of one run: state, step, and what is recorded. One step for every model of the table of terms."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from pga.dataset import Images
+from pga.errors import UserError
+from pga.models import Values, active, draw_noise, network_losses, term_value, weights
+from pga.networks.build import build
+from pga.randomness import derive, generator
+from pga.run import Run, steps_per_epoch
+from pga.terms import TERMS, reads_sigma
+
+LOGS = 200
+"""Rows of the history of a run, at most."""
+RUNAWAY_LOG = 15.0
+"""A mean log-ratio beyond this is a collapse of h (healthy runs stay within a few units)."""
+RUNAWAY = 1e6
+"""No other term of a healthy run comes near this."""
+
+
+class Diverged(UserError):
+    """The loss became non-finite or ran away."""
+
+
+class Trainer:
+    """Networks, optimiser and randomness of one run, advanced step by step.
+
+    Args:
+        run: what to train.
+        images: (N, S, S, C) uint8.
+        device: where.
+    """
+
+    def __init__(self, run: Run, images: Images, device: torch.device):
+        self.run, self.device = run, device
+        self.dtype = getattr(torch, run.precision)
+        self.images = torch.from_numpy(images.transpose(0, 3, 1, 2).copy()).to(device)  # uint8, (N, C, S, S), stays on the device
+        networks = build(run.network, run.width, run.latent_dim, run.batch_norm, reads_sigma(run.model), derive(run.seed, "weights"))
+        self.encoder, self.decoder = (network.to(device, self.dtype) for network in networks)
+        check_shape(self.images, self.decoder, run)
+        parameters = [*self.encoder.parameters(), *self.decoder.parameters()]
+        self.optimiser = torch.optim.SGD(parameters, lr=run.learning_rate, momentum=run.momentum)
+        self.noise = generator(device, run.seed, "noise")
+        self.weights = weights(run.model, run.coefficients)
+        self.total_steps = run.total_steps(len(images))
+        self.log_every = max(1, self.total_steps // LOGS)
+        self.step = 0
+        self.order_epoch, self.order = -1, torch.empty(0, dtype=torch.int64)
+        self.sums = {term: torch.zeros((), dtype=torch.float64, device=device) for term in self.weights}
+        self.summed = 0
+        self.history: list[dict[str, float]] = []
+
+    def batch(self) -> Tensor:
+        """Images of the current step, (B, C, S, S) in [-1, 1]: a new uniform permutation each epoch, the incomplete batch dropped."""
+        size = self.run.batch_size
+        epoch, position = divmod(self.step, steps_per_epoch(len(self.images), size))
+        if epoch != self.order_epoch:
+            order = torch.randperm(len(self.images), generator=generator("cpu", self.run.seed, "order", epoch))
+            self.order_epoch, self.order = epoch, order.to(self.device)
+        chosen = self.images[self.order[position * size : (position + 1) * size]]
+        return chosen.to(self.dtype) / 127.5 - 1.0
+
+    def advance(self) -> None:
+        """One update of both networks, from gradients of the same forward values."""
+        x = self.batch()
+        noise = draw_noise(len(x), self.run.latent_dim, self.noise, self.dtype)
+        values = Values(self.encoder, self.decoder, x, noise, self.run.delta, self.run.epsilon)
+        on = [term for term, weight in self.weights.items() if active(term, weight, self.step, self.run.warmup_steps)]
+        terms = {term: term_value(term, values) for term in on}
+        self.optimiser.zero_grad(set_to_none=True)
+        loss: Tensor = sum((self.weights[term] * value for term, value in terms.items()), start=torch.zeros((), device=self.device))
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimiser.step()
+        self.step += 1
+        self.summed += 1
+        for term, value in terms.items():
+            self.sums[term] += value.detach()
+        if self.step % self.log_every == 0 or self.step == self.total_steps:
+            self.log(values, on)
+        elif self.device.type == "cpu":  # on a GPU looking at every value would stall it; there the log's own check serves
+            self.check({term: float(value.detach()) for term, value in terms.items()})
+
+    def log(self, values: Values, on: list[str]) -> None:
+        """Append a row: the mean since the last row of each term in use, this batch's value of each term that is not."""
+        row: dict[str, float] = {}
+        for term in self.weights:
+            if term in on:
+                row[term] = float(self.sums[term]) / self.summed
+            else:
+                with torch.no_grad():
+                    row[term] = float(term_value(term, values))
+            self.sums[term].zero_()
+        self.summed = 0
+        self.check({term: row[term] for term in on})
+        tensors = {term: torch.tensor(row[term]) for term in on}
+        encoder_loss, decoder_loss = network_losses(tensors, self.weights)
+        self.history.append({"step": self.step, **row, "encoder_loss": encoder_loss, "decoder_loss": decoder_loss})
+
+    def check(self, terms: dict[str, float]) -> None:
+        """Refuse to go on with a non-finite or runaway loss.
+
+        Raises:
+            Diverged: with the step, the term and what to do.
+        """
+        for term, value in terms.items():
+            limit = RUNAWAY_LOG if TERMS[term].loss == "log_volume" else RUNAWAY
+            if not math.isfinite(value) or abs(value) > limit:
+                raise Diverged(
+                    f"{self.run.dataset}/{self.run.name}, seed {self.run.seed}, stopped at step {self.step}: term {term} "
+                    f"({TERMS[term].meaning}) is {value:.4g}, accepted are finite values up to {limit:g}. A longer warmup_steps "
+                    f"(now {self.run.warmup_steps}), a smaller learning_rate (now {self.run.learning_rate:g}) or smaller coefficients help"
+                )
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The trained weights."""
+        return {
+            f"{name}.{key}": value
+            for name, network in (("encoder", self.encoder), ("decoder", self.decoder))
+            for key, value in network.state_dict().items()
+        }
+
+    def decoder_tensors(self) -> dict[str, Tensor]:
+        """The decoder's weights, for a snapshot."""
+        return {f"decoder.{key}": value for key, value in self.decoder.state_dict().items()}
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Everything that the next step depends on, as tensors and a JSON record.
+
+        Raises:
+            Diverged: a weight is not finite, so that a bad state never replaces a good one on disk.
+        """
+        tensors = self.tensors()
+        bad = [name for name, tensor in tensors.items() if not bool(torch.isfinite(tensor).all())]
+        if bad:
+            raise Diverged(
+                f"{self.run.dataset}/{self.run.name}, seed {self.run.seed}, stopped at step {self.step}: {bad[0]} is not finite; "
+                f"a smaller learning_rate (now {self.run.learning_rate:g}) helps"
+            )
+        for number, parameter in enumerate(self.optimiser.param_groups[0]["params"]):
+            buffer = self.optimiser.state.get(parameter, {}).get("momentum_buffer")
+            if buffer is not None:
+                tensors[f"momentum.{number}"] = buffer
+        tensors["noise"] = self.noise.get_state()
+        tensors |= {f"sum.{term}": value for term, value in self.sums.items()}
+        return tensors, {"step": self.step, "summed": self.summed, "history": self.history}
+
+    def restore(self, tensors: dict[str, Tensor], record: dict[str, Any]) -> None:
+        """Continue from what `state` returned."""
+        load_network(self.encoder, "encoder", tensors)
+        load_network(self.decoder, "decoder", tensors)
+        for number, parameter in enumerate(self.optimiser.param_groups[0]["params"]):
+            if f"momentum.{number}" in tensors:
+                self.optimiser.state[parameter]["momentum_buffer"] = tensors[f"momentum.{number}"].to(self.device)
+        self.noise.set_state(tensors["noise"])
+        self.sums = {term: tensors[f"sum.{term}"].to(self.device) for term in self.sums}
+        self.step, self.summed, self.history = record["step"], record["summed"], record["history"]
+
+
+def load_network(network: nn.Module, prefix: str, tensors: dict[str, Tensor]) -> None:
+    """Put the tensors under `prefix` into `network`; every name must fit."""
+    start = f"{prefix}."
+    network.load_state_dict({name.removeprefix(start): tensor for name, tensor in tensors.items() if name.startswith(start)})
+
+
+def check_shape(images: Tensor, decoder: nn.Module, run: Run) -> None:
+    """Refuse images that the network is not made for.
+
+    Raises:
+        UserError: names both shapes.
+    """
+    with torch.no_grad():
+        probe = torch.zeros(2, run.latent_dim, device=images.device, dtype=next(decoder.parameters()).dtype)
+        made = tuple(decoder(probe).shape[1:])
+    if made != tuple(images.shape[1:]):
+        raise UserError(f"network {run.network} makes images of (channels, height, width) {made}; {run.dataset} has {tuple(images.shape[1:])}")
