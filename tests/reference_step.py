@@ -195,7 +195,7 @@ def copies(network: nn.Module) -> Parameters:
 
 def literal_value(s: Step, term: str) -> float:
     phi, theta = copies(s.encoder), copies(s.decoder)
-    return float(TERMS[term][0](s, phi, theta, phi, theta))
+    return TERMS[term][0](s, phi, theta, phi, theta).item()
 
 
 def literal_values(s: Step, model: str, coefficients: dict[str, float]) -> dict[str, float]:
