@@ -50,7 +50,7 @@ def main(argv: list[str] | None = None) -> int:
             return status or 0
         except UserError as error:
             print(f"pga {verb}: error: {error}", file=sys.stderr)
-            return 1
+            return getattr(error, "exit_status", 1)
         except KeyboardInterrupt:
             print(f"pga {verb}: interrupted; the same command continues", file=sys.stderr)
             return 130

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from pga import losses
-from pga.networks.dcgan import Decoder, Encoder
+from pga.networks.autoencoder import Decoder, Encoder
 from pga.terms import MODELS, ONE, PHI, SIGMA, TERMS, THETA
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 from filelock import FileLock, Timeout
+from torch import Tensor
 
 from pga import devices, provenance
 from pga.checkpoint import load_tensors, save_tensors
@@ -63,7 +64,7 @@ def checkpoint_folder(scratch: Path, run: Run, data_sha256: str, code: str, devi
 def train(
     run: Run, images: Images, data_sha256: str, code: str, device: torch.device, out: Path, scratch: Path, every_s: float = CHECKPOINT_EVERY_S
 ) -> None:
-    """Train `run` and write model.safetensors, history.csv, snapshots/ and run.json into `out`.
+    """Train `run` and write model.safetensors, history.csv, snapshots.safetensors and run.json into `out`.
 
     A run that was killed continues from its last checkpoint and ends with the same bytes. Checkpoints lie in `scratch`,
     outside of what a workflow engine may delete, and go when the run is complete.
@@ -101,8 +102,8 @@ def run_to_end(trainer: Trainer, folder: Path, every_s: float) -> dict[str, Any]
         else:
             trainer.restore(tensors, record)
             wall_before, resumed = record["wall_s"], [*record["resumed"], trainer.step]
-    started = last = time.monotonic()
-    last_step = trainer.step
+    started = saved_at = logged_at = time.monotonic()
+    logged_step = trainer.step
     snapshots = run.snapshot_steps(len(trainer.images))
 
     def save() -> None:
@@ -120,8 +121,9 @@ def run_to_end(trainer: Trainer, folder: Path, every_s: float) -> dict[str, Any]
             for number in [k for k, step in enumerate(snapshots, 1) if step == trainer.step]:
                 save_tensors(folder / snapshot_name(number), trainer.decoder_tensors(), {"run": run.asdict(), "step": trainer.step})
             if len(trainer.history) > rows:
-                elapsed = time.monotonic() - last
-                trainer.history[-1]["images_per_s"] = (trainer.step - last_step) * run.batch_size / max(elapsed, 1e-9)
+                now = time.monotonic()
+                trainer.history[-1]["images_per_s"] = (trainer.step - logged_step) * run.batch_size / max(now - logged_at, 1e-9)
+                logged_at, logged_step = now, trainer.step
             shown = {key: trainer.history[-1][key] for key in ("encoder_loss", "decoder_loss")} if trainer.history else {}
             progress.advance(**shown)
             if received:
@@ -130,9 +132,9 @@ def run_to_end(trainer: Trainer, folder: Path, every_s: float) -> dict[str, Any]
                     f"{run.dataset}/{run.name}, seed {run.seed}, stopped by {signal.Signals(received[0]).name} after step {trainer.step} "
                     f"of {trainer.total_steps}; its state is saved and the same command continues"
                 )
-            if time.monotonic() - last >= every_s:
+            if time.monotonic() - saved_at >= every_s:
                 save()
-                last, last_step = time.monotonic(), trainer.step
+                saved_at = time.monotonic()
     save()  # so that a kill while the results are written costs nothing
     return {"resumed_at_steps": resumed, "wall_s": wall_before + time.monotonic() - started}
 
@@ -145,9 +147,7 @@ def snapshot_name(number: int) -> str:
 def write_results(trainer: Trainer, folder: Path, out: Path, record: dict[str, Any], started: float) -> None:
     """Move what the run made under its final names; run.json, which vouches for the rest, comes last."""
     run = trainer.run
-    for number, _ in enumerate(run.snapshot_steps(len(trainer.images)), 1):
-        with atomic(out / "snapshots" / snapshot_name(number)) as file:
-            file.write((folder / snapshot_name(number)).read_bytes())
+    write_snapshots(folder, out / "snapshots.safetensors", run, run.snapshot_steps(len(trainer.images)))
     write_history(out / "history.csv", trainer.history)
     save_tensors(out / "model.safetensors", trainer.tensors(), {"run": run.asdict(), "step": trainer.step})
     wall = record["wall_s"]
@@ -166,6 +166,15 @@ def write_results(trainer: Trainer, folder: Path, out: Path, record: dict[str, A
             **provenance.record(),
         },
     )
+
+
+def write_snapshots(folder: Path, path: Path, run: Run, steps: list[int]) -> None:
+    """All snapshots in one file: `<number>.decoder.<name>`, numbers from 001, with the step of each in the record."""
+    tensors: dict[str, Tensor] = {}
+    for number, _ in enumerate(steps, 1):
+        snapshot, _ = load_tensors(folder / snapshot_name(number))
+        tensors |= {f"{number:03d}.{name}": tensor for name, tensor in snapshot.items()}
+    save_tensors(path, tensors, {"run": run.asdict(), "steps": steps})
 
 
 def write_history(path: Path, history: list[dict[str, float]]) -> None:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 
-from pga.networks.dcgan import Decoder, Encoder
+from pga.networks import dcgan, dense
+from pga.networks.autoencoder import Decoder, Encoder
 from pga.networks.table import NETWORKS
+
+LAYERS: dict[str, Any] = {"Dcgan": dcgan, "Dense": dense}
+"""For each kind of row the module with its `encoder_layers` and `decoder_layers`."""
 
 
 def build(network: str, width: int, latent_dim: int, use_bn: bool, sigma_head: bool, seed: int) -> tuple[Encoder, Decoder]:
@@ -20,6 +26,11 @@ def build(network: str, width: int, latent_dim: int, use_bn: bool, sigma_head: b
         seed: of the initial weights.
     """
     row = NETWORKS[network]
+    kind = LAYERS[type(row).__name__]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return Encoder(row, width, latent_dim, use_bn, sigma_head), Decoder(row, width, latent_dim, use_bn)
+        features, n_features = kind.encoder_layers(row, width, use_bn)
+        return (
+            Encoder(features, n_features, latent_dim, sigma_head),
+            Decoder(kind.decoder_layers(row, width, latent_dim, use_bn)),
+        )

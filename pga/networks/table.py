@@ -26,7 +26,23 @@ class Dcgan:
     stem_bn: bool = False
 
 
-NETWORKS: dict[str, Dcgan] = {
+@dataclass(frozen=True)
+class Dense:
+    """A small network of fully connected layers, for the digits of the quick scale (convolutions on 8×8 images only cost time).
+
+    Attributes:
+        size, channels: of the image.
+        hidden: hidden layers on both sides as multiples of the width; batch normalisation follows the first of the encoder's and
+            the last of the decoder's where the run switches it on.
+    """
+
+    size: int
+    channels: int
+    hidden: tuple[int, ...]
+
+
+NETWORKS: dict[str, Dcgan | Dense] = {
+    "dense_8": Dense(8, 1, hidden=(1, 1)),
     "conv_8": Dcgan(8, 1, encoder=((1, False), (2, True)), decoder=((1, False),)),
     "conv_mnist": Dcgan(28, 1, encoder=((1, False), (2, True)), decoder=((1, False),), hidden=1024, stem_bn=True),
     "conv_32": Dcgan(32, 3, encoder=((1, False), (2, True), (4, True)), decoder=((2, True), (1, False))),

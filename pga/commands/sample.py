@@ -1,0 +1,37 @@
+"""Draw images from a trained run into one uint8 array (n, height, width, channels)."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+EXAMPLE = "pga sample --run results/quick/digits/lpga/seed0 --out /tmp/samples.npy --n 100"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Flags of `pga sample`."""
+    parser.add_argument("--run", required=True, type=Path, help="folder of the trained run, or its model.safetensors")
+    parser.add_argument("--out", required=True, type=Path, help="the .npy file to write")
+    parser.add_argument("--n", default=5000, type=int, help="number of images (default: %(default)s, as in the paper)")
+    parser.add_argument("--batch-size", default=1000, type=int, help="images per batch; batch normalisation uses its statistics (default: 1000)")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:K (default: a GPU if there is one)")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Sample."""
+    import numpy as np
+
+    from pga import devices
+    from pga.errors import UserError
+    from pga.files import atomic
+    from pga.sampling import load_decoder, sample
+
+    if arguments.n < 1 or arguments.batch_size < 2:
+        raise UserError(f"--n {arguments.n} --batch-size {arguments.batch_size}: accepted are n of at least 1 and batches of at least 2")
+    path = arguments.run / "model.safetensors" if arguments.run.is_dir() else arguments.run
+    device = devices.choose(arguments.device)
+    devices.make_deterministic(threads=1)
+    row, decoder = load_decoder(path, device)
+    images = sample(decoder, row, arguments.n, arguments.batch_size, device)
+    with atomic(arguments.out) as file:
+        np.save(file, images, allow_pickle=False)

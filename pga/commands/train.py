@@ -1,0 +1,41 @@
+"""Train one run of a scale. A run that was killed continues and ends with the same bytes."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+EXAMPLE = "pga train --params params/quick.yaml --dataset digits --model lpga --seed 0 --out results/quick/digits/lpga/seed0"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Flags of `pga train`."""
+    parser.add_argument("--params", required=True, help="the scale's file, e.g. params/paper.yaml")
+    parser.add_argument("--dataset", required=True, help="data set, as named under `datasets` in that file")
+    parser.add_argument("--model", required=True, help="row under the data set's `runs`, e.g. lpga or lpga_ablation")
+    parser.add_argument("--seed", required=True, type=int, help="all of the run's randomness comes from it")
+    parser.add_argument("--data", default="data/processed", type=Path, help="folder of prepared data (default: %(default)s)")
+    parser.add_argument("--out", required=True, type=Path, help="folder for model.safetensors, history.csv, snapshots.safetensors, run.json")
+    parser.add_argument("--scratch", default=".pga/checkpoints", type=Path, help="folder of checkpoints (default: %(default)s)")
+    parser.add_argument("--checkpoint-every", default=60.0, type=float, metavar="S", help="seconds between checkpoints (default: 60)")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:K (default: a GPU if there is one)")
+    parser.add_argument("--expect", metavar="DIGEST", help="refuse to train unless the run's parameters have this digest (the workflow's check)")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Train."""
+    from pga.errors import UserError
+    from pga.params.scale import load_scale
+
+    row = load_scale(arguments.params).run(arguments.dataset, arguments.model, arguments.seed)
+    if arguments.expect not in (None, row.digest):
+        raise UserError(f"{arguments.params}: the parameters of {row.dataset}/{row.name} changed after the workflow was planned; start it again")
+
+    from pga import devices
+    from pga.fingerprints import training_code
+    from pga.dataset import load
+    from pga.trainloop import train
+
+    images, data_sha256 = load(arguments.data, row.dataset)
+    device = devices.choose(arguments.device)
+    train(row, images, data_sha256, training_code(row), device, arguments.out, arguments.scratch, arguments.checkpoint_every)

@@ -1,0 +1,76 @@
+"""f_φ and g_θ around any stack of layers: what every architecture shares."""
+
+from __future__ import annotations
+
+import math
+
+from torch import Tensor, nn
+
+LOG_VAR_BIAS = 2 * math.log(0.1)  # σ starts at 0.1 [authors' code]
+BN_EPSILON = 1e-3
+
+
+class Encoder(nn.Module):
+    """f_φ: image → code, and log σ² where the model has a σ head.
+
+    Args:
+        features: layers from the image to a vector.
+        n_features: length of that vector.
+        latent_dim: H.
+        sigma_head: whether a second head predicts log σ_φ²(x), starting at σ = 0.1.
+    """
+
+    def __init__(self, features: list[nn.Module], n_features: int, latent_dim: int, sigma_head: bool):
+        super().__init__()
+        self.features = nn.Sequential(*features)
+        self.mean = nn.Linear(n_features, latent_dim)
+        self.log_var = nn.Linear(n_features, latent_dim) if sigma_head else None
+        initialise(self)
+        if self.log_var is not None:
+            nn.init.constant_(self.log_var.bias, LOG_VAR_BIAS)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, S, S) in [-1, 1] → μ_φ(x), (B, H)."""
+        code: Tensor = self.mean(self.features(x))
+        return code
+
+    def posterior(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+        """(B, C, S, S) in [-1, 1] → μ_φ(x) and log σ_φ²(x), (B, H) each; None without a σ head."""
+        features = self.features(x)
+        return self.mean(features), None if self.log_var is None else self.log_var(features)
+
+
+class Decoder(nn.Module):
+    """g_θ: code → image in [-1, 1].
+
+    Args:
+        layers: from the code to the image.
+    """
+
+    def __init__(self, layers: list[nn.Module]):
+        super().__init__()
+        self.layers = nn.Sequential(*layers)
+        initialise(self)
+
+    def forward(self, z: Tensor) -> Tensor:
+        """(B, H) → (B, C, S, S) in [-1, 1]."""
+        image: Tensor = self.layers(z)
+        return image
+
+
+def initialise(network: nn.Module) -> None:
+    """Glorot-uniform weights and zero biases, as TensorFlow-Slim's defaults in the released code."""
+    for module in network.modules():
+        if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
+            nn.init.xavier_uniform_(module.weight)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+
+
+def batch_norm(kind: type[nn.BatchNorm1d | nn.BatchNorm2d], features: int, use_bn: bool) -> list[nn.Module]:
+    """Batch normalisation with scale and shift, by the statistics of the batch in hand; nothing where the run switches it off.
+
+    The statistics are always the batch's own, at sampling time too: x, z ~ N, z ~ 𝓗 and z + δ are different laws, and each
+    forward pass sees one of them. There are no running averages to leak from one to another.
+    """
+    return [kind(features, eps=BN_EPSILON, track_running_stats=False)] if use_bn else []

@@ -1,0 +1,107 @@
+"""Images from a trained decoder, drawn as the paper draws them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from pga.checkpoint import load_tensors
+from pga.dataset import Images
+from pga.errors import UserError
+from pga.networks.build import build
+from pga.networks.autoencoder import Decoder, Encoder
+from pga.progress import Progress
+from pga.randomness import generator
+from pga.run import Run
+from pga.terms import reads_sigma
+from pga.training import load_network
+
+
+def to_uint8(x: Tensor) -> Images:
+    """(B, C, S, S) in [-1, 1] → (B, S, S, C) uint8 of (x + 1)/2 · 255, by truncation as in the released code."""
+    pixels = ((x + 1) / 2 * 255).to(torch.uint8)
+    images: Images = pixels.permute(0, 2, 3, 1).cpu().numpy()
+    return images
+
+
+def to_unit(images: Images, device: torch.device, dtype: torch.dtype = torch.float32) -> Tensor:
+    """(B, S, S, C) uint8 → (B, C, S, S) in [-1, 1]."""
+    return torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2))).to(device, dtype) / 127.5 - 1
+
+
+def load_run(path: Path) -> tuple[Run, dict[str, Tensor], dict[str, Any]]:
+    """The run, the tensors and the record of a trained model or a snapshot.
+
+    Raises:
+        UserError: the file is absent, damaged, or of another version.
+    """
+    tensors, record = load_tensors(path)
+    try:
+        return Run(**record["run"]), tensors, record
+    except (KeyError, TypeError) as error:
+        raise UserError(f"{path}: written by another version of this program ({error}); train again") from error
+
+
+def load_networks(path: Path, device: torch.device) -> tuple[Run, Encoder, Decoder]:
+    """Encoder and decoder of a trained run, in evaluation order: no gradients."""
+    run, tensors, _ = load_run(path)
+    encoder, decoder = build(run.network, run.width, run.latent_dim, run.batch_norm, reads_sigma(run.model), 0)
+    load_network(encoder, "encoder", tensors)
+    load_network(decoder, "decoder", tensors)
+    return run, encoder.to(device), decoder.to(device)
+
+
+def load_decoder(path: Path, device: torch.device) -> tuple[Run, Decoder]:
+    """Decoder of a trained run."""
+    run, tensors, _ = load_run(path)
+    return run, decoder_of(run, tensors, device)
+
+
+def load_snapshots(path: Path, device: torch.device) -> tuple[Run, list[tuple[int, Decoder]]]:
+    """The decoders kept during training, each with the step after which it was taken."""
+    run, tensors, record = load_run(path)
+    made = []
+    for number, step in enumerate(record["steps"], 1):
+        start = f"{number:03d}."
+        own = {name.removeprefix(start): tensor for name, tensor in tensors.items() if name.startswith(start)}
+        made.append((step, decoder_of(run, own, device)))
+    return run, made
+
+
+def decoder_of(run: Run, tensors: dict[str, Tensor], device: torch.device) -> Decoder:
+    """The run's decoder with the weights under `decoder.`."""
+    _, decoder = build(run.network, run.width, run.latent_dim, run.batch_norm, reads_sigma(run.model), 0)
+    load_network(decoder, "decoder", tensors)
+    return decoder.to(device)
+
+
+def sample(decoder: nn.Module, run: Run, n: int, batch_size: int, device: torch.device, stream: str = "sample") -> Images:
+    """`n` images g(z), z ~ N(0, I), as (n, S, S, C) uint8.
+
+    Codes are drawn in full batches of `batch_size` and what exceeds `n` is dropped, so that batch normalisation always sees a
+    full batch, as in the released code (5 × 1000).
+
+    Args:
+        decoder: g_θ.
+        run: whose seed the codes come from.
+        n: number of images.
+        batch_size: codes per batch.
+        device: where the decoder is.
+        stream: name of the random stream, so that different samplings draw different codes.
+    """
+    codes = generator(device, run.seed, stream)
+    dtype = next(decoder.parameters()).dtype
+    made: list[Images] = []
+    with torch.inference_mode(), Progress(n, f"sampling {run.dataset}/{run.name} seed {run.seed}", "image") as progress:
+        for start in range(0, n, batch_size):
+            z = torch.randn(batch_size, run.latent_dim, generator=codes, device=device, dtype=dtype)
+            x = decoder(z)
+            if not bool(torch.isfinite(x).all()):
+                raise UserError(f"{run.dataset}/{run.name}, seed {run.seed}: the decoder makes non-finite images; the run has diverged")
+            made.append(to_uint8(x)[: n - start])
+            progress.advance(len(made[-1]))
+    return np.concatenate(made)

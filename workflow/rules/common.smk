@@ -1,0 +1,77 @@
+# What the rules share: the scales, checked when the workflow is read, and the names of files.
+
+import os
+import sys
+from pathlib import Path
+
+from snakemake.utils import validate
+
+from pga import fingerprints
+from pga.params.datasets import load_datasets
+from pga.params.scale import Scale, load_scale
+from pga.params.sources import load_sources
+
+shell.prefix(f"export PATH={os.path.dirname(sys.executable)!r}:$PATH; ")
+
+SOURCES = load_sources("params/sources.yaml")
+DATASETS = load_datasets("params/datasets.yaml")
+FILES = {path.stem: path for path in sorted(Path("params").glob("*.yaml")) if path.stem not in ("sources", "datasets", "claims")}
+SCALES = {scale.results: (str(path), scale) for path, scale in ((path, load_scale(path)) for path in FILES.values())}
+"""Folder of results → (file of the scale, its content)."""
+
+LABELLED = [name for name, dataset in DATASETS.items() if dataset.labelled]
+
+
+wildcard_constraints:
+    root="|".join(sorted(SCALES, reverse=True)),
+    dataset="[a-z][a-z0-9_]*",
+    model="[a-z][a-z0-9_]*",
+    seed="[0-9]+",
+    sampling="[a-z][a-z0-9_]*",
+    split="train|test",
+
+
+def scale_of(wildcards) -> Scale:
+    return SCALES[wildcards.root][1]
+
+
+def scale_file(wildcards) -> str:
+    return SCALES[wildcards.root][0]
+
+
+def run_of(wildcards):
+    """The run of a path results[/SCALE]/DATASET/MODEL/seedK/…"""
+    return scale_of(wildcards).run(wildcards.dataset, wildcards.model, int(wildcards.seed))
+
+
+def sampling_of(wildcards):
+    return scale_of(wildcards).samplings[wildcards.sampling]
+
+
+def run_folder(root: str, run) -> str:
+    return f"{root}/{run.dataset}/{run.name}/seed{run.seed}"
+
+
+def of_runs(root: str, file: str) -> list[str]:
+    """`file` of every run of a scale."""
+    return [f"{run_folder(root, run)}/{file}" for run in SCALES[root][1].all_runs()]
+
+
+def metrics_of(root: str) -> list[str]:
+    """metrics.json of every run and sampling of a scale."""
+    scale = SCALES[root][1]
+    return [
+        f"{run_folder(root, run)}/{sampling}/metrics.json"
+        for run in scale.all_runs()
+        for sampling in scale.params(run.dataset, run.name).samplings
+    ]
+
+
+def extractor_of(scale: Scale) -> str:
+    return scale.evaluation.extractor_label
+
+
+def artifacts(root: str) -> list[str]:
+    """Everything that a scale makes."""
+    figures = [f"{root}/figures/{figure}.{kind}" for figure in SCALES[root][1].figures for kind in ("png", "pdf")]
+    return [f"{root}/table1.{kind}" for kind in ("csv", "md", "tex")] + figures

@@ -1,0 +1,46 @@
+# data/processed → trained runs. A run reruns when its own parameters, its data or the meaning of its code change, and only then.
+# Checkpoints lie in .pga/, outside of the declared outputs: what is killed continues.
+
+
+rule train:
+    input:
+        data="data/processed/{dataset}.npy",
+        provenance=ancient("data/processed/{dataset}.json"),
+    output:
+        model="{root}/{dataset}/{model}/seed{seed}/model.safetensors",
+        snapshots="{root}/{dataset}/{model}/seed{seed}/snapshots.safetensors",
+        history="{root}/{dataset}/{model}/seed{seed}/history.csv",
+        record="{root}/{dataset}/{model}/seed{seed}/run.json",
+    params:
+        file=scale_file,
+        out=subpath(output.model, parent=True),
+        device=lambda wildcards: scale_of(wildcards).device,
+        digest=lambda wildcards: run_of(wildcards).digest,
+        code=lambda wildcards: fingerprints.training_code(run_of(wildcards)),
+    log: "logs/train/{root}/{dataset}/{model}/seed{seed}.log"
+    benchmark: "logs/train/{root}/{dataset}/{model}/seed{seed}.tsv"
+    threads: lambda wildcards: run_of(wildcards).threads
+    resources:
+        mem_mb=lambda wildcards, attempt: 4000 * attempt,
+        runtime=lambda wildcards, attempt: f"{12 * attempt}h",
+        gpu=lambda wildcards: 0 if scale_of(wildcards).device == "cpu" else 1,
+    shell:
+        "pga train --params {params.file} --dataset {wildcards.dataset} --model {wildcards.model} --seed {wildcards.seed}"
+        " --device {params.device} --expect {params.digest} --out {params.out} 2> {log}"
+
+
+rule sample:
+    input: model="{root}/{dataset}/{model}/seed{seed}/model.safetensors",
+    output: samples="{root}/{dataset}/{model}/seed{seed}/{sampling}/samples.npy",
+    params:
+        sampling=lambda wildcards: sampling_of(wildcards).flags(),
+        device=lambda wildcards: scale_of(wildcards).device,
+        code=lambda wildcards: fingerprints.sampling_code(run_of(wildcards)),
+    log: "logs/sample/{root}/{dataset}/{model}/seed{seed}-{sampling}.log"
+    benchmark: "logs/sample/{root}/{dataset}/{model}/seed{seed}-{sampling}.tsv"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime="30m",
+        gpu=lambda wildcards: 0 if scale_of(wildcards).device == "cpu" else 1,
+    shell: "pga sample --run {input.model} --out {output.samples} {params.sampling} --device {params.device} 2> {log}"
