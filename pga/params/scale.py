@@ -14,19 +14,21 @@ from pga.params.evaluation import Evaluation
 from pga.params.reading import read_yaml, validate
 from pga.params.runs import RunParams
 from pga.run import Run
+from pga.terms import MODELS, coefficients
+
+ALL_COEFFICIENTS = {name for model in MODELS for name in coefficients(model)}
 
 
 class Sampling(Strict):
     """How images are drawn from a trained decoder."""
 
-    density: Literal["normal", "gaussian", "mixture"] = Field(
-        "normal", description="law of the codes: N(0, I); one Gaussian or a 10-component mixture fitted to the training codes"
-    )
-    batch_norm: Literal["batch", "standing"] = Field(
-        "batch", description="batch: by the statistics of each batch drawn, as in the paper; standing: by statistics collected beforehand"
-    )
+    density: Literal["normal"] = Field("normal", description="law of the codes: N(0, I)")
     n: Count = Field(5000, description="number of images")
-    batch_size: Count = Field(1000, description="images per batch; matters where batch normalisation is on")
+    batch_size: Annotated[int, Field(ge=2)] = Field(1000, description="images per batch; matters where batch normalisation is on")
+
+    def flags(self) -> str:
+        """As flags of `pga sample`."""
+        return f"--n {self.n} --batch-size {self.batch_size}"
 
 
 class Column(Strict):
@@ -72,6 +74,7 @@ class Scale(Strict):
     """Everything one scale says."""
 
     description: str = Field(description="what this scale is for")
+    device: Literal["auto", "cpu"] = Field("auto", description="cpu: never ask for a GPU; auto: use one where there is one")
     results: Annotated[str, Field(pattern=r"^results(/[a-z][a-z0-9_]*)?$")] = Field(description="folder of its results")
     seeds: tuple[Annotated[int, Field(ge=0, lt=2**31)], ...] = Field(description="one run per seed", min_length=1)
     evaluation: Evaluation
@@ -134,7 +137,10 @@ def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
 
 
 def complete(raw: dict[str, Any]) -> dict[str, Any]:
-    """Spread the `common` blocks over the runs: the file's own, the data set's, then the row."""
+    """Spread the `common` blocks over the runs: the file's own, the data set's, then the row.
+
+    A common coefficient (α, β) serves the models that have it and is left out of the others.
+    """
     everywhere = raw.pop("common", {})
     for block in raw.get("datasets", {}).values():
         if not isinstance(block, dict) or not isinstance(block.get("runs"), dict):
@@ -143,12 +149,9 @@ def complete(raw: dict[str, Any]) -> dict[str, Any]:
         for name, row in block["runs"].items():
             given = row or {}
             merged = merge(common, {"model": name, **given})
-            if "coefficients" in merged:  # a data set's common α, β serve those models that have them
-                from pga.terms import MODELS, coefficients
-
-                known = coefficients(merged["model"]) if merged["model"] in MODELS else []
-                own = given.get("coefficients", {})
-                merged["coefficients"] = {key: v for key, v in merged["coefficients"].items() if key in known or key in own}
+            if isinstance(merged.get("coefficients"), dict) and merged["model"] in MODELS:
+                others = ALL_COEFFICIENTS - set(coefficients(merged["model"])) - set(given.get("coefficients") or {})
+                merged["coefficients"] = {key: value for key, value in merged["coefficients"].items() if key not in others}
             block["runs"][name] = merged
     return raw
 
