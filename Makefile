@@ -1,0 +1,79 @@
+# The front door: needs Python 3.11 to 3.13, make and git. `make` alone lists the commands.
+
+PYTHON ?= python3
+CORES ?= 2
+PGA_ENV ?=
+QUICK ?= results/quick/table1.csv results/quick/figures/figure2.png
+ARGS ?=
+
+VENV = .venv
+ENVIRONMENT = $(or $(PGA_ENV),$(CURDIR)/$(VENV)/bin)
+IN_ENVIRONMENT = PATH="$(ENVIRONMENT):$$PATH"
+PIP = "$(VENV)/bin/python" -m pip --disable-pip-version-check install
+
+.PHONY: help env quick test lint lock clean
+
+help: ## list the commands
+	@echo 'make COMMAND [VARIABLE=VALUE ...]'
+	@echo
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' Makefile
+	@echo
+	@echo '  PYTHON=python3  the Python that the environment is made with'
+	@echo '  CORES=2         how many processes run at once'
+	@echo '  PGA_ENV=        bin folder of an environment that you keep yourself, used instead of $(VENV)'
+	@echo "  ARGS=           more arguments for pytest or snakemake, e.g. make test ARGS='-k losses'"
+
+quick: env ## make the quick scale's table and figure (minutes, nothing is downloaded)
+	$(IN_ENVIRONMENT) snakemake --cores $(CORES) $(ARGS) $(QUICK)
+
+test: env ## run the tests
+	$(IN_ENVIRONMENT) python -m pytest -n $(CORES) --dist loadfile $(ARGS)
+
+lint: env ## check style and types
+	$(IN_ENVIRONMENT) ruff check
+	$(IN_ENVIRONMENT) ruff format --check
+	$(IN_ENVIRONMENT) mypy
+
+ifeq ($(PGA_ENV),)
+env: $(VENV)/complete ## make the environment in .venv (once, and after its lock has changed)
+else
+env:
+	@"$(PGA_ENV)/python" -P -c 'import pga, snakemake, torch' || \
+	  { echo 'error: PGA_ENV=$(PGA_ENV) lacks what the line above names; "$(PGA_ENV)/python" -m pip install -r requirements.lock, then ... install --no-deps -e .' >&2; exit 1; }
+endif
+
+# Each stamp is written last and holds the environment's place: the scripts in an environment name it, so that an environment that was moved,
+# copied or half built is made anew, while a complete one only receives what has changed in the lock.
+ifneq ($(shell cat $(VENV)/locked 2>/dev/null),$(CURDIR))
+.PHONY: $(VENV)/locked
+endif
+
+$(VENV)/locked: requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
+	  { echo "error: PYTHON=$(PYTHON) is $$($(PYTHON) --version 2>&1); Python 3.11 to 3.13 is needed: make PYTHON=/path/to/python3.12 ..." >&2; exit 1; }
+	@echo 'making the environment in $(VENV): several GB, minutes'
+	@rm -f $(VENV)/complete
+	@test "$$(cat $@ 2>/dev/null)" = '$(CURDIR)' || { rm -rf $(VENV) && $(PYTHON) -m venv $(VENV); }
+	@rm -f $@
+	$(PIP) --quiet --no-cache-dir --no-compile --require-hashes --no-deps -r requirements.lock
+	@"$(VENV)/bin/python" -m compileall -q -j 0 "$(VENV)/lib" # what --no-compile left out, on all cores
+	@echo '$(CURDIR)' > $@
+
+$(VENV)/complete: $(VENV)/locked pyproject.toml
+	$(PIP) --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+lock: env ## write requirements.lock and the pins of environment.yml anew from pyproject.toml (ARGS=--upgrade for newer versions)
+	$(IN_ENVIRONMENT) uv pip compile --quiet pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-header $(ARGS) -o requirements.lock
+	@{ echo '# Made by `make lock` from pyproject.toml: what runs the project and, in the same lock, what its extra `dev` adds for tests and lint.'; \
+	   echo '# For Linux and macOS, Python 3.11 to 3.13: pip install --require-hashes -r requirements.lock'; \
+	   sed "s/ ; python_full_version < '3.14' and (sys_platform == 'darwin' or sys_platform == 'linux')//" requirements.lock; } > requirements.lock.part
+	@mv requirements.lock.part requirements.lock
+	@awk 'NR == FNR { if (split($$1, pin, "==") == 2) version[pin[1]] = pin[2]; next } \
+	      split($$2, pin, "==") == 2 { sub(/\[.*/, "", pin[1]); sub(/==.*/, "==" version[pin[1]]) } { print }' requirements.lock environment.yml > environment.yml.part
+	@mv environment.yml.part environment.yml
+
+clean: ## remove the environment and the tools' caches; never data or results
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build pga.egg-info
+	find pga tests benchmarks docs workflow -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
