@@ -233,6 +233,16 @@ def test_a_term_moves_just_the_parameters_that_it_may(term, use_bn):
         assert bool(gradient.any()) == moved, f"encoder's {name}"
 
 
+@pytest.mark.parametrize("expression", ["h(z')", "h(z+δ')", "g(z')"])
+def test_a_value_may_be_live_in_sigma_alone(expression):
+    """No term of today asks for it; g is then held like f, and gradients still reach σ_φ(x) through both."""
+    values, _ = steps("conv_8", 2, 4, use_bn=True)
+    phi, theta = gradients_of(values.get(expression, (SIGMA,)).square().sum(), values.f, values.g)
+    assert not any(gradient.any() for gradient in theta.values())
+    assert not phi["mean.weight"].any()
+    assert phi["log_var.weight"].any()
+
+
 @BATCH_NORM
 @pytest.mark.parametrize("term", ["vr", "vr_log"])
 def test_phi_moves_only_through_sigma(term, use_bn):
