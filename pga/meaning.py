@@ -29,7 +29,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import groupby
+from itertools import accumulate, groupby
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
@@ -316,25 +316,29 @@ class Writer(ast.NodeVisitor):
             self.refer(self.module.lookup(node.id), node)  # not bound yet in the class: the module's
 
     def visit_Attribute(self, node: ast.Attribute) -> None:
-        attributes, base = [node.attr], node.value
-        while isinstance(base, ast.Attribute):
-            attributes, base = [base.attr, *attributes], base.value
-        found = self.lookup(base.id) if isinstance(base, ast.Name) else ""
         if node.attr in REFUSED:
             self.refer(node.attr, node)
-        if isinstance(found, Reference):
-            self.refer(Reference(found.module, (*found.attributes, *attributes)), node)
+        if isinstance(found := self.dotted(node), Reference):
+            self.refer(found, node)
         else:
             self.generic_visit(node)
 
     def visit_Call(self, node: ast.Call) -> None:
-        name = getattr(node.args[0], "value", "") if node.args else ""
-        called = getattr(node.func, "attr", getattr(node.func, "id", ""))
-        if called == "import_module" and isinstance(name, str) and name and not name.startswith("."):
+        name = getattr(node.args[0], "value", None) if node.args else None
+        if str(self.dotted(node.func)) == "importlib.import_module" and isinstance(name, str) and not name.startswith("."):
             self.imports.append(name)
             self.parts += ["(import ", Reference(name), ")"]
         else:
             self.generic_visit(node)
+
+    def dotted(self, node: ast.expr) -> str | Reference:
+        """What a name with attributes stands for; text if that is no import or definition."""
+        attributes = list[str]()
+        while isinstance(node, ast.Attribute):
+            attributes.insert(0, node.attr)
+            node = node.value
+        found = self.lookup(node.id) if isinstance(node, ast.Name) else ""
+        return Reference(found.module, (*found.attributes, *attributes)) if isinstance(found, Reference) else found
 
     def visit_Global(self, node: ast.Global | ast.Nonlocal) -> None:
         """Write nothing: it is in what the names stand for."""
@@ -439,11 +443,11 @@ class Package:
 
     def __init__(self, folder: Path, only: Mapping[str, Collection[str]], without: Collection[str]):
         self.folder, self.modules = folder.absolute(), dict[str, Module | None]()
-        self.without, self.only = set[Reference](), dict[Reference, frozenset[str]]()
+        self.without, self.only = set[str](), dict[Reference, frozenset[str]]()
         self.only = {self.find(name): frozenset(keys) for name, keys in only.items()}
         for key in self.only:
             self.form(key)  # so that a wrong key is told even if nothing refers to the registry
-        self.without = set(map(self.find, without))
+        self.without = {str(self.find(name)) for name in without}
 
     def module(self, name: str) -> Module | None:
         """A module of the package, or None if there is none of that name."""
@@ -464,14 +468,14 @@ class Package:
     def resolve(self, reference: Reference) -> tuple[Reference | str, tuple[str, ...]]:
         """The definition or module that a dotted name means and the attributes taken of it; text if it is outside or left out."""
         module, attributes = self.module(reference.module), reference.attributes
-        if not module or Reference(module.name) in self.without:
+        if not module or self.omits(Reference(module.name)):
             return str(reference), ()
         if not attributes:
             return Reference(module.name), ()
         first, *rest = attributes
         if first in module.definitions:
             key = Reference(module.name, (first,))
-            return (str(reference), ()) if key in self.without else (key, tuple(rest))
+            return (str(reference), ()) if self.omits(key) else (key, tuple(rest))
         alias = module.aliases.get(first)
         if alias and alias != (module.name, (first,)):  # else `from . import submodule`
             return self.resolve(Reference(alias.module, (*alias.attributes, *rest)))
@@ -481,6 +485,10 @@ class Package:
             return f"@module.{first}", tuple(rest)
         lazy = ("__getattr__",) if "__getattr__" in module.definitions else ()
         return Reference(module.name, lazy), attributes
+
+    def omits(self, key: Reference) -> bool:
+        """Whether `without` names a module or definition, or a package that it is in."""
+        return bool(self.without) and any(name in self.without for name in accumulate(str(key).split("."), "{}.{}".format))
 
     def find(self, dotted: str) -> Reference:
         """The module or definition that a person names. Raises ValueError if there is none."""
@@ -536,7 +544,7 @@ class Package:
             reached.update(keys)
             pending = [name for key in keys for name in (key.module, *self.form(key).imports)]
             while pending:
-                if (name := pending.pop()) in seen or Reference(name) in self.without:
+                if (name := pending.pop()) in seen or self.omits(Reference(name)):
                     continue
                 seen.add(name)
                 pending.append(name.rpartition(".")[0])  # importing a module imports the packages that it is in
