@@ -16,7 +16,7 @@ def network_rows(run: Run) -> dict[str, list[str]]:
 
 
 @cache
-def _training(model: str, network: str, delta: str, rows: tuple[tuple[str, tuple[str, ...]], ...]) -> str:
+def _training(model: str, optimiser: str, delta: str, rows: tuple[tuple[str, tuple[str, ...]], ...]) -> str:
     terms = list(MODELS[model])
     return meaning(
         "pga.training.Trainer",
@@ -24,6 +24,7 @@ def _training(model: str, network: str, delta: str, rows: tuple[tuple[str, tuple
             "pga.terms.MODELS": [model],
             "pga.terms.TERMS": terms,
             "pga.losses": sorted({TERMS[term].loss for term in terms} | {"PERTURBATIONS", "root_mean_square"}),
+            "pga.training.OPTIMISERS": [optimiser],
             "pga.losses.PERTURBATIONS": [delta],
             "pga.models.EXPRESSIONS": sorted({expression for term in terms for expression in TERMS[term].reads} | {"x̂"}),
             **{name: list(keys) for name, keys in rows},
@@ -34,7 +35,7 @@ def _training(model: str, network: str, delta: str, rows: tuple[tuple[str, tuple
 def training_code(run: Run) -> str:
     """The code that trains `run`: the step, the run's own terms and network, and not those of other models."""
     rows = tuple((name, tuple(keys)) for name, keys in network_rows(run).items())
-    return _training(run.model, run.network, run.delta, rows)
+    return _training(run.model, run.optimiser, run.delta, rows)
 
 
 def sampling_code(run: Run) -> str:

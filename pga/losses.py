@@ -48,6 +48,39 @@ def gaussian_kl(mu: Tensor, log_var: Tensor) -> Tensor:
     return 0.5 * (mu.square() + log_var.exp() - log_var - 1.0).mean()
 
 
+def code_energy(z: Tensor) -> Tensor:
+    """RAE's penalty of the codes (Ghosh et al. 2019): mean z² over batch and dimensions, as in their code."""
+    return z.square().mean()
+
+
+def kernel_energy(kernels: list[Tensor]) -> Tensor:
+    """RAE-L2's penalty of the decoder (Ghosh et al. 2019): the sum of squares of all kernels, biases excluded."""
+    return torch.stack([kernel.square().sum() for kernel in kernels]).sum()
+
+
+MMD_SCALES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+
+
+def inverse_multiquadric_mmd(z: Tensor, z_prior: Tensor) -> Tensor:
+    """WAE-MMD's penalty (Tolstikhin et al. 2018): unbiased MMD² of codes and prior draws, both (B, H).
+
+    The kernel is the sum over seven scales s of C/(C + ‖a − b‖²) with C = 2 H s, as in the code of Ghosh et al.
+    """
+    n = len(z)
+    off_diagonal = 1.0 - torch.eye(n, dtype=z.dtype, device=z.device)
+
+    def squared_distances(a: Tensor, b: Tensor) -> Tensor:
+        return (a.square().sum(1)[:, None] + b.square().sum(1)[None, :] - 2.0 * a @ b.T).clamp_min(0.0)
+
+    within = [squared_distances(z, z), squared_distances(z_prior, z_prior)]
+    between = squared_distances(z, z_prior)
+    total = z.new_zeros(())
+    for scale in MMD_SCALES:
+        c = 2.0 * z.shape[1] * scale
+        total = total + sum((c / (c + d) * off_diagonal).sum() for d in within) / (n * (n - 1)) - 2.0 * (c / (c + between)).mean()
+    return total
+
+
 def root_mean_square(z: Tensor) -> Tensor:
     """s of L_vr: the root mean square of z over the batch, one value per latent dimension, shape (H,)."""
     return z.square().mean(dim=0).sqrt()

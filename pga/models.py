@@ -7,6 +7,7 @@ reads its values from networks whose other parameters are frozen, so that the su
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 
 from pga import losses
 from pga.networks.autoencoder import Decoder, Encoder
-from pga.terms import MODELS, ONE, PHI, SIGMA, TERMS, THETA
+from pga.terms import MODELS, ONE, PHI, RECONSTRUCTIONS, SIGMA, TERMS, THETA
 
 
 @contextlib.contextmanager
@@ -53,12 +54,24 @@ class Values:
     `moves`. φ is live in f, θ in g; σ is live in σ_φ(x) where a term moves σ.
     """
 
-    def __init__(self, encoder: Encoder, decoder: Decoder, x: Tensor, noise: Noise, delta: str = "sphere", epsilon: float = 0.01):
+    def __init__(
+        self,
+        encoder: Encoder,
+        decoder: Decoder,
+        x: Tensor,
+        noise: Noise,
+        delta: str = "sphere",
+        epsilon: float = 0.01,
+        constant_sigma: float | None = None,
+        corrupted: Tensor | None = None,
+    ):
         self.f, self.g = encoder, decoder
         self.x, self.noise = x, noise
         self.epsilon = epsilon
         self.perturb = losses.PERTURBATIONS[delta]
-        self.mu, self.log_var = encoder.posterior(x)
+        self.mu, self.log_var = encoder.posterior(x if corrupted is None else corrupted)
+        if constant_sigma is not None:
+            self.log_var = torch.full_like(self.mu, 2 * math.log(constant_sigma))
         self.z = self.mu.detach()
         self.cache: dict[tuple[str, bool, bool], Tensor] = {}
 
@@ -72,7 +85,7 @@ class Values:
     def sigma(self) -> Tensor:
         """σ_φ(x), live in the encoder."""
         if self.log_var is None:
-            raise ValueError("this model reads σ_φ(x), but its encoder has no σ head")
+            raise ValueError("this model reads σ_φ(x), but its encoder has no σ head and the run no constant σ")
         return (0.5 * self.log_var).exp()
 
     def decode(self, z: Tensor, moves: tuple[str, ...]) -> Tensor:
@@ -132,6 +145,7 @@ EXPRESSIONS: dict[str, Callable[[Values, tuple[str, ...]], Tensor]] = {
     "h(z+δ')": lambda v, moves: v.h(v.z + v.delta_learned(), moves),
     "h(z')": lambda v, moves: v.h(v.posterior_sample(moves), moves),
     "g(z')": lambda v, moves: v.decode(v.posterior_sample(moves), moves),
+    "kernels of g": lambda v, moves: [parameter for parameter in v.g.parameters() if parameter.ndim > 1],  # type: ignore[dict-item]
     "s": lambda v, moves: losses.root_mean_square(v.z),
 }
 
@@ -150,7 +164,7 @@ def weights(model: str, coefficients: dict[str, float]) -> dict[str, float]:
 
 def active(term: str, weight: float, step: int, warmup_steps: int) -> bool:
     """Whether a term takes part in the given step (counted from 0): until the warm-up ends only the data reconstruction does."""
-    return weight > 0 and (step >= warmup_steps or term in ("r", "elbo_r"))
+    return weight > 0 and (step >= warmup_steps or term in RECONSTRUCTIONS)
 
 
 def network_losses(terms: dict[str, Tensor], weight: dict[str, float]) -> tuple[float, float]:

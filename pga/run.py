@@ -30,6 +30,14 @@ class Run:
         delta: "sphere" or "normal", the law of δ in Eq. 7.
         epsilon: size of δ per latent dimension.
         snapshots: number of decoders kept during training, evenly spaced, the last step included.
+        optimiser: "sgd" with `momentum`, or "adam".
+        spectral_norm: of every kernel (RAE-SN).
+        constant_sigma: the posterior's standard deviation, for models that do not learn it (CV-VAE).
+        input_noise: standard deviation of noise added to the encoder's input, in the network's units, clipped to its range.
+        train_images: train on the first so many images only (None: on all).
+        validation_images: hold out the next so many images; their loss is computed after every epoch.
+        lr_patience: halve the learning rate when the validation loss has not improved for so many epochs (None: never).
+        selection: "last" step, or "best_validation" epoch.
         precision: arithmetic of the step.
         threads: threads of the step on a CPU; sums depend on it, so it is part of the run.
     """
@@ -52,6 +60,14 @@ class Run:
     delta: str = "sphere"
     epsilon: float = 0.01
     snapshots: int = 0
+    optimiser: str = "sgd"
+    spectral_norm: bool = False
+    constant_sigma: float | None = None
+    input_noise: float = 0.0
+    train_images: int | None = None
+    validation_images: int = 0
+    lr_patience: int | None = None
+    selection: str = "last"
     precision: str = "float32"
     threads: int = 1
 
@@ -64,8 +80,13 @@ class Run:
         """Identity of the run's parameters and seed; the row's name is not part of it."""
         return digest({key: value for key, value in asdict(self).items() if key != "name"})
 
+    def split(self, n_images: int) -> tuple[slice, slice]:
+        """Training and validation images of `n_images`: disjoint, in the order of the prepared array."""
+        end = n_images - self.validation_images if self.train_images is None else self.train_images
+        return slice(0, end), slice(end, end + self.validation_images)
+
     def total_steps(self, n_images: int) -> int:
-        """Number of steps on `n_images` images; an epoch drops its last, incomplete batch."""
+        """Number of steps on `n_images` training images; an epoch drops its last, incomplete batch."""
         if self.steps is not None:
             return self.steps
         assert self.epochs is not None

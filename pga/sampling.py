@@ -12,25 +12,26 @@ from torch import Tensor, nn
 from pga.checkpoint import load_tensors
 from pga.dataset import Images
 from pga.errors import UserError
-from pga.networks.build import build
+from pga.networks.build import build_run
+from pga.networks.table import unit_range
 from pga.networks.autoencoder import Decoder, Encoder
 from pga.progress import Progress
 from pga.randomness import generator
 from pga.run import Run
-from pga.terms import reads_sigma
 from pga.training import load_network
 
 
-def to_uint8(x: Tensor) -> Images:
-    """(B, C, S, S) in [-1, 1] → (B, S, S, C) uint8 of (x + 1)/2 · 255, by truncation as in the released code."""
-    pixels = ((x + 1) / 2 * 255).to(torch.uint8)
+def to_uint8(x: Tensor, unit: bool = False) -> Images:
+    """(B, C, S, S) in [-1, 1], or [0, 1] if `unit` → (B, S, S, C) uint8 of 0…255, by truncation as in the released code."""
+    pixels = ((x if unit else (x + 1) / 2) * 255).to(torch.uint8)
     images: Images = pixels.permute(0, 2, 3, 1).cpu().numpy()
     return images
 
 
-def to_unit(images: Images, device: torch.device, dtype: torch.dtype = torch.float32) -> Tensor:
-    """(B, S, S, C) uint8 → (B, C, S, S) in [-1, 1]."""
-    return torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2))).to(device, dtype) / 127.5 - 1
+def from_uint8(images: Images, run: Run, device: torch.device) -> Tensor:
+    """(B, S, S, C) uint8 → (B, C, S, S) in the range of the run's network."""
+    x = torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2))).to(device, getattr(torch, run.precision))
+    return x / 255.0 if unit_range(run.network) else x / 127.5 - 1.0
 
 
 def load_run(path: Path) -> tuple[Run, dict[str, Tensor], dict[str, Any]]:
@@ -49,10 +50,10 @@ def load_run(path: Path) -> tuple[Run, dict[str, Tensor], dict[str, Any]]:
 def load_networks(path: Path, device: torch.device) -> tuple[Run, Encoder, Decoder]:
     """Encoder and decoder of a trained run, in evaluation order: no gradients."""
     run, tensors, _ = load_run(path)
-    encoder, decoder = build(run.network, run.width, run.latent_dim, run.batch_norm, reads_sigma(run.model), 0)
+    encoder, decoder = build_run(run, 0)
     load_network(encoder, "encoder", tensors)
     load_network(decoder, "decoder", tensors)
-    return run, encoder.to(device), decoder.to(device)
+    return run, encoder.to(device).eval(), decoder.to(device).eval()
 
 
 def load_decoder(path: Path, device: torch.device) -> tuple[Run, Decoder]:
@@ -74,9 +75,9 @@ def load_snapshots(path: Path, device: torch.device) -> tuple[Run, list[tuple[in
 
 def decoder_of(run: Run, tensors: dict[str, Tensor], device: torch.device) -> Decoder:
     """The run's decoder with the weights under `decoder.`."""
-    _, decoder = build(run.network, run.width, run.latent_dim, run.batch_norm, reads_sigma(run.model), 0)
+    _, decoder = build_run(run, 0)
     load_network(decoder, "decoder", tensors)
-    return decoder.to(device)
+    return decoder.to(device).eval()
 
 
 def sample(decoder: nn.Module, run: Run, n: int, batch_size: int, device: torch.device, stream: str = "sample") -> Images:
@@ -102,6 +103,6 @@ def sample(decoder: nn.Module, run: Run, n: int, batch_size: int, device: torch.
             x = decoder(z)
             if not bool(torch.isfinite(x).all()):
                 raise UserError(f"{run.dataset}/{run.name}, seed {run.seed}: the decoder makes non-finite images; the run has diverged")
-            made.append(to_uint8(x)[: n - start])
+            made.append(to_uint8(x, unit_range(run.network))[: n - start])
             progress.advance(len(made[-1]))
     return np.concatenate(made)

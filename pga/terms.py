@@ -57,7 +57,16 @@ TERMS: dict[str, Term] = {
     ),
     "kl": Term(r"L_{vkl}^{\phi}", "Eq. 12, 14", "gaussian_kl", ("f(x)", "log σ²"), (PHI, SIGMA), "KL of the posterior to the prior"),
     "elbo_r": Term(r"L_{r}'", "Eq. 10", "reconstruction", ("g(z')", "x"), (PHI, THETA, SIGMA), "data reconstruction from a posterior sample"),
+    # Baselines of Ghosh et al. 2019. Where σ is not moved it is the run's constant.
+    "cv_r": Term(r"L_{r}^{\bar\sigma}", "Ghosh et al.", "reconstruction", ("g(z')", "x"), (PHI, THETA), "data reconstruction, constant σ"),
+    "cv_kl": Term(r"L_{kl}^{\bar\sigma}", "Ghosh et al.", "gaussian_kl", ("f(x)", "log σ²"), (PHI,), "KL to the prior, constant σ"),
+    "mmd": Term(r"L_{mmd}", "Tolstikhin et al.", "inverse_multiquadric_mmd", ("f(x)", "z_N"), (PHI,), "discrepancy of codes and prior"),
+    "l2_code": Term(r"L_{z}", "Ghosh et al.", "code_energy", ("f(x)",), (PHI,), "codes attracted to the origin"),
+    "l2_decoder": Term(r"L_{reg}", "Ghosh et al.", "kernel_energy", ("kernels of g",), (THETA,), "small decoder weights"),
 }
+
+RECONSTRUCTIONS = ("r", "elbo_r", "cv_r")
+"""The terms that a warm-up keeps."""
 
 ONE = "1"
 """The coefficient of a term that the paper does not weigh."""
@@ -71,6 +80,12 @@ MODELS: dict[str, dict[str, str]] = {
     "lvpga": {"r": ONE, "lr_n": "alpha", "lr_h": "beta", "vr_log": "vr", "nll_phi": "gamma", "kl": "eta"},
     # Eq. 10; c = 2σ²H/D carries the tunable σ
     "vae": {"elbo_r": ONE, "kl": "c"},
+    # Ghosh et al. 2019; `rec` weighs the reconstruction where their code sums instead of averaging
+    "vae_rec": {"elbo_r": "rec", "kl": "kl"},
+    "cvvae": {"cv_r": "rec", "cv_kl": "kl"},
+    "wae": {"r": "rec", "mmd": "mmd"},
+    "rae": {"r": "rec", "l2_code": "b"},
+    "rae_l2": {"r": "rec", "l2_code": "b", "l2_decoder": "l"},
 }
 """Each model: its terms and the name of each term's coefficient in `params/`."""
 

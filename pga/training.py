@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -10,11 +11,12 @@ from torch import Tensor, nn
 
 from pga.dataset import Images
 from pga.errors import UserError
-from pga.models import Values, active, draw_noise, network_losses, term_value, weights
-from pga.networks.build import build
+from pga.models import Noise, Values, active, draw_noise, network_losses, term_value, weights
+from pga.networks.build import build_run
+from pga.networks.table import unit_range
 from pga.randomness import derive, generator
 from pga.run import Run, steps_per_epoch
-from pga.terms import TERMS, reads_sigma
+from pga.terms import TERMS
 
 LOGS = 200
 """Rows of the history of a run, at most."""
@@ -22,6 +24,12 @@ RUNAWAY_LOG = 15.0
 """A mean log-ratio beyond this is a collapse of h (healthy runs stay within a few units)."""
 RUNAWAY = 1e6
 """No other term of a healthy run comes near this."""
+
+
+OPTIMISERS: dict[str, Callable[[list[nn.Parameter], Run], torch.optim.Optimizer]] = {
+    "sgd": lambda parameters, run: torch.optim.SGD(parameters, lr=run.learning_rate, momentum=run.momentum),
+    "adam": lambda parameters, run: torch.optim.Adam(parameters, lr=run.learning_rate),
+}
 
 
 class Diverged(UserError):
@@ -40,21 +48,30 @@ class Trainer:
     def __init__(self, run: Run, images: Images, device: torch.device):
         self.run, self.device = run, device
         self.dtype = getattr(torch, run.precision)
-        self.images = torch.from_numpy(images.transpose(0, 3, 1, 2).copy()).to(device)  # uint8, (N, C, S, S), stays on the device
-        networks = build(run.network, run.width, run.latent_dim, run.batch_norm, reads_sigma(run.model), derive(run.seed, "weights"))
-        self.encoder, self.decoder = (network.to(device, self.dtype) for network in networks)
+        training, held_out = run.split(len(images))
+        self.images, self.validation = (  # uint8, (N, C, S, S), stays on the device
+            torch.from_numpy(images[part].transpose(0, 3, 1, 2).copy()).to(device) for part in (training, held_out)
+        )
+        if not len(self.images) or len(self.validation) < run.validation_images:
+            raise UserError(
+                f"{run.dataset} has {len(images)} images; train_images {run.train_images}, validation_images {run.validation_images} need more"
+            )
+        self.encoder, self.decoder = (network.to(device, self.dtype) for network in build_run(run, derive(run.seed, "weights")))
         check_shape(self.images, self.decoder, run)
         parameters = [*self.encoder.parameters(), *self.decoder.parameters()]
-        self.optimiser = torch.optim.SGD(parameters, lr=run.learning_rate, momentum=run.momentum)
+        self.parameters = parameters
+        self.optimiser = OPTIMISERS[run.optimiser](parameters, run)
         self.noise = generator(device, run.seed, "noise")
         self.weights = weights(run.model, run.coefficients)
-        self.total_steps = run.total_steps(len(images))
+        self.total_steps = run.total_steps(len(self.images))
         self.log_every = max(1, self.total_steps // LOGS)
         self.step = 0
         self.order_epoch, self.order = -1, torch.empty(0, dtype=torch.int64)
         self.sums = {term: torch.zeros((), dtype=torch.float64, device=device) for term in self.weights}
         self.summed = 0
         self.history: list[dict[str, float]] = []
+        self.best: dict[str, Tensor] = {}
+        self.best_loss, self.best_epoch, self.waited = math.inf, 0, 0
 
     def batch(self) -> Tensor:
         """Images of the current step, (B, C, S, S) in [-1, 1]: a new uniform permutation each epoch, the incomplete batch dropped."""
@@ -63,14 +80,29 @@ class Trainer:
         if epoch != self.order_epoch:
             order = torch.randperm(len(self.images), generator=generator("cpu", self.run.seed, "order", epoch))
             self.order_epoch, self.order = epoch, order.to(self.device)
-        chosen = self.images[self.order[position * size : (position + 1) * size]]
-        return chosen.to(self.dtype) / 127.5 - 1.0
+        return self.scaled(self.images[self.order[position * size : (position + 1) * size]])
+
+    def scaled(self, images: Tensor) -> Tensor:
+        """uint8 → the network's range."""
+        return images.to(self.dtype) / 255.0 if unit_range(self.run.network) else images.to(self.dtype) / 127.5 - 1.0
+
+    def values(self, x: Tensor, noise: Noise, corrupted: Tensor | None = None) -> Values:
+        """What the terms read, for one batch; the encoder sees `corrupted` where it is given."""
+        run = self.run
+        return Values(self.encoder, self.decoder, x, noise, run.delta, run.epsilon, run.constant_sigma, corrupted)
+
+    def corrupted(self, x: Tensor) -> Tensor | None:
+        """The encoder's input with noise, within the network's range; None where the run adds none."""
+        if not self.run.input_noise:
+            return None
+        drawn = torch.randn(x.shape, generator=self.noise, device=x.device, dtype=x.dtype)
+        return (x + self.run.input_noise * drawn).clamp(0.0 if unit_range(self.run.network) else -1.0, 1.0)
 
     def advance(self) -> None:
         """One update of both networks, from gradients of the same forward values."""
         x = self.batch()
         noise = draw_noise(len(x), self.run.latent_dim, self.noise, self.dtype)
-        values = Values(self.encoder, self.decoder, x, noise, self.run.delta, self.run.epsilon)
+        values = self.values(x, noise, self.corrupted(x))
         on = [term for term, weight in self.weights.items() if active(term, weight, self.step, self.run.warmup_steps)]
         terms = {term: term_value(term, values) for term in on}
         self.optimiser.zero_grad(set_to_none=True)
@@ -85,6 +117,33 @@ class Trainer:
             self.log(values, on)
         elif self.device.type == "cpu":  # on a GPU looking at every value would stall it; there the log's own check serves
             self.check({term: float(value.detach()) for term, value in terms.items()})
+
+        if len(self.validation) and self.step % steps_per_epoch(len(self.images), self.run.batch_size) == 0:
+            self.validate()
+
+    def validate(self) -> None:
+        """After an epoch: the validation loss, the best weights so far, and the learning rate's schedule."""
+        noise = generator(self.device, self.run.seed, "validation")  # the same noise after every epoch
+        self.encoder.eval(), self.decoder.eval()
+        total = 0.0
+        with torch.no_grad():
+            for images in self.validation.split(self.run.batch_size):
+                values = self.values(self.scaled(images), draw_noise(len(images), self.run.latent_dim, noise, self.dtype))
+                total += len(images) * sum(weight * float(term_value(term, values)) for term, weight in self.weights.items() if weight)
+        self.encoder.train(), self.decoder.train()
+        loss = total / len(self.validation)
+        self.waited += 1
+        if loss < self.best_loss:
+            self.best_loss, self.best_epoch, self.waited = loss, self.step, 0
+            if self.run.selection == "best_validation":
+                self.best = {name: tensor.clone() for name, tensor in self.tensors().items()}
+        if self.run.lr_patience is not None and self.waited >= self.run.lr_patience:
+            self.optimiser.param_groups[0]["lr"] *= 0.5
+            self.waited = 0
+
+    def result(self) -> dict[str, Tensor]:
+        """The weights which the run is judged by: the last, or the best on the validation images."""
+        return self.best or self.tensors()
 
     def log(self, values: Values, on: list[str]) -> None:
         """Append a row: the mean since the last row of each term in use, this batch's value of each term that is not."""
@@ -142,21 +201,32 @@ class Trainer:
                 f"{self.run.dataset}/{self.run.name}, seed {self.run.seed}, stopped at step {self.step}: {bad[0]} is not finite; "
                 f"a smaller learning_rate (now {self.run.learning_rate:g}) helps"
             )
-        for number, parameter in enumerate(self.optimiser.param_groups[0]["params"]):
-            buffer = self.optimiser.state.get(parameter, {}).get("momentum_buffer")
-            if buffer is not None:
-                tensors[f"momentum.{number}"] = buffer
+        for number, parameter in enumerate(self.parameters):
+            for key, buffer in self.optimiser.state.get(parameter, {}).items():
+                if buffer is not None:
+                    tensors[f"optimiser.{number}.{key}"] = buffer
+        tensors |= {f"best.{name}": tensor for name, tensor in self.best.items()}
         tensors["noise"] = self.noise.get_state()
         tensors |= {f"sum.{term}": value for term, value in self.sums.items()}
-        return tensors, {"step": self.step, "summed": self.summed, "history": self.history}
+        schedule = {"lr": self.optimiser.param_groups[0]["lr"], "best_epoch": self.best_epoch, "waited": self.waited}
+        best = None if math.isinf(self.best_loss) else self.best_loss  # JSON has no infinity
+        return tensors, {"step": self.step, "summed": self.summed, "history": self.history, "best_loss": best, **schedule}
 
     def restore(self, tensors: dict[str, Tensor], record: dict[str, Any]) -> None:
         """Continue from what `state` returned."""
         load_network(self.encoder, "encoder", tensors)
         load_network(self.decoder, "decoder", tensors)
-        for number, parameter in enumerate(self.optimiser.param_groups[0]["params"]):
-            if f"momentum.{number}" in tensors:
-                self.optimiser.state[parameter]["momentum_buffer"] = tensors[f"momentum.{number}"].to(self.device)
+        for name, tensor in tensors.items():
+            kind, _, rest = name.partition(".")
+            if kind == "optimiser":
+                number, key = rest.split(".")
+                on_device = tensor if key == "step" else tensor.to(self.device)
+                self.optimiser.state[self.parameters[int(number)]][key] = on_device
+            elif kind == "best":
+                self.best[rest] = tensor.to(self.device)
+        self.optimiser.param_groups[0]["lr"] = record["lr"]
+        self.best_epoch, self.waited = record["best_epoch"], record["waited"]
+        self.best_loss = math.inf if record["best_loss"] is None else record["best_loss"]
         self.noise.set_state(tensors["noise"])
         self.sums = {term: tensors[f"sum.{term}"].to(self.device) for term in self.sums}
         self.step, self.summed, self.history = record["step"], record["summed"], record["history"]
@@ -176,6 +246,7 @@ def check_shape(images: Tensor, decoder: nn.Module, run: Run) -> None:
     """
     with torch.no_grad():
         probe = torch.zeros(2, run.latent_dim, device=images.device, dtype=next(decoder.parameters()).dtype)
-        made = tuple(decoder(probe).shape[1:])
+        made = tuple(decoder.eval()(probe).shape[1:])  # in training mode running averages would see the probe
+        decoder.train()
     if made != tuple(images.shape[1:]):
         raise UserError(f"network {run.network} makes images of (channels, height, width) {made}; {run.dataset} has {tuple(images.shape[1:])}")

@@ -149,7 +149,7 @@ def write_results(trainer: Trainer, folder: Path, out: Path, record: dict[str, A
     run = trainer.run
     write_snapshots(folder, out / "snapshots.safetensors", run, run.snapshot_steps(len(trainer.images)))
     write_history(out / "history.csv", trainer.history)
-    save_tensors(out / "model.safetensors", trainer.tensors(), {"run": run.asdict(), "step": trainer.step})
+    save_tensors(out / "model.safetensors", trainer.result(), {"run": run.asdict(), "step": trainer.step})
     wall = record["wall_s"]
     write_json(
         out / "run.json",
@@ -158,6 +158,7 @@ def write_results(trainer: Trainer, folder: Path, out: Path, record: dict[str, A
             "digest": run.digest,
             **record,
             "steps": trainer.step,
+            "selected_step": trainer.best_epoch if trainer.best else trainer.step,
             "steps_per_s": trainer.step / wall if wall else None,
             "start_up_and_write_s": time.monotonic() - started - wall,
             "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024),

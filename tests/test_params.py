@@ -11,7 +11,7 @@ import yaml
 from pga.errors import UserError
 from pga.params import schema
 from pga.params.scale import complete, load_scale
-from pga.terms import MODELS, coefficients
+from pga.terms import coefficients
 
 SCALES = [path for path in sorted(Path("params").glob("*.yaml")) if "results:" in path.read_text()]
 
@@ -75,7 +75,7 @@ def test_changing_one_model_leaves_the_digests_of_the_others(tmp_path: Path) -> 
 
 
 def test_every_model_takes_just_its_coefficients() -> None:
-    assert {model: coefficients(model) for model in MODELS} == {
+    assert {model: coefficients(model) for model in ("lpga", "vpga", "lvpga", "vae")} == {
         "lpga": ["alpha", "beta", "gamma"],
         "vpga": ["alpha", "beta", "vr", "eta"],
         "lvpga": ["alpha", "beta", "vr", "gamma", "eta"],

@@ -26,10 +26,11 @@ CPU = torch.device("cpu")
 
 
 def a_run(model: str = "lpga", **changes: object) -> Run:
-    values = {name: 0.01 for name in coefficients(model)}
+    values = dict.fromkeys(coefficients(model), 0.01) | ({"rec": 1.0} if "rec" in coefficients(model) else {})
     settings: dict[str, object] = dict(
         dataset="toy", name=model, model=model, seed=3, network="dense_8", width=16, latent_dim=4, batch_norm=True, batch_size=16,
         learning_rate=0.05, momentum=0.9, warmup_steps=10, steps=60, coefficients=values, snapshots=3,
+        constant_sigma=0.7 if model == "cvvae" else None,
     )  # fmt: skip
     return Run(**{**settings, **changes})  # type: ignore[arg-type]
 
@@ -63,6 +64,44 @@ def test_interrupted_anywhere_ends_with_the_same_bytes(model: str, tmp_path: Pat
     with open(tmp_path / "whole" / "history.csv") as file:
         rows = list(csv.DictReader(file))
     assert [float(row["encoder_loss"]) for row in rows] == [row["encoder_loss"] for row in steady.history]
+
+
+@pytest.mark.parametrize("selection", ["last", "best_validation"])
+def test_schedule_and_selection_survive_interruptions(selection: str, tmp_path: Path) -> None:
+    run = a_run(
+        "rae_l2", network="ghosh_32_grey", width=2, optimiser="adam", learning_rate=0.01, steps=40, batch_size=8, train_images=40,
+        validation_images=20, lr_patience=1, selection=selection, spectral_norm=True,
+    )  # fmt: skip
+    images = np.pad(blobs(), ((0, 0), (12, 12), (12, 12), (0, 0)))
+    whole = Trainer(run, images, CPU)
+    rates, losses = set(), []
+    while whole.step < run.steps:
+        whole.advance()
+        rates.add(whole.optimiser.param_groups[0]["lr"])
+        losses.append(whole.best_loss)
+    assert len(rates) > 1 and all(rate in [0.01 * 0.5**k for k in range(20)] for rate in rates)
+    assert losses[-1] < losses[4] and losses == sorted(losses, reverse=True)
+    parts = Trainer(run, images, CPU)
+    while parts.step < run.steps:
+        parts.advance()
+        if parts.step % 3 == 0:
+            save_tensors(tmp_path / "state", *parts.state())
+            parts = Trainer(run, images, CPU)
+            parts.restore(*load_tensors(tmp_path / "state"))
+    expected = whole.result()
+    assert all(torch.equal(tensor, expected[name]) for name, tensor in parts.result().items())
+    assert (whole.best_epoch < run.steps and selection == "best_validation") == any(
+        not torch.equal(tensor, whole.tensors()[name]) for name, tensor in expected.items()
+    )
+
+
+def test_validation_images_are_not_trained_on() -> None:
+    images = np.arange(100, dtype=np.uint8).reshape(100, 1, 1, 1).repeat(8, 1).repeat(8, 2)
+    trainer = Trainer(a_run(train_images=60, validation_images=30), images, CPU)
+    assert sorted(trainer.images[:, 0, 0, 0].tolist()) == list(range(60))
+    assert sorted(trainer.validation[:, 0, 0, 0].tolist()) == list(range(60, 90))
+    with pytest.raises(UserError, match="toy has 100 images; train_images 80, validation_images 30 need more"):
+        Trainer(a_run(train_images=80, validation_images=30), images, CPU)
 
 
 def test_kill_9_of_the_command_then_the_same_command(tmp_path: Path) -> None:

@@ -18,15 +18,17 @@ class Encoder(nn.Module):
         n_features: length of that vector.
         latent_dim: H.
         sigma_head: whether a second head predicts log σ_φ²(x), starting at σ = 0.1.
+        bounded: the σ head of Ghosh et al. instead: log σ = 5 tanh(·), starting wherever its weights fall.
     """
 
-    def __init__(self, features: list[nn.Module], n_features: int, latent_dim: int, sigma_head: bool):
+    def __init__(self, features: list[nn.Module], n_features: int, latent_dim: int, sigma_head: bool, bounded: bool = False):
         super().__init__()
         self.features = nn.Sequential(*features)
         self.mean = nn.Linear(n_features, latent_dim)
         self.log_var = nn.Linear(n_features, latent_dim) if sigma_head else None
         initialise(self)
-        if self.log_var is not None:
+        self.bounded = bounded
+        if self.log_var is not None and not bounded:
             nn.init.constant_(self.log_var.bias, LOG_VAR_BIAS)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -37,7 +39,10 @@ class Encoder(nn.Module):
     def posterior(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
         """(B, C, S, S) in [-1, 1] → μ_φ(x) and log σ_φ²(x), (B, H) each; None without a σ head."""
         features = self.features(x)
-        return self.mean(features), None if self.log_var is None else self.log_var(features)
+        if self.log_var is None:
+            return self.mean(features), None
+        log_var = self.log_var(features)
+        return self.mean(features), 10 * log_var.tanh() if self.bounded else log_var
 
 
 class Decoder(nn.Module):

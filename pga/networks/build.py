@@ -5,16 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from torch import nn
+from torch.nn.utils.parametrizations import spectral_norm
 
-from pga.networks import dcgan, dense
+from pga.networks import dcgan, dense, ghosh, resnet
 from pga.networks.autoencoder import Decoder, Encoder
 from pga.networks.table import NETWORKS
+from pga.run import Run
+from pga.terms import reads_sigma
 
-LAYERS: dict[str, Any] = {"Dcgan": dcgan, "Dense": dense}
+LAYERS: dict[str, Any] = {"Dcgan": dcgan, "Dense": dense, "Resnet": resnet, "Ghosh": ghosh}
 """For each kind of row the module with its `encoder_layers` and `decoder_layers`."""
 
 
-def build(network: str, width: int, latent_dim: int, use_bn: bool, sigma_head: bool, seed: int) -> tuple[Encoder, Decoder]:
+def build(
+    network: str, width: int, latent_dim: int, use_bn: bool, sigma_head: bool, seed: int, spectral: bool = False
+) -> tuple[Encoder, Decoder]:
     """Encoder and decoder with weights drawn from `seed`; the global random state is left as it was.
 
     Args:
@@ -24,13 +30,23 @@ def build(network: str, width: int, latent_dim: int, use_bn: bool, sigma_head: b
         use_bn: whether the run switches batch normalisation on.
         sigma_head: whether the encoder also predicts log σ_φ²(x).
         seed: of the initial weights.
+        spectral: spectral normalisation of every kernel (RAE-SN).
     """
     row = NETWORKS[network]
     kind = LAYERS[type(row).__name__]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         features, n_features = kind.encoder_layers(row, width, use_bn)
-        return (
-            Encoder(features, n_features, latent_dim, sigma_head),
-            Decoder(kind.decoder_layers(row, width, latent_dim, use_bn)),
-        )
+        encoder = Encoder(features, n_features, latent_dim, sigma_head, bounded=type(row).__name__ == "Ghosh")
+        decoder = Decoder(kind.decoder_layers(row, width, latent_dim, use_bn))
+        if spectral:
+            for module in [*encoder.modules(), *decoder.modules()]:
+                if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
+                    spectral_norm(module)
+        return encoder, decoder
+
+
+def build_run(run: Run, seed: int) -> tuple[Encoder, Decoder]:
+    """The networks of `run`, with weights drawn from `seed`."""
+    sigma_head = reads_sigma(run.model)
+    return build(run.network, run.width, run.latent_dim, run.batch_norm, sigma_head, seed, run.spectral_norm)

@@ -41,7 +41,41 @@ class Dense:
     hidden: tuple[int, ...]
 
 
-NETWORKS: dict[str, Dcgan | Dense] = {
+@dataclass(frozen=True)
+class Resnet:
+    """A residual network, every block of one width.
+
+    Attributes:
+        size, channels: of the image.
+        encoder: scale of each block.
+        up_blocks: blocks of the decoder.
+    """
+
+    size: int
+    channels: int
+    encoder: tuple[str, ...]
+    up_blocks: int
+
+
+@dataclass(frozen=True)
+class Ghosh:
+    """A network of Ghosh et al. 2019: images in [0, 1], a sigmoid at the output, ordinary batch normalisation.
+
+    Attributes:
+        size, channels: of the image.
+        kernel: of every convolution.
+        decoder: strided transposed convolutions before the output, as multiples of the width.
+        encoder: strided convolutions, as multiples of the width.
+    """
+
+    size: int
+    channels: int
+    kernel: int
+    decoder: tuple[int, ...]
+    encoder: tuple[int, ...] = (1, 2, 4, 8)
+
+
+NETWORKS: dict[str, Dcgan | Dense | Resnet | Ghosh] = {
     "dense_8": Dense(8, 1, hidden=(1, 1)),
     "conv_8": Dcgan(8, 1, encoder=((1, False), (2, True)), decoder=((1, False),)),
     "conv_mnist": Dcgan(28, 1, encoder=((1, False), (2, True)), decoder=((1, False),), hidden=1024, stem_bn=True),
@@ -49,4 +83,13 @@ NETWORKS: dict[str, Dcgan | Dense] = {
     "conv_64": Dcgan(
         64, 3, encoder=((1, False), (2, False), (4, True), (8, True)), decoder=((4, True), (2, True), (1, False))
     ),
+    "resnet_32": Resnet(32, 3, encoder=("down", "down", "same", "same"), up_blocks=3),
+    "ghosh_32_grey": Ghosh(32, 1, kernel=4, decoder=(4, 2)),
+    "ghosh_32": Ghosh(32, 3, kernel=4, decoder=(4, 2)),
+    "ghosh_64": Ghosh(64, 3, kernel=5, decoder=(4, 2, 1)),
 }  # fmt: skip
+
+
+def unit_range(network: str) -> bool:
+    """Whether the network's images are in [0, 1] instead of [-1, 1]."""
+    return isinstance(NETWORKS[network], Ghosh)

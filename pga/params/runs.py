@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
 from pga.networks.table import NETWORKS
-from pga.params.base import Count, Name, NonNegative, Positive, Sourced, Strict
+from pga.params.base import Count, Name, NonNegative, Origin, Positive, Sourced, Strict
 from pga.run import Run
-from pga.terms import MODELS, coefficients
+from pga.terms import MODELS, TERMS, coefficients, reads_sigma
 
 Momentum = Annotated[float, Field(ge=0, lt=1)]
 
@@ -48,6 +48,14 @@ class RunParams(Strict):
     coefficients: dict[Name, Sourced[NonNegative]] = Field(description="weights of the terms, by the paper's symbols")
     delta: Sourced[Literal["sphere", "normal"]] = Field(description="law of δ in Eq. 7")
     epsilon: Sourced[Positive] = Field(description="size of δ per latent dimension")
+    optimiser: Sourced[Literal["sgd", "adam"]] = Field(("sgd", Origin.PAPER), description="sgd with `momentum`, or adam")
+    spectral_norm: Sourced[bool] = Field((False, Origin.PAPER), description="of every kernel (RAE-SN)")
+    constant_sigma: Sourced[Positive] | None = Field(None, description="standard deviation of the posterior where it is not learned (CV-VAE)")
+    input_noise: Sourced[NonNegative] = Field((0.0, Origin.PAPER), description="standard deviation of noise on the encoder's input")
+    train_images: Sourced[Count] | None = Field(None, description="train on the first so many images only")
+    validation_images: Sourced[Annotated[int, Field(ge=0)]] = Field((0, Origin.PAPER), description="hold out the next so many images")
+    lr_patience: Sourced[Count] | None = Field(None, description="halve the learning rate after so many epochs without a better validation loss")
+    selection: Sourced[Literal["last", "best_validation"]] = Field(("last", Origin.INFERRED), description="which weights are the result")
     snapshots: Annotated[int, Field(ge=0)] = Field(0, description="decoders kept during training, for FID over training")
     precision: Literal["float32", "float64"] = "float32"
     threads: Count = Field(1, description="CPU threads of a step; part of the run, because sums depend on it")
@@ -60,6 +68,11 @@ class RunParams(Strict):
             raise ValueError(f"coefficients of {self.model} are {', '.join(needed)}; found {', '.join(given) or 'none'}")
         if (self.epochs is None) == (self.steps is None):
             raise ValueError("give one of `epochs` and `steps`")
+        constant = any(expression in ("g(z')", "log σ²") for term in MODELS[self.model] for expression in TERMS[term].reads)
+        if (constant and not reads_sigma(self.model)) != (self.constant_sigma is not None):
+            raise ValueError(f"constant_sigma is for models with a constant σ; {self.model} {'needs' if constant else 'takes'} {'it' if constant else 'none'}")
+        if not self.validation_images[0] and (self.lr_patience or self.selection[0] == "best_validation"):
+            raise ValueError("lr_patience and selection: best_validation need validation_images")
         return self
 
     def run(self, dataset: str, name: str, seed: int) -> Run:

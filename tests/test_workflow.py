@@ -1,0 +1,211 @@
+"""The workflow on the real DAG: what a change reruns and what it does not, kills, and plans at the paper's scale."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+TINY = """
+description: for the tests
+results: results/tiny
+seeds: [0, 1]
+device: cpu
+evaluation: {extractor: classifier}
+samplings:
+  prior: {n: 300, batch_size: 100}
+common:
+  network: [dense_8, inferred]
+  width: [16, inferred]
+  latent_dim: [8, inferred]
+  batch_norm: [false, code]
+  batch_size: [64, code]
+  learning_rate: [0.1, code]
+  momentum: [0.9, paper]
+  steps: [300, inferred]
+  warmup_steps: [200, inferred]
+  delta: [sphere, code]
+  epsilon: [0.01, code]
+  snapshots: 2
+  coefficients: {alpha: [0.06, code], beta: [0, code]}
+datasets:
+  digits:
+    runs:
+      vpga: {coefficients: {vr: [0.01, code], eta: [0.02, paper]}}
+      lpga: {coefficients: {gamma: [0.015, paper]}}
+table1:
+  columns: [{dataset: digits, title: Digits, paper: mnist}]
+  rows: [{title: LPGA, model: lpga}, {title: VPGA, model: vpga}]
+figures:
+  figure2: {datasets: [digits], models: [lpga, vpga]}
+"""
+TARGETS = ["results/tiny/table1.csv", "results/tiny/figures/figure2.png"]
+RUNS = {(model, seed) for model in ("lpga", "vpga") for seed in (0, 1)}
+
+
+def snakemake(project: Path, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(project)}
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
+    done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True)
+    assert not check or done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return done
+
+
+def jobs(text: str) -> Counter[str]:
+    """Rule → number of jobs, from the table that Snakemake prints."""
+    found = re.search(r"Job stats:\n.*?\n-+.*?\n(.*?)total", text, re.S)
+    return Counter({line.split()[0]: int(line.split()[1]) for line in found[1].splitlines() if line.strip()} if found else {})
+
+
+def planned(project: Path, *targets: str) -> Counter[str]:
+    done = snakemake(project, "-n", *(targets or TARGETS))
+    return jobs(done.stdout + done.stderr)
+
+
+def trainings(project: Path) -> set[tuple[str, int]]:
+    """(model, seed) of each training that a dry run lists."""
+    done = snakemake(project, "-n", *TARGETS)
+    return {(model, int(seed)) for model, seed in re.findall(r"output: results/tiny/digits/(\w+)/seed(\d)/model\.", done.stdout + done.stderr)}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project in which the tiny scale is complete."""
+    root = Path(__file__).parents[1]
+    project = tmp_path_factory.mktemp("workflow") / "project"
+    listed = subprocess.run(["git", "ls-files", "-coz", "--exclude-standard"], cwd=root, check=True, capture_output=True, text=True).stdout
+    for name in filter(None, listed.split("\0")):
+        if (root / name).is_file():
+            (project / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(root / name, project / name)
+    (project / "params" / "tiny.yaml").write_text(TINY)
+    snakemake(project, *TARGETS)
+    return project
+
+
+@pytest.fixture
+def edited(finished: Path):
+    """`edit(file, old, new)` on the finished project; everything is put back afterwards."""
+    before: dict[Path, tuple[bytes, os.stat_result]] = {}
+
+    def edit(file: str, old: str, new: str) -> None:
+        path = finished / file
+        before.setdefault(path, (path.read_bytes(), path.stat()))
+        text = path.read_text()
+        assert old in text
+        path.write_text(text.replace(old, new, 1))
+
+    yield edit
+    for path, (content, stat) in before.items():
+        path.write_bytes(content)
+        os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+
+
+def test_a_second_call_has_nothing_to_do(finished: Path) -> None:
+    assert "Nothing to be done" in snakemake(finished, *TARGETS).stderr
+
+
+HARMLESS = {
+    "a comment": ("pga/losses.py", "    return (x_hat - x)", "    # the mean\n    return (x_hat - x)"),
+    "a docstring": ("pga/losses.py", "mean (x̂ − x)²", "the mean of (x̂ − x)²"),
+    "formatting": ("pga/losses.py", "return 0.5 * z.square().mean()", "return (\n        0.5 * z.square().mean()\n    )"),
+    "a local's name": ("pga/losses.py", "change = (h_z_delta - h_z)", "change = (h_z_delta - h_z)"),
+    "another model's loss": ("pga/losses.py", "log_var - 1.0).mean()", "log_var - 1.5).mean()"),
+    "figure code": ("pga/cli.py", "draw a figure of the paper", "draw some figure"),
+}
+
+
+@pytest.mark.parametrize("change", HARMLESS)
+def test_what_does_not_change_lpga_does_not_retrain_it(change: str, finished: Path, edited) -> None:
+    edited(*HARMLESS[change])
+    assert {model for model, _ in trainings(finished)} <= ({"vpga"} if change == "another model's loss" else set())
+
+
+RETRAINS = {
+    "a parameter of one model": ("params/tiny.yaml", "gamma: [0.015, paper]", "gamma: [0.02, paper]", {"lpga"}),
+    "a parameter of all": ("params/tiny.yaml", "learning_rate: [0.1,", "learning_rate: [0.2,", {"lpga", "vpga"}),
+    "a loss of one model": ("pga/losses.py", "return 0.5 * (change /", "return 0.25 * (change /", {"lpga"}),
+    "a loss of both": ("pga/losses.py", "(h_z - z).square()", "(h_z - z).abs()", {"lpga", "vpga"}),
+    "the routing": ("pga/models.py", "x = self.decode(z, moves)", "x = self.decode(z.detach(), moves)", {"lpga", "vpga"}),
+    "the step": ("pga/training.py", "/ 127.5 - 1.0", "/ 128.0 - 1.0", {"lpga", "vpga"}),
+}
+
+
+@pytest.mark.parametrize("change", RETRAINS)
+def test_a_change_retrains_exactly_what_it_affects(change: str, finished: Path, edited) -> None:
+    *edit, models = RETRAINS[change]
+    edited(*edit)
+    assert trainings(finished) == {(model, seed) for model, seed in RUNS if model in models}
+
+
+def test_a_new_origin_of_a_value_retrains_nothing(finished: Path, edited) -> None:
+    edited("params/tiny.yaml", "gamma: [0.015, paper]", "gamma: [0.015, code]")
+    assert trainings(finished) == set()
+
+
+def test_one_more_seed_trains_only_that_seed(finished: Path, edited) -> None:
+    edited("params/tiny.yaml", "seeds: [0, 1]", "seeds: [0, 1, 2]")
+    assert trainings(finished) == {("lpga", 2), ("vpga", 2)}
+
+
+def test_new_data_retrains_everything_and_a_touched_file_nothing(finished: Path) -> None:
+    path = finished / "data/processed/digits.npy"
+    content, stat = path.read_bytes(), path.stat()
+    os.utime(path)
+    assert trainings(finished) == set()
+    path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    assert trainings(finished) == RUNS
+    path.write_bytes(content)
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+
+
+def test_a_wrong_parameter_stops_before_anything_runs(finished: Path, edited) -> None:
+    edited("params/tiny.yaml", "momentum: [0.9, paper]", "momentum: [1.9, paper]")
+    done = snakemake(finished, *TARGETS, check=False)
+    assert done.returncode != 0
+    assert "params/tiny.yaml: datasets.digits.runs.vpga.momentum.0: found 1.9" in done.stderr
+
+
+def test_the_whole_dag_killed_and_started_again_ends_with_the_same_bytes(finished: Path, tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    shutil.copytree(finished, project, ignore=shutil.ignore_patterns("results", "data", ".snakemake", ".pga", "logs"))
+    environment = {**os.environ, "PYTHONPATH": str(project)}
+    for _ in range(2):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "snakemake", "--cores", "2", *TARGETS],
+            cwd=project, env=environment, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        deadline = time.monotonic() + 60
+        done = len(list(project.glob("results/tiny/digits/*/*/model.safetensors")))
+        while process.poll() is None and len(list(project.glob("results/tiny/digits/*/*/model.safetensors"))) == done:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        os.killpg(process.pid, 9)
+        process.wait()
+    snakemake(project, "--unlock", *TARGETS)
+    snakemake(project, *TARGETS)
+    compared = 0
+    for path in sorted((finished / "results/tiny").rglob("*")):
+        if path.is_file() and path.name not in ("run.json", "history.csv"):  # these two hold wall times
+            assert (project / path.relative_to(finished)).read_bytes() == path.read_bytes(), path.name
+            compared += 1
+    assert compared >= 4 * 4 + 4
+
+
+def test_a_fresh_clone_plans_exactly_the_papers_runs(project: Path) -> None:
+    done = snakemake(project, "-n", "results/table1.csv")
+    text = done.stdout + done.stderr
+    found = Counter(re.findall(r"output: results/(\w+)/(\w+)/seed\d/model\.", text))
+    assert found == Counter({("mnist", model): 3 for model in ("vae", "lpga", "vpga", "lvpga")})
+
+
+def test_lint_is_clean(project: Path) -> None:
+    done = snakemake(project, "--lint", check=False)
+    assert "Congratulations" in done.stderr + done.stdout, done.stderr + done.stdout
