@@ -123,8 +123,8 @@ SAME = {
     "comprehension of a constant": ("f = [a for a in range(3)]", "f = [b for b in range(3)]"),
     "walrus": ("def f(x):\n    return [y := a for a in x], y", "def f(x):\n    return [z := a for a in x], z"),
     "match": (
-        "def f(x):\n    match x:\n  case {1: a, **r}: return a, r\n  case [b, *c]: return b, c\n  case int(real=d) as e: return d, e",
-        "def f(x):\n    match x:\n  case {1: p, **q}: return p, q\n  case [r, *s]: return r, s\n  case int(real=t) as u: return t, u",
+        "def f(x):\n match x:\n  case {1: a, **r}: return a, r\n  case [b, *c]: return b, c\n  case int(real=d) as e: return d, e",
+        "def f(x):\n match x:\n  case {1: p, **q}: return p, q\n  case [r, *s]: return r, s\n  case int(real=t) as u: return t, u",
     ),
     "nested function": (
         "def f(x):\n    def g(y):\n        return x + y\n    return g",
