@@ -35,7 +35,10 @@ class _Posterior(nn.Module):
 
 @dataclass(frozen=True)
 class Step:
-    """What one step is given: networks, batch x (B, C, S, S), standard normal noise (B, H) each, ε, and the law of δ in Eq. 7."""
+    """What one step is given: networks, batch x (B, C, S, S), standard normal noise (B, H) each, ε, and the law of δ in Eq. 7.
+
+    Baselines may have a constant σ instead of a learned one, and an encoder that sees a corrupted batch.
+    """
 
     encoder: nn.Module
     decoder: nn.Module
@@ -45,12 +48,22 @@ class Step:
     xi_delta: Tensor
     epsilon: float = 1e-2
     delta: str = "sphere"
+    constant_sigma: float | None = None
+    corrupted: Tensor | None = None
+
+    @property
+    def seen(self) -> Tensor:
+        """What the encoder sees of the batch."""
+        return self.x if self.corrupted is None else self.corrupted
 
     def f(self, phi: Parameters, x: Tensor) -> Tensor:
         return functional_call(self.encoder, phi, (x,))
 
     def posterior(self, phi: Parameters, x: Tensor) -> tuple[Tensor, Tensor]:
         """(μ_φ(x), σ_φ(x)²)."""
+        if self.constant_sigma is not None:
+            mu = self.f(phi, x)
+            return mu, torch.ones_like(mu) * self.constant_sigma**2
         mu, log_var = functional_call(_Posterior(self.encoder), {f"encoder.{name}": value for name, value in phi.items()}, (x,))
         return mu, log_var.exp()
 
@@ -84,7 +97,7 @@ def half_squared_errors(a: Tensor, b: Tensor) -> Tensor:
 
 def L_r(s: Step, phi: Parameters, theta: Parameters, phi_fixed: Parameters, theta_fixed: Parameters) -> Tensor:  # noqa: N802
     """Eq. 1; × 2/D."""
-    x_hat = s.g(theta, s.f(phi, s.x))
+    x_hat = s.g(theta, s.f(phi, s.seen))
     return half_squared_errors(x_hat, s.x) * 2 / s.D
 
 
@@ -96,14 +109,14 @@ def L_lr_N(s: Step, phi: Parameters, theta: Parameters, phi_fixed: Parameters, t
 
 def L_lr_H(s: Step, phi: Parameters, theta: Parameters, phi_fixed: Parameters, theta_fixed: Parameters) -> Tensor:  # noqa: N802
     """Eq. 3; × 2/H. φ only, and z = sg f(x)."""
-    z = s.f(phi_fixed, s.x).detach()
+    z = s.f(phi_fixed, s.seen).detach()
     h_z = s.f(phi, s.g(theta_fixed, z))
     return half_squared_errors(h_z, z) * 2 / s.H
 
 
 def L_nll_phi(s: Step, phi: Parameters, theta: Parameters, phi_fixed: Parameters, theta_fixed: Parameters) -> Tensor:  # noqa: N802
     """Eq. 6; × 1/H."""
-    z = s.f(phi, s.x)
+    z = s.f(phi, s.seen)
     return expectation([squared_norm(z[i]) / 2 for i in range(len(z))]) / s.H
 
 
@@ -114,7 +127,7 @@ def half_log_ratios(s: Step, a: Tensor, b: Tensor, delta: Tensor) -> Tensor:
 
 def L_nll_theta(s: Step, phi: Parameters, theta: Parameters, phi_fixed: Parameters, theta_fixed: Parameters) -> Tensor:  # noqa: N802
     """Eq. 7; × 1/H. θ only, and z = sg f(x)."""
-    z = s.f(phi_fixed, s.x).detach()
+    z = s.f(phi_fixed, s.seen).detach()
     if s.delta == "sphere":
         delta = torch.stack([s.epsilon * s.H**0.5 * s.xi_delta[i] / squared_norm(s.xi_delta[i]).sqrt() for i in range(len(z))])
     else:
@@ -126,8 +139,8 @@ def L_nll_theta(s: Step, phi: Parameters, theta: Parameters, phi_fixed: Paramete
 
 def L_vr(s: Step, phi: Parameters, theta: Parameters, phi_fixed: Parameters, theta_fixed: Parameters) -> Tensor:  # noqa: N802
     """Eq. 11-12 as released: mean ((h(z) − h(z′)) / s)². θ, and φ only through σ_φ(x)."""
-    z = s.posterior(phi_fixed, s.x)[0].detach()
-    sigma = s.posterior(phi, s.x)[1].sqrt()
+    z = s.posterior(phi_fixed, s.seen)[0].detach()
+    sigma = s.posterior(phi, s.seen)[1].sqrt()
     z_prime = z + sigma * s.xi
     z_hat = s.f(phi_fixed, s.g(theta, z))
     h_z_prime = s.f(phi_fixed, s.g(theta, z_prime))
@@ -137,26 +150,53 @@ def L_vr(s: Step, phi: Parameters, theta: Parameters, phi_fixed: Parameters, the
 
 def L_vr_log(s: Step, phi: Parameters, theta: Parameters, phi_fixed: Parameters, theta_fixed: Parameters) -> Tensor:  # noqa: N802
     """L_vr′ of Eq. 16: Eq. 7 with δ = ξ ⊙ (σ_φ(x) + ε), truncated in the denominator; × 1/H. θ, and φ only through σ_φ(x)."""
-    z = s.posterior(phi_fixed, s.x)[0].detach()
-    sigma = s.posterior(phi, s.x)[1].sqrt()
+    z = s.posterior(phi_fixed, s.seen)[0].detach()
+    sigma = s.posterior(phi, s.seen)[1].sqrt()
     delta = s.xi * (sigma + s.epsilon)
     h_z_delta = s.f(phi_fixed, s.g(theta, z + delta))
     h_z = s.f(phi_fixed, s.g(theta, z))
-    fixed_delta = s.xi * (s.posterior(phi_fixed, s.x)[1].sqrt() + s.epsilon)
+    fixed_delta = s.xi * (s.posterior(phi_fixed, s.seen)[1].sqrt() + s.epsilon)
     return half_log_ratios(s, h_z_delta, h_z, fixed_delta.detach()) / s.H
 
 
 def L_vkl(s: Step, phi: Parameters, theta: Parameters, phi_fixed: Parameters, theta_fixed: Parameters) -> Tensor:  # noqa: N802
     """Eq. 12, 14: KL(N(μ, σ²) ‖ N(0, I)); × 1/H."""
-    mu, var = s.posterior(phi, s.x)
+    mu, var = s.posterior(phi, s.seen)
     return expectation([(mu[i] * mu[i] + var[i] - torch.log(var[i]) - 1).sum() / 2 for i in range(len(mu))]) / s.H
 
 
 def L_r_sample(s: Step, phi: Parameters, theta: Parameters, phi_fixed: Parameters, theta_fixed: Parameters) -> Tensor:  # noqa: N802
     """Eq. 10: ½ E ‖g(z′) − x‖² with z′ = μ_φ(x) + σ_φ(x) ⊙ ξ; × 2/D."""
-    mu, var = s.posterior(phi, s.x)
+    mu, var = s.posterior(phi, s.seen)
     z_prime = mu + var.sqrt() * s.xi
     return half_squared_errors(s.g(theta, z_prime), s.x) * 2 / s.D
+
+
+def L_mmd(s: Step, phi: Parameters, theta: Parameters, phi_fixed: Parameters, theta_fixed: Parameters) -> Tensor:  # noqa: N802
+    """WAE: unbiased MMD² of codes and prior, kernel Σ C/(C + ‖a − b‖²) over C = 2H × seven scales."""
+
+    def kernel(a: Tensor, b: Tensor) -> Tensor:
+        constants = [2 * s.H * scale for scale in (0.1, 0.2, 0.5, 1, 2, 5, 10)]
+        return torch.stack([c / (c + squared_norm(a - b)) for c in constants]).sum()
+
+    z = s.f(phi, s.seen)
+    n = len(z)
+    distinct = [(i, j) for i in range(n) for j in range(n) if i != j]
+    codes = expectation([kernel(z[i], z[j]) for i, j in distinct])
+    prior = expectation([kernel(s.z_n[i], s.z_n[j]) for i, j in distinct])
+    across = expectation([kernel(z[i], s.z_n[j]) for i in range(n) for j in range(n)])
+    return codes + prior - 2 * across
+
+
+def L_z(s: Step, phi: Parameters, theta: Parameters, phi_fixed: Parameters, theta_fixed: Parameters) -> Tensor:  # noqa: N802
+    """RAE: mean z²."""
+    z = s.f(phi, s.seen)
+    return expectation([squared_norm(z[i]) for i in range(len(z))]) / s.H
+
+
+def L_reg(s: Step, phi: Parameters, theta: Parameters, phi_fixed: Parameters, theta_fixed: Parameters) -> Tensor:  # noqa: N802
+    """RAE-L2: the sum of the squares of the decoder's kernels; biases and batch normalisation have one dimension."""
+    return torch.stack([squared_norm(parameter) for parameter in theta.values() if parameter.ndim > 1]).sum()
 
 
 LiteralTerm = Callable[[Step, Parameters, Parameters, Parameters, Parameters], Tensor]
@@ -171,6 +211,11 @@ TERMS: dict[str, tuple[LiteralTerm, str]] = {
     "vr_log": (L_vr_log, "φθ"),
     "kl": (L_vkl, "φ"),
     "elbo_r": (L_r_sample, "φθ"),
+    "cv_r": (L_r_sample, "φθ"),
+    "cv_kl": (L_vkl, "φ"),
+    "mmd": (L_mmd, "φ"),
+    "l2_code": (L_z, "φ"),
+    "l2_decoder": (L_reg, "θ"),
 }
 """Each term and the networks whose parameters it moves; that φ moves in L_vr only through σ_φ is said in the term itself."""
 
@@ -185,6 +230,12 @@ LOSSES: dict[str, Callable[[dict[str, float]], dict[str, float]]] = {
     "lvpga": lambda c: {"r": 1, "lr_n": c["alpha"], "lr_h": c["beta"], "vr_log": c["vr"], "nll_phi": c["gamma"], "kl": c["eta"]},
     # Eq. 10
     "vae": lambda c: {"elbo_r": 1, "kl": c["c"]},
+    # The block from Ghosh et al.; where their code sums errors over pixels, the weight "rec" does
+    "vae_rec": lambda c: {"elbo_r": c["rec"], "kl": c["kl"]},
+    "cvvae": lambda c: {"cv_r": c["rec"], "cv_kl": c["kl"]},
+    "wae": lambda c: {"r": c["rec"], "mmd": c["mmd"]},
+    "rae": lambda c: {"r": c["rec"], "l2_code": c["b"]},
+    "rae_l2": lambda c: {"r": c["rec"], "l2_code": c["b"], "l2_decoder": c["l"]},
 }
 
 

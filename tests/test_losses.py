@@ -68,6 +68,37 @@ def test_root_mean_square_by_hand():
     assert losses.root_mean_square(numbers([3, 1], [4, -7])).tolist() == pytest.approx([math.sqrt(12.5), 5.0])
 
 
+def test_penalties_of_the_regularised_autoencoder_by_hand():
+    assert losses.code_energy(numbers([1, 2], [3, 4])).item() == pytest.approx((1 + 4 + 9 + 16) / 4)
+    assert losses.kernel_energy([numbers([1, 2]), numbers([3], [-1])]).item() == pytest.approx(1 + 4 + 9 + 1)
+
+
+def test_mmd_by_hand():
+    """Two codes 0 and 2, two prior draws 1 and 4, H = 1: squared distances 4 within the codes, 9 within the prior, 1, 16, 1, 4 between."""
+
+    def kernel(squared_distance: float) -> float:
+        return sum(2 * scale / (2 * scale + squared_distance) for scale in (0.1, 0.2, 0.5, 1, 2, 5, 10))
+
+    expected = kernel(4) + kernel(9) - 2 * (kernel(1) + kernel(16) + kernel(1) + kernel(4)) / 4
+    assert losses.inverse_multiquadric_mmd(numbers([0], [2]), numbers([1], [4])).item() == pytest.approx(expected)
+
+
+def test_mmd_scales_with_the_latent_dimension():
+    """C = 2 H s: the same codes repeated in k dimensions have k times the squared distances and k times C."""
+    z, z_prior = draw(6, 1), draw(6, 1, seed=1)
+    repeated = losses.inverse_multiquadric_mmd(z.repeat(1, 5), z_prior.repeat(1, 5))
+    assert repeated.item() == pytest.approx(losses.inverse_multiquadric_mmd(z, z_prior).item(), rel=1e-9)
+
+
+def test_mmd_is_unbiased_and_sees_a_shift():
+    H, n, repeats = 3, 8, 150
+    same = torch.stack([losses.inverse_multiquadric_mmd(draw(n, H, seed=k), draw(n, H, seed=5000 + k)) for k in range(repeats)])
+    shifted = torch.stack([losses.inverse_multiquadric_mmd(draw(n, H, seed=k) + 1, draw(n, H, seed=5000 + k)) for k in range(repeats)])
+    standard_error = same.std().item() / math.sqrt(repeats)
+    assert abs(same.mean().item()) < 4 * standard_error
+    assert shifted.mean().item() > 10 * standard_error
+
+
 def test_losses_are_the_papers_equations_over_the_number_of_elements():
     """L_r = 2/D × Eq. 1, L_lr = 2/H × Eq. 2, L_nll^φ = Eq. 6 / H, L_nll^θ = Eq. 7 / H."""
     B, H, D = 7, 5, 12
