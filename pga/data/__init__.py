@@ -1,0 +1,1 @@
+"""From sources to one uint8 array per data set."""

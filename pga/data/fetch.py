@@ -1,0 +1,91 @@
+"""A source's files: from a mirror first, then from each address, verified before they get their name."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from filelock import FileLock
+
+from pga.data.download import Refused, download
+from pga.data.verify import Mismatch, verify
+from pga.errors import UserError
+from pga.files import sync_folder
+from pga.params.sources import Source, SourceFile
+
+
+def fetch(name: str, source: Source, file: str, folder: Path, mirror: str | None = None) -> Path:
+    """Fetch one file of a source into `folder`/`name`/ unless it is there already, and verify it.
+
+    Args:
+        name: of the source.
+        source: its row.
+        file: which file.
+        folder: data/raw.
+        mirror: a folder or a base URL that is tried first; by default the environment's PGA_MIRROR.
+
+    Raises:
+        UserError: no place serves the right file; lists each place and why.
+    """
+    if file not in source.files:
+        raise UserError(f"{name} has no file {file!r}; it has {', '.join(source.files)}")
+    row = source.files[file]
+    target = folder / name / file
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(target.parent / f".{file}.lock")
+        with lock:
+            if target.exists():
+                try:
+                    verify(target, row.checksum)
+                    return target
+                except Mismatch as error:
+                    raise UserError(f"{target}: not the file that is meant: {error}; delete it and fetch again") from error
+            print(f"{name}/{file}: {source.description}. Licence: {source.licence}", file=sys.stderr)
+            obtain(f"{name}/{file}", row, target, os.environ.get("PGA_MIRROR") if mirror is None else mirror)
+            return target
+    except OSError as error:
+        raise UserError(f"{target}: cannot be written: {error.strerror or error}") from error
+
+
+def obtain(name: str, row: SourceFile, target: Path, mirror: str | None) -> None:
+    """Try every place in turn until one serves the right file."""
+    part = target.with_name(f".{target.name}.part")
+    failures: list[str] = []
+    for place in places(row, mirror):
+        try:
+            if place.startswith(("http://", "https://")):
+                download(place, part, row.max_size)
+            else:
+                copy(Path(place), part, row.max_size)
+            verify(part, row.checksum)
+        except Refused as error:
+            failures.append(f"{place}: {error}")
+        except Mismatch as error:
+            failures.append(f"{place}: serves another file: {error}")
+            part.unlink(missing_ok=True)
+        else:
+            with open(part, "rb") as file:
+                os.fsync(file.fileno())
+            os.replace(part, target)
+            sync_folder(target.parent)
+            return
+    advice = row.by_hand or "Without a network set PGA_MIRROR to a folder or an address that has it, or put the file in place by hand."
+    raise UserError(f"{name}: no place serves it.\n" + "\n".join(f"  {line}" for line in failures) + f"\n{advice}\nIts place is {target}")
+
+
+def places(row: SourceFile, mirror: str | None) -> list[str]:
+    """Where the file may be, the mirror first."""
+    below = [] if not mirror else [f"{mirror.rstrip('/')}/{path}" for path in row.mirror]
+    return [*below, *row.urls]
+
+
+def copy(source: Path, part: Path, max_size: int) -> None:
+    """Copy from a mirror that is a folder."""
+    if not source.is_file():
+        raise Refused("no such file")
+    if source.stat().st_size > max_size:
+        raise Refused(f"it has {source.stat().st_size} bytes, at most {max_size} are accepted")
+    shutil.copyfile(source, part)

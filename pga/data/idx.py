@@ -1,0 +1,32 @@
+"""MNIST's file format: a big-endian header, then bytes. Own reader: torchvision's wants its own folder layout and downloads."""
+
+from __future__ import annotations
+
+import gzip
+import struct
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from pga.errors import UserError
+
+
+def read_idx(path: Path) -> npt.NDArray[np.uint8]:
+    """The array in a gzipped IDX file of unsigned bytes.
+
+    Raises:
+        UserError: the file is damaged or holds something else.
+    """
+    try:
+        content = gzip.decompress(path.read_bytes())
+    except (OSError, EOFError, ValueError) as error:
+        raise UserError(f"{path}: cannot be decompressed ({error}); delete it and fetch again") from error
+    zeros, kind, dimensions = struct.unpack_from(">HBB", content) if len(content) >= 4 else (1, 0, 0)
+    header = 4 + 4 * dimensions
+    if zeros != 0 or kind != 8 or not 1 <= dimensions <= 4 or len(content) < header:
+        raise UserError(f"{path}: not an IDX file of unsigned bytes")
+    shape = struct.unpack_from(f">{dimensions}I", content, 4)
+    if len(content) - header != int(np.prod(shape, dtype=np.int64)):
+        raise UserError(f"{path}: its header says shape {shape}, it has {len(content) - header} bytes")
+    return np.frombuffer(content, np.uint8, offset=header).reshape(shape)

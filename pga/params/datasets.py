@@ -1,0 +1,98 @@
+"""Types of `params/datasets.yaml`: how each data set is made of its source."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from pga.params.base import Count, Name, Strict
+from pga.params.reading import read_typed
+from pga.params.sources import Source
+
+
+class Digits(Strict):
+    """The 1,797 handwritten 8×8 digits that come with scikit-learn; every fifth is a test image."""
+
+    kind: Literal["digits"]
+    source: None = None
+    labelled: Literal[True] = True
+
+    def raw_files(self, sources: dict[str, Source]) -> list[str]:
+        """Files of the source that preparing reads."""
+        return []
+
+
+class Idx(Strict):
+    """MNIST's file format."""
+
+    kind: Literal["idx"]
+    source: Name
+    pad: Annotated[int, Field(ge=0)] = Field(0, description="rows and columns of zeros on each side")
+    labelled: Literal[True] = True
+
+    def raw_files(self, sources: dict[str, Source]) -> list[str]:
+        """Files of the source that preparing reads."""
+        return list(sources[self.source].files)
+
+
+class Cifar10(Strict):
+    """The official python version of CIFAR-10."""
+
+    kind: Literal["cifar10"]
+    source: Name
+    labelled: Literal[True] = True
+
+    def raw_files(self, sources: dict[str, Source]) -> list[str]:
+        """Files of the source that preparing reads."""
+        return list(sources[self.source].files)
+
+
+class Celeba(Strict):
+    """CelebA, aligned: every image trains, as in the authors' code; the official test partition is also kept apart for evaluation."""
+
+    kind: Literal["celeba"]
+    source: Name
+    folder: Path | None = Field(None, description="a folder of the aligned JPEGs that is already here, read instead of the archive")
+    crop: Count = Field(description="side of the centre crop of the 178×218 image")
+    size: Count = Field(64, description="side after resizing")
+    resize: Literal["tf1_bicubic", "antialias"] = Field("tf1_bicubic", description="the authors' resize, or an antialiased one")
+    labelled: Literal[False] = False
+
+    def raw_files(self, sources: dict[str, Source]) -> list[str]:
+        """Files of the source that preparing reads."""
+        return [name for name in sources[self.source].files if self.folder is None or not name.endswith(".zip")]
+
+
+class Folder(Strict):
+    """Any folder of images, subfolders included."""
+
+    kind: Literal["folder"]
+    source: None = None
+    path: Path
+    crop: Count | None = Field(None, description="side of the centre crop; by default the largest square")
+    size: Count = Field(description="side after an antialiased resize")
+    channels: Literal[1, 3] = Field(3, description="1 grey, 3 colour; the others are converted")
+    test_fraction: Annotated[float, Field(gt=0, lt=1)] = Field(0.1, description="every so-manyth image is a test image")
+    on_bad: Literal["fail", "skip"] = Field("fail", description="what to do with files that are no readable image of at least min_size")
+    min_size: Count = Field(8, description="pixels that the shorter side must have")
+    labelled: Literal[False] = False
+
+    def raw_files(self, sources: dict[str, Source]) -> list[str]:
+        """Files of the source that preparing reads."""
+        return []
+
+
+Dataset = Annotated[Digits | Idx | Cifar10 | Celeba | Folder, Field(discriminator="kind")]
+
+
+class Datasets(Strict):
+    """The whole file."""
+
+    datasets: dict[Name, Dataset]
+
+
+def load_datasets(path: str | Path = "params/datasets.yaml") -> dict[str, Digits | Idx | Cifar10 | Celeba | Folder]:
+    """Read and check the table of data sets; raises UserError with every mistake."""
+    return read_typed(path, Datasets).datasets
