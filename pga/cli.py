@@ -18,6 +18,7 @@ VERBS = {
     "classifier": "train the small classifier whose features serve as a distance",
     "reference": "statistics of real images in a feature space",
     "evaluate": "distances and other metrics of samples",
+    "curve": "metrics of every snapshot of a run, for figures over training",
     "collect": "gather the metrics of all runs into one tidy CSV",
     "table": "write a table of the paper as CSV, Markdown and LaTeX",
     "figure": "draw a figure of the paper as PNG and PDF",

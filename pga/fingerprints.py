@@ -43,6 +43,11 @@ def sampling_code(run: Run) -> str:
     return meaning("pga.sampling.sample", "pga.sampling.load_decoder", only={**network_rows(run), "pga.terms.MODELS": [run.model]})
 
 
+def curve_code(run: Run) -> str:
+    """The code that measures the snapshots of `run`."""
+    return meaning("pga.commands.curve.run", only={**network_rows(run), "pga.terms.MODELS": [run.model]})
+
+
 @cache
 def command_code(verb: str) -> str:
     """Everything that one verb of the command line runs."""

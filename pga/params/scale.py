@@ -100,6 +100,13 @@ class Scale(Strict):
                 raise ValueError(f"a table or figure wants the run {dataset}/{model}, but `datasets` has no such run")
         return self
 
+    def shows(self, artifact: str) -> dict[str, Any]:
+        """Everything of the scale that a table or figure shows, besides the results: it is made anew when this changes."""
+        content = self.table1 if artifact == "table1" else self.figures[artifact]
+        evaluation = {"evaluation": self.evaluation, "samplings": self.samplings["prior"], "table1": self.table1}
+        shown = {name: part.model_dump(mode="json") for name, part in {artifact: content, **evaluation}.items()}
+        return {**shown, "seeds": list(self.seeds), "description": self.description}
+
     def params(self, dataset: str, name: str) -> RunParams:
         """The row of one run, with origins.
 

@@ -1,1 +1,62 @@
 # Metrics → tables and figures.
+
+
+rule collect:
+    input: lambda wildcards: metrics_of(wildcards.root)
+    output: metrics="{root}/metrics.csv"
+    params:
+        file=scale_file,
+        runs=lambda wildcards: metrics_of(wildcards.root),
+        code=fingerprints.command_code("collect"),
+    log: "logs/collect/{root}.log"
+    benchmark: "logs/collect/{root}.tsv"
+    threads: 1
+    resources: mem_mb=1000, runtime="10m"
+    shell: "pga collect --params {params.file} --out {output.metrics} 2> {log}"
+
+
+rule table1:
+    input:
+        metrics="{root}/metrics.csv",
+        claims="params/claims.yaml",
+    output:
+        csv="{root}/table1.csv",
+        markdown="{root}/table1.md",
+        latex="{root}/table1.tex",
+    params:
+        file=scale_file,
+        shows=lambda wildcards: scale_of(wildcards).shows("table1"),
+        code=fingerprints.command_code("table"),
+    log: "logs/table1/{root}.log"
+    benchmark: "logs/table1/{root}.tsv"
+    threads: 1
+    resources: mem_mb=1000, runtime="10m"
+    shell: "pga table table1 --params {params.file} --metrics {input.metrics} --claims {input.claims} --out-dir {wildcards.root} 2> {log}"
+
+
+def panels_of(wildcards) -> list[str]:
+    """The samples and records that a figure of panels shows."""
+    scale = scale_of(wildcards)
+    figure = scale.figures[wildcards.figure]
+    folders = [f"{wildcards.root}/{dataset}/{model}/seed{scale.seeds[0]}" for dataset in figure.datasets for model in figure.models]
+    return [f"{folder}/{file}" for folder in folders for file in (f"{figure.sampling}/samples.npy", "run.json")]
+
+
+rule figure:
+    input:
+        panels=panels_of,
+        metrics="{root}/metrics.csv",
+    output:
+        png="{root}/figures/{figure}.png",
+        pdf="{root}/figures/{figure}.pdf",
+    wildcard_constraints:
+        figure="figure[0-9]+",
+    params:
+        file=scale_file,
+        shows=lambda wildcards: scale_of(wildcards).shows(wildcards.figure),
+        code=fingerprints.command_code("figure"),
+    log: "logs/figure/{root}/{figure}.log"
+    benchmark: "logs/figure/{root}/{figure}.tsv"
+    threads: 1
+    resources: mem_mb=2000, runtime="10m"
+    shell: "pga figure {wildcards.figure} --params {params.file} --metrics {input.metrics} --out-dir {wildcards.root}/figures 2> {log}"

@@ -22,6 +22,11 @@ SCALES = {scale.results: (str(path), scale) for path, scale in ((path, load_scal
 LABELLED = [name for name, dataset in DATASETS.items() if dataset.labelled]
 
 
+def one_of(names) -> str:
+    """A pattern that matches just these names, and nothing if there are none."""
+    return "|".join(names) or "(?!)"
+
+
 wildcard_constraints:
     root="|".join(sorted(SCALES, reverse=True)),
     dataset="[a-z][a-z0-9_]*",

@@ -15,32 +15,44 @@ rule fetch:
     shell: "pga fetch {wildcards.source} --file {wildcards.file} --out data/raw 2> {log}"
 
 
+def raw_of(wildcards) -> list[str]:
+    """The downloads that a data set is made of."""
+    row = DATASETS[wildcards.dataset]
+    return [f"data/raw/{row.source}/{file}" for file in row.raw_files(SOURCES)]
+
+
 rule prepare:
-    input:
-        raw=lambda wildcards: [
-            f"data/raw/{DATASETS[wildcards.dataset].source}/{file}" for file in DATASETS[wildcards.dataset].raw_files(SOURCES)
-        ],
+    input: raw=raw_of
     output:
         train="data/processed/{dataset}.npy",
         test="data/processed/{dataset}-test.npy",
         provenance="data/processed/{dataset}.json",
     wildcard_constraints:
-        dataset="|".join(name for name in DATASETS if name not in LABELLED),
+        dataset=one_of(name for name in DATASETS if name not in LABELLED),
     params:
         dataset=lambda wildcards: DATASETS[wildcards.dataset].model_dump(mode="json"),
         code=fingerprints.command_code("prepare"),
     log: "logs/prepare/{dataset}.log"
     benchmark: "logs/prepare/{dataset}.tsv"
-    threads: lambda wildcards: 1 if DATASETS[wildcards.dataset].kind in ("digits", "idx", "cifar10") else 16
+    threads: 16
     resources: mem_mb=1500, runtime="2h"
-    shell: "pga prepare {wildcards.dataset} --raw data/raw --out data/processed 2> {log}"
+    shell: "pga prepare {wildcards.dataset} --raw data/raw --out data/processed --processes {threads} 2> {log}"
 
 
-use rule prepare as prepare_labelled with:
+rule prepare_labelled:
+    input: raw=raw_of
     output:
         train="data/processed/{dataset}.npy",
         test="data/processed/{dataset}-test.npy",
         labels="data/processed/{dataset}-labels.npz",
         provenance="data/processed/{dataset}.json",
     wildcard_constraints:
-        dataset="|".join(LABELLED),
+        dataset=one_of(LABELLED),
+    params:
+        dataset=lambda wildcards: DATASETS[wildcards.dataset].model_dump(mode="json"),
+        code=fingerprints.command_code("prepare"),
+    log: "logs/prepare/{dataset}.log"
+    benchmark: "logs/prepare/{dataset}.tsv"
+    threads: 1
+    resources: mem_mb=1500, runtime="30m"
+    shell: "pga prepare {wildcards.dataset} --raw data/raw --out data/processed 2> {log}"

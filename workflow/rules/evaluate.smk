@@ -44,3 +44,61 @@ rule reference:
     shell:
         "pga reference {wildcards.dataset} --split {wildcards.split} --extractor {wildcards.extractor} --weights {input.weights}"
         " --data data/processed --out {output.statistics} 2> {log}"
+
+
+def reference_of(wildcards) -> str:
+    """Statistics of the training images in the scale's feature space."""
+    return f"data/reference/{wildcards.dataset}/{extractor_of(scale_of(wildcards))}-train.npz"
+
+
+def scale_weights(wildcards) -> str:
+    """Weights of the scale's feature network."""
+    if scale_of(wildcards).evaluation.extractor == "classifier":
+        return f"data/reference/{wildcards.dataset}/classifier.safetensors"
+    return f"data/raw/inception/{next(iter(SOURCES['inception'].files))}"
+
+
+rule evaluate:
+    input:
+        samples="{root}/{dataset}/{model}/seed{seed}/{sampling}/samples.npy",
+        reference=reference_of,
+        weights=scale_weights,
+    output: metrics="{root}/{dataset}/{model}/seed{seed}/{sampling}/metrics.json"
+    params:
+        extractor=lambda wildcards: extractor_of(scale_of(wildcards)),
+        device=lambda wildcards: scale_of(wildcards).device,
+        code=fingerprints.command_code("evaluate"),
+    log: "logs/evaluate/{root}/{dataset}/{model}/seed{seed}-{sampling}.log"
+    benchmark: "logs/evaluate/{root}/{dataset}/{model}/seed{seed}-{sampling}.tsv"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime="2h",
+        gpu=lambda wildcards: 0 if scale_of(wildcards).device == "cpu" else 1,
+    shell:
+        "pga evaluate --samples {input.samples} --reference {input.reference} --weights {input.weights} --extractor {params.extractor}"
+        " --dataset {wildcards.dataset} --model {wildcards.model} --seed {wildcards.seed} --sampling {wildcards.sampling}"
+        " --device {params.device} --out {output.metrics} 2> {log}"
+
+
+rule curve:
+    input:
+        snapshots="{root}/{dataset}/{model}/seed{seed}/snapshots.safetensors",
+        reference=reference_of,
+        weights=scale_weights,
+    output: curve="{root}/{dataset}/{model}/seed{seed}/curve.csv"
+    params:
+        extractor=lambda wildcards: extractor_of(scale_of(wildcards)),
+        sampling=lambda wildcards: scale_of(wildcards).samplings["prior"].flags(),
+        device=lambda wildcards: scale_of(wildcards).device,
+        code=lambda wildcards: fingerprints.curve_code(run_of(wildcards)),
+    log: "logs/curve/{root}/{dataset}/{model}/seed{seed}.log"
+    benchmark: "logs/curve/{root}/{dataset}/{model}/seed{seed}.tsv"
+    threads: 1
+    resources:
+        mem_mb=6000,
+        runtime="4h",
+        gpu=lambda wildcards: 0 if scale_of(wildcards).device == "cpu" else 1,
+    shell:
+        "pga curve --run {input.snapshots} --reference {input.reference} --weights {input.weights} --extractor {params.extractor}"
+        " {params.sampling} --device {params.device} --out {output.curve} 2> {log}"

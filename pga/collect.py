@@ -1,0 +1,47 @@
+"""metrics.json of every run → one tidy table, a row per run, sampling and metric."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pga.errors import UserError
+from pga.files import read_json
+from pga.params.scale import Scale
+
+COLUMNS = ["dataset", "model", "seed", "sampling", "metric", "value", "standard_error", "n", "reference", "extractor", "extractor_accuracy"]
+
+
+def collect(scale: Scale, allow_missing: bool = False) -> tuple[pd.DataFrame, list[str]]:
+    """The metrics of every run of a scale, in the order of its file, and the runs that are missing.
+
+    Raises:
+        UserError: a run is missing and `allow_missing` is not set, or a file is of another run than its place says.
+    """
+    rows: list[dict[str, Any]] = []
+    missing: list[str] = []
+    for run in scale.all_runs():
+        for sampling in scale.params(run.dataset, run.name).samplings:
+            path = Path(scale.results, run.dataset, run.name, f"seed{run.seed}", sampling, "metrics.json")
+            if not path.exists():
+                missing.append(f"{run.dataset}/{run.name} seed {run.seed} ({sampling})")
+                continue
+            rows += rows_of(path, {"dataset": run.dataset, "model": run.name, "seed": run.seed, "sampling": sampling})
+    if missing and not allow_missing:
+        raise UserError(f"runs are missing: {', '.join(missing)}; run them, or pass --allow-missing for a partial table")
+    return pd.DataFrame(rows, columns=COLUMNS), missing
+
+
+def rows_of(path: Path, who: dict[str, Any]) -> list[dict[str, Any]]:
+    """The rows of one metrics.json, which must be of the run `who`."""
+    content = read_json(path)
+    found = {key: content.get(key) for key in who} if isinstance(content, dict) else {}
+    if found != who:
+        raise UserError(f"{path}: it is of {found}, its place is that of {who}; delete it and evaluate again")
+    try:
+        extractor = {"extractor": content["extractor"]["name"], "extractor_accuracy": content["extractor"]["accuracy"]}
+        return [{**who, **{key: metric[key] for key in COLUMNS[4:9]}, **extractor} for metric in content["metrics"]]
+    except (KeyError, TypeError) as error:
+        raise UserError(f"{path}: lacks {error}; delete it and evaluate again") from error

@@ -1,0 +1,35 @@
+"""Train the small classifier of a labelled data set; its features serve where Inception's weights are not at hand."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+EXAMPLE = "pga classifier digits --out data/reference/digits/classifier.safetensors"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Flags of `pga classifier`."""
+    parser.add_argument("dataset", help="a labelled data set: digits, mnist, cifar10")
+    parser.add_argument("--data", default="data/processed", type=Path, help="folder of prepared data (default: %(default)s)")
+    parser.add_argument("--out", required=True, type=Path, help="weights to write; a .json beside them records accuracy and data")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Train and measure."""
+    import numpy as np
+
+    from pga.dataset import load
+    from pga.errors import UserError
+    from pga.features.classifier import train_classifier
+    from pga.files import write_json
+
+    path = arguments.data / f"{arguments.dataset}-labels.npz"
+    if not path.exists():
+        raise UserError(f"{path}: no such file: {arguments.dataset} has no labels or is not prepared")
+    with np.load(path, allow_pickle=False) as labels:
+        splits = [(load(arguments.data, arguments.dataset, split)[0], labels[split]) for split in ("train", "test")]
+    _, checksum = load(arguments.data, arguments.dataset)
+    record = train_classifier(splits[0], splits[1], arguments.out, checksum)
+    write_json(arguments.out.with_suffix(".json"), record)
+    print(f"test accuracy {record['accuracy']:.4f}, required {record['required_accuracy']}")

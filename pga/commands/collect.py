@@ -1,0 +1,30 @@
+"""Gather metrics.json of every run of a scale into one tidy CSV: a row per run, sampling and metric."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+EXAMPLE = "pga collect --params params/quick.yaml --out results/quick/metrics.csv"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Flags of `pga collect`."""
+    parser.add_argument("--params", required=True, help="the scale's file")
+    parser.add_argument("--out", required=True, type=Path, help="the .csv file to write")
+    parser.add_argument("--allow-missing", action="store_true", help="go on without the runs that are not there, naming them")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Collect."""
+    import sys
+
+    from pga.collect import collect
+    from pga.files import atomic
+    from pga.params.scale import load_scale
+
+    metrics, missing = collect(load_scale(arguments.params), arguments.allow_missing)
+    if missing:
+        print(f"pga collect: missing: {', '.join(missing)}", file=sys.stderr)
+    with atomic(arguments.out, "w") as file:
+        metrics.to_csv(file, index=False, lineterminator="\n")

@@ -1,0 +1,48 @@
+"""The distance of every snapshot that a run kept, for the metric over training (Figure 3b)."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+EXAMPLE = (
+    "pga curve --run results/quick/digits/lpga/seed0/snapshots.safetensors --extractor classifier"
+    " --weights data/reference/digits/classifier.safetensors --reference data/reference/digits/classifier-train.npz --out curve.csv"
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Flags of `pga curve`."""
+    parser.add_argument("--run", required=True, type=Path, help="snapshots.safetensors of a run")
+    parser.add_argument("--n", default=5000, type=int, help="images per snapshot (default: %(default)s)")
+    parser.add_argument("--batch-size", default=1000, type=int, help="images per batch; batch normalisation uses its statistics (default: 1000)")
+    parser.add_argument("--reference", required=True, type=Path, help="statistics that `pga reference` wrote")
+    parser.add_argument("--extractor", required=True, help="classifier, inception-tf1 (FID) or inception-pytorch_fid")
+    parser.add_argument("--weights", required=True, type=Path, help="the feature network's weights")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:K")
+    parser.add_argument("--out", required=True, type=Path, help="the .csv file to write")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Sample from every snapshot and measure."""
+    import csv
+
+    from pga import devices
+    from pga.evaluation import evaluate
+    from pga.features.load import load_extractor
+    from pga.files import atomic
+    from pga.reference import load_statistics
+    from pga.sampling import load_snapshots, sample
+
+    devices.make_deterministic(threads=1)
+    device = devices.choose(arguments.device)
+    extractor = load_extractor(arguments.extractor, arguments.weights, arguments.device)
+    reference = load_statistics(arguments.reference, extractor)
+    row, snapshots = load_snapshots(arguments.run, device)
+    with atomic(arguments.out, "w") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["step", "metric", "value", "n"])
+        for step, decoder in snapshots:
+            samples = sample(decoder, row, arguments.n, arguments.batch_size, device)
+            for metric in evaluate(samples, extractor, reference)["metrics"]:
+                writer.writerow([step, metric["metric"], repr(metric["value"]), metric["n"]])

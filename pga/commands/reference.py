@@ -1,0 +1,37 @@
+"""Mean and covariance of real images in a feature space, the reference of every distance."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+EXAMPLE = (
+    "pga reference digits --extractor classifier --weights data/reference/digits/classifier.safetensors"
+    " --out data/reference/digits/classifier-train.npz"
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Flags of `pga reference`."""
+    parser.add_argument("dataset", help="name of a prepared data set")
+    parser.add_argument("--split", default="train", choices=("train", "test"), help="default: train, as in the paper")
+    parser.add_argument("--extractor", required=True, help="classifier, inception-tf1 (FID) or inception-pytorch_fid")
+    parser.add_argument("--weights", required=True, type=Path, help="the feature network's weights")
+    parser.add_argument("--data", default="data/processed", type=Path, help="folder of prepared data (default: %(default)s)")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:K")
+    parser.add_argument("--out", required=True, type=Path, help="the .npz file to write")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Compute and write."""
+    from pga import devices
+    from pga.dataset import load
+    from pga.features.extractor import stream
+    from pga.features.load import load_extractor
+    from pga.reference import identity, save_statistics, statistics
+
+    devices.make_deterministic(threads=1)
+    images, checksum = load(arguments.data, arguments.dataset, arguments.split)
+    extractor = load_extractor(arguments.extractor, arguments.weights, arguments.device)
+    about = {"dataset": arguments.dataset, "split": arguments.split, "data_sha256": checksum, "extractor": identity(extractor), "dtype": "float64"}
+    save_statistics(arguments.out, statistics(stream(extractor, images), about))

@@ -1,0 +1,51 @@
+"""Write a table of the paper as CSV, Markdown and LaTeX, with mean, standard error, n and every seed's value."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+EXAMPLE = "pga table table1 --params params/quick.yaml --metrics results/quick/metrics.csv --out-dir results/quick"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Flags of `pga table`."""
+    parser.add_argument("table", choices=("table1",), help="which table")
+    parser.add_argument("--params", required=True, help="the scale's file")
+    parser.add_argument("--metrics", required=True, type=Path, help="what `pga collect` wrote")
+    parser.add_argument("--claims", default="params/claims.yaml", help="the paper's numbers (default: %(default)s)")
+    parser.add_argument("--out-dir", required=True, type=Path, help="folder for table1.csv, .md and .tex")
+    parser.add_argument("--allow-missing", action="store_true", help="write a partial table which names what is missing")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Write the table."""
+    import pandas as pd
+
+    from pga.errors import UserError
+    from pga.files import atomic
+    from pga.params.claims import load_claims
+    from pga.params.scale import load_scale
+    from pga.tables import table1
+
+    scale = load_scale(arguments.params)
+    try:
+        metrics = pd.read_csv(arguments.metrics)
+    except (OSError, ValueError) as error:
+        raise UserError(f"{arguments.metrics}: not a table of metrics ({error}); `pga collect` makes it") from error
+    found = table1.entries(scale, metrics, load_claims(arguments.claims))
+    missing = [
+        f"{entry.row.datasets.get(entry.column.dataset, entry.column.dataset)}/{entry.row.model} seed {seed}"
+        for entry in found
+        for seed in entry.cell.missing
+    ]
+    if missing and not arguments.allow_missing:
+        raise UserError(f"{arguments.metrics}: runs are missing: {', '.join(missing)}; run them, or pass --allow-missing for a partial table")
+    texts = {
+        "csv": table1.as_csv(scale, found),
+        "md": table1.as_markdown(scale, found, missing),
+        "tex": table1.as_latex(scale, found, missing),
+    }
+    for ending, text in texts.items():
+        with atomic(arguments.out_dir / f"table1.{ending}", "w") as file:
+            file.write(text)

@@ -1,0 +1,26 @@
+"""Feature spaces by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pga.errors import UserError
+from pga.features.extractor import Extractor
+
+
+def load_extractor(label: str, weights: Path, device: str = "auto") -> Extractor:
+    """The feature space "classifier", "inception-tf1" or "inception-pytorch_fid" with the weights in a file.
+
+    Raises:
+        UserError: no such feature space; or the weights are not the ones that are meant.
+    """
+    if label == "classifier":
+        from pga.features.classifier import ClassifierFeatures
+
+        return ClassifierFeatures(weights)
+    kind, _, resize = label.partition("-")
+    if kind == "inception" and resize in ("tf1", "pytorch_fid"):
+        from pga.features.inception import InceptionFeatures
+
+        return InceptionFeatures(weights, resize, device)
+    raise UserError(f"no feature space {label!r}; there are classifier, inception-tf1, inception-pytorch_fid")

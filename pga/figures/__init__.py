@@ -1,0 +1,1 @@
+"""Figures of the paper, from results on disk: same inputs, same bytes."""

@@ -1,0 +1,98 @@
+"""Mean and covariance of features, as files that say what they are of; a mismatch is refused."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pga.errors import UserError
+from pga.features.extractor import Extractor, Features
+from pga.files import atomic
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Statistics of a set of images in a feature space.
+
+    Attributes:
+        mu: mean, (d,) float64.
+        sigma: covariance with n − 1, (d, d) float64.
+        n: number of images.
+        about: feature space (label, digest), data checksum, split, …
+    """
+
+    mu: npt.NDArray[np.float64]
+    sigma: npt.NDArray[np.float64]
+    n: int
+    about: dict[str, Any] = field(default_factory=dict)
+
+
+def statistics(batches: Iterable[Features], about: dict[str, Any] | None = None) -> Statistics:
+    """Mean and covariance of streamed features, in float64 and with memory that does not grow with their number.
+
+    Batches are merged by their own mean and scatter (Chan et al. 1979), so that no large sums cancel.
+
+    Raises:
+        UserError: fewer than two images.
+    """
+    n, mu, scatter = 0, np.zeros(0), np.zeros((0, 0))
+    for batch in batches:
+        features = batch.astype(np.float64)
+        own = features.mean(axis=0)
+        centred = features - own
+        if n == 0:
+            n, mu, scatter = len(features), own, centred.T @ centred
+            continue
+        total = n + len(features)
+        step = own - mu
+        scatter += centred.T @ centred + np.outer(step, step) * (n * len(features) / total)
+        mu = mu + step * (len(features) / total)
+        n = total
+    if n < 2:
+        raise UserError(f"statistics need at least two images, found {n}")
+    return Statistics(mu, scatter / (n - 1), n, about or {})
+
+
+def identity(extractor: Extractor) -> dict[str, Any]:
+    """What identifies a feature space in results and statistics."""
+    return {"name": extractor.label, "digest": extractor.digest, "accuracy": extractor.accuracy}
+
+
+def save_statistics(path: Path, found: Statistics) -> None:
+    """Write statistics, complete or not at all."""
+    about = json.dumps({**found.about, "n": found.n}, sort_keys=True)
+    with atomic(path) as file:
+        np.savez(file, mu=found.mu, sigma=found.sigma, about=np.array(about))
+
+
+def load_statistics(path: Path, extractor: Extractor | None = None) -> Statistics:
+    """Read statistics and check that they are of the feature space `extractor`.
+
+    Raises:
+        UserError: the file is absent, damaged, not finite, or of another feature space.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            mu, sigma = file["mu"], file["sigma"]
+            about = json.loads(str(file["about"])) if "about" in file else {}
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: no such file") from error
+    except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise UserError(f"{path}: not a complete file of statistics ({error}); delete it and make it again") from error
+    if mu.ndim != 1 or sigma.shape != mu.shape * 2 or not (np.isfinite(mu).all() and np.isfinite(sigma).all()):
+        raise UserError(f"{path}: mean of shape {mu.shape} and covariance of shape {sigma.shape}, finite values are needed")
+    if extractor is not None:
+        found = about.get("extractor", {})
+        if found.get("digest") != extractor.digest or found.get("name") != extractor.label:
+            raise UserError(
+                f"{path}: statistics of {found.get('name', 'an unknown feature space')} {str(found.get('digest'))[:12]}, "
+                f"the samples' features are of {extractor.label} {extractor.digest[:12]}; make them again"
+            )
+    return Statistics(mu.astype(np.float64), sigma.astype(np.float64), int(about.get("n", 0)), about)

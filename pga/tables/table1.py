@@ -1,0 +1,143 @@
+"""Table 1: mean ± standard error over seeds per model and data set, the paper's numbers beside ours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import groupby
+
+import pandas as pd
+
+from pga.params.claims import Claim, Claims
+from pga.params.scale import Column, Row, Scale
+from pga.tables.summary import TITLES, Cell, summarise
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One cell of the table with its place in it."""
+
+    row: Row
+    column: Column
+    cell: Cell
+    claim: Claim | None
+    best: bool
+
+
+def entries(scale: Scale, metrics: pd.DataFrame, claims: Claims) -> list[Entry]:
+    """Every cell; the lowest mean of each column is its best."""
+    table = scale.table1
+    cells = {
+        (row.title, column.dataset): summarise(
+            metrics, row.datasets.get(column.dataset, column.dataset), row.model, row.sampling, scale.evaluation.metric, scale.seeds
+        )
+        for row in table.rows
+        for column in table.columns
+    }
+    found = []
+    for row in table.rows:
+        for column in table.columns:
+            means = [cell.mean for (_, dataset), cell in cells.items() if dataset == column.dataset and cell.mean is not None]
+            cell = cells[row.title, column.dataset]
+            paper = column.paper or column.dataset
+            claim = claims.find("table1", paper, row.model) or claims.find("figure4", paper, row.model)
+            found.append(Entry(row, column, cell, claim, cell.mean is not None and cell.mean == min(means)))
+    return found
+
+
+def caption(scale: Scale, missing: list[str]) -> str:
+    """What the numbers are, and what is missing."""
+    n = scale.samplings["prior"].n
+    text = (
+        f"{TITLES[scale.evaluation.metric]} of {n:,} samples to the training images, mean ± standard error over seeds "
+        f"{', '.join(map(str, scale.seeds))}; lower is better, the best of each column in bold. "
+    )
+    if scale.evaluation.metric != "fid":
+        text += "It is taken in the features of a small classifier trained here: it is not FID, and not comparable with the paper's numbers. "
+    replaced = [f"{column.title} stands in for the paper's {column.paper}" for column in scale.table1.columns if column.paper]
+    text += "".join(f"{line}. " for line in replaced)
+    text += "Paper: FID as Zhang et al. (ICML 2020) report it."
+    return text + (f" PARTIAL: missing are {', '.join(missing)}." if missing else "")
+
+
+def as_csv(scale: Scale, found: list[Entry]) -> str:
+    """One line per cell, with the value of every seed; absent numbers are empty."""
+    rows = []
+    for entry in found:
+        values = dict(entry.cell.values)
+        rows.append(
+            {
+                "block": entry.row.block,
+                "model": entry.row.title,
+                "dataset": entry.column.title,
+                "metric": scale.evaluation.metric,
+                "mean": entry.cell.mean,
+                "standard_error": entry.cell.standard_error,
+                "n": entry.cell.n,
+                **{f"seed{seed}": values.get(seed) for seed in scale.seeds},
+                "missing_seeds": " ".join(map(str, entry.cell.missing)),
+                "paper_dataset": entry.column.paper or entry.column.dataset,
+                "paper_fid": entry.claim.value if entry.claim else None,
+                "paper_standard_error": entry.claim.standard_error if entry.claim else None,
+            }
+        )
+    text: str = pd.DataFrame(rows).to_csv(index=False, lineterminator="\n")
+    return text
+
+
+def claimed(claim: Claim | None) -> str:
+    """The paper's number as text."""
+    if claim is None:
+        return "–"
+    return f"{claim.value:.2f}" + (f" ± {claim.standard_error:.2f}" if claim.standard_error else "")
+
+
+def shown(entry: Entry) -> str:
+    """A cell as text, missing seeds named."""
+    text = entry.cell.text()
+    dataset = entry.row.datasets.get(entry.column.dataset, entry.column.dataset)
+    if entry.cell.missing:
+        seeds = " ".join(map(str, entry.cell.missing))
+        note = f"missing: {dataset}/{entry.row.model} seed {seeds}"
+        return note if entry.cell.mean is None else f"{text} (n = {entry.cell.n}; {note})"
+    return text
+
+
+def as_markdown(scale: Scale, found: list[Entry], missing: list[str]) -> str:
+    """A Markdown table with the caption below."""
+    columns = scale.table1.columns
+    head = "| Model | " + " | ".join(f"{column.title} | Paper ({(column.paper or column.dataset)})" for column in columns) + " |"
+    lines = [head, "|---|" + "---:|---:|" * len(columns)]
+    for title, group in groupby(found, key=lambda entry: entry.row.title):
+        cells = [f"{f'**{shown(e)}**' if e.best else shown(e)} | {claimed(e.claim)}" for e in group]
+        lines.append(f"| {title} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + f"\n\n{caption(scale, missing)}\n"
+
+
+ESCAPES = {"&": r"\&", "%": r"\%", "#": r"\#", "_": r"\_", "$": r"\$", "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "\\": r"\textbackslash{}"}
+SYMBOLS = {"±": r"$\pm$", "α": r"$\alpha$", "β": r"$\beta$", "γ": r"$\gamma$", "–": "--", "é": r"\'e"}
+
+
+def latex(text: str) -> str:
+    """Text for LaTeX: special characters escaped, the symbols used here translated."""
+    return "".join(ESCAPES.get(letter) or SYMBOLS.get(letter, letter) for letter in text)
+
+
+def bold(text: str, best: bool) -> str:
+    """LaTeX text, bold where it is the best."""
+    return rf"\textbf{{{text}}}" if best else text
+
+
+def as_latex(scale: Scale, found: list[Entry], missing: list[str]) -> str:
+    """A table for booktabs, one rule between blocks."""
+    columns = scale.table1.columns
+    head = " & ".join(["Model", *(f"{latex(c.title)} & Paper ({latex(c.paper or c.dataset)})" for c in columns)])
+    lines = [r"\begin{table}", r"\centering", r"\begin{tabular}{l" + "rr" * len(columns) + "}", r"\toprule", head + r" \\", r"\midrule"]
+    block = None
+    for (now, title), group in groupby(found, key=lambda entry: (entry.row.block, entry.row.title)):
+        if block not in (None, now):
+            lines.append(r"\midrule")
+        block = now
+        cells = [f"{bold(latex(shown(e)), e.best)} & {latex(claimed(e.claim))}" for e in group]
+        lines.append(" & ".join([latex(title), *cells]) + r" \\")
+    lines += [r"\bottomrule", r"\end{tabular}", rf"\caption{{{latex(caption(scale, missing))}}}", r"\end{table}"]
+    return "\n".join(lines) + "\n"
