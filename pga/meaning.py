@@ -78,8 +78,8 @@ class Tidy(ast.NodeTransformer):
         return self.inside(node, in_class=True)
 
     def visit_FunctionDef(self, node: Function) -> ast.AST:
+        node.returns = None
         if not any(map(registers, node.decorator_list)):
-            node.returns = None
             for inner in ast.walk(node.args):
                 if isinstance(inner, ast.arg):
                     inner.annotation = None
@@ -204,14 +204,14 @@ def read(name: str, is_package: bool, source: bytes) -> Module:
                 statements[bound].append(statement)
                 targets[bound] = target
             module.imports += executed(node) if isinstance(node, Import) else []
+        for bound in (bound for node in ast.walk(statement) if isinstance(node, ast.Global) for bound in node.names):
+            statements[bound].append(statement)  # a function that may set it is part of what a global is
+            targets[bound] = None
     for bound, binding in statements.items():
         if (target := targets[bound]) and all(isinstance(statement, Import) for statement in binding):
             module.aliases[bound] = target
         else:
             module.definitions[bound] = list(dict.fromkeys(binding))
-    for node in ast.walk(tree):
-        for bound in node.names if isinstance(node, ast.Global) else ():
-            module.definitions.setdefault(bound, [])
     module.definitions[ON_IMPORT] = [statement for statement in tree.body if any(map(module.acts, in_scope([statement])))]
     return module
 
@@ -307,7 +307,7 @@ class Writer(ast.NodeVisitor):
         self.parts.append(")")
 
     def visit_Constant(self, node: ast.Constant) -> None:
-        self.parts.append(f"({type(node.value).__name__} {node.value!r})")
+        self.parts.append(f"({node.value!r})")
 
     def visit_Name(self, node: ast.Name) -> None:
         found = self.lookup(node.id)
@@ -326,7 +326,6 @@ class Writer(ast.NodeVisitor):
     def visit_Call(self, node: ast.Call) -> None:
         name = getattr(node.args[0], "value", None) if node.args else None
         if str(self.dotted(node.func)) == "importlib.import_module" and isinstance(name, str) and not name.startswith("."):
-            self.imports.append(name)
             self.parts += ["(import ", Reference(name), ")"]
         else:
             self.generic_visit(node)
@@ -372,7 +371,6 @@ class Writer(ast.NodeVisitor):
 
     def visit_FunctionDef(self, node: Function) -> None:
         self.head(node)
-        self.write(node.returns)
         self.visit_Lambda(node)
 
     visit_AsyncFunctionDef = visit_FunctionDef

@@ -268,6 +268,18 @@ DIFFERENT = {
         "import sys\nif sys.platform:\n    def g(): return 1\nelse:\n    def g(): return 2\ndef f():\n    return g()",
         "import sys\nif sys.platform:\n    def g(): return 1\nelse:\n    def g(): return 3\ndef f():\n    return g()",
     ),
+    "imported twice, perhaps": (
+        "from toy.losses import scale\ntry:\n    from toy.fast import scale\nexcept ImportError: ...\ndef f(x):\n    return scale(x)",
+        "from toy.other import scale\ntry:\n    from toy.fast import scale\nexcept ImportError: ...\ndef f(x):\n    return scale(x)",
+    ),
+    "a global, not the local around it": (
+        "A = 1\ndef f():\n    A = 2\n    def g():\n        global A\n        return A\n    return g, A",
+        "A = 1\ndef f():\n    A = 2\n    def g():\n        nonlocal A\n        return A\n    return g, A",
+    ),
+    "global set in a function that something else calls": (
+        "A = None\ndef f():\n    return A\ndef g():\n    global A\n    A = 1",
+        "A = None\ndef f():\n    return A\ndef g():\n    global A\n    A = 2",
+    ),
     "global set in a function": (
         "def f():\n    g()\n    return A\ndef g():\n    global A\n    A = 1",
         "def f():\n    g()\n    return A\ndef g():\n    global A\n    A = 2",
@@ -303,6 +315,10 @@ DIFFERENT = {
         "T = {}\ndef add(g):\n    T[g.__name__] = g\n    return g\n@add\ndef g(): return 1\ndef f(x):\n    return T[x]",
         "T = {}\ndef add(g):\n    T[g.__name__] = g\n    return g\n@add\ndef g(): return 2\ndef f(x):\n    return T[x]",
     ),
+    "effect: registered elsewhere by a decorator": (
+        "import atexit\n@atexit.register\ndef g():\n    return 1\ndef f(): ...",
+        "import atexit\n@atexit.register\ndef g():\n    return 2\ndef f(): ...",
+    ),
     "effect: implementation of a generic function": (
         "import functools\n@functools.singledispatch\ndef f(x): ...\n@f.register\ndef _(x: int):\n    return 1",
         "import functools\n@functools.singledispatch\ndef f(x): ...\n@f.register\ndef _(x: int):\n    return 2",
@@ -322,31 +338,24 @@ DIFFERENT = {
 }
 
 
+def both(case: tuple[str, str], folder: Path) -> list[Path]:
+    for source in case:
+        compile(source, "case", "exec")
+    return [write(folder / str(k), {**AROUND, "m": source}) for k, source in enumerate(case)]
+
+
 @pytest.mark.parametrize("case", SAME)
 def test_leaves_the_meaning(case: str, tmp_path: Path) -> None:
-    before, after = SAME[case]
-    assert before != after
-    assert toy(tmp_path, {**AROUND, "m": before}) == toy(tmp_path, {**AROUND, "m": after})
+    before, after = both(SAME[case], tmp_path)
+    assert (before / "m.py").read_text() != (after / "m.py").read_text()
+    assert meaning("toy.m.f", package_folder=before) == meaning("toy.m.f", package_folder=after)
 
 
 @pytest.mark.parametrize("case", DIFFERENT)
-def test_changes_the_meaning(case: str, tmp_path: Path) -> None:
-    before, after = DIFFERENT[case]
-    assert toy(tmp_path, {**AROUND, "m": before}) != toy(tmp_path, {**AROUND, "m": after})
-
-
-@pytest.mark.parametrize("case", [*SAME, *DIFFERENT])
-def test_sources_of_the_cases_compile(case: str) -> None:
-    for source in (SAME | DIFFERENT)[case]:
-        compile(source, case, "exec")
-
-
-@pytest.mark.parametrize(("case", "sources"), [*SAME.items(), *DIFFERENT.items()])
-def test_explanations_differ_where_meanings_do(case: str, sources: tuple[str, str], tmp_path: Path) -> None:
-    packages = [write(tmp_path / str(k), {**AROUND, "m": source}) for k, source in enumerate(sources)]
-    meanings = [meaning("toy.m.f", package_folder=package) for package in packages]
-    explanations = [explain("toy.m.f", package_folder=package) for package in packages]
-    assert meanings[0] == meanings[1] or explanations[0] != explanations[1]
+def test_changes_the_meaning_and_the_explanation(case: str, tmp_path: Path) -> None:
+    before, after = both(DIFFERENT[case], tmp_path)
+    assert meaning("toy.m.f", package_folder=before) != meaning("toy.m.f", package_folder=after)
+    assert explain("toy.m.f", package_folder=before) != explain("toy.m.f", package_folder=after)
 
 
 # ---- What is reached
@@ -457,6 +466,9 @@ def test_effects_of_every_module_that_gets_imported(tmp_path: Path) -> None:
 
 
 def test_effects_of_the_packages_around_and_of_imports_inside_functions(tmp_path: Path) -> None:
+    grown = {"m": "import toy.grow\nfrom toy.tables import T\ndef f():\n    return T", "tables": "T = []"}
+    grow = "from toy.tables import T\nT += [{}]"
+    assert toy(tmp_path, {**grown, "grow": grow.format(1)}) != toy(tmp_path, {**grown, "grow": grow.format(2)})
     files = {"m": "def f():\n    import toy.a.b", "a/__init__": "print(1)", "a/b": "print(2)"}
     assert set(explain("toy.m.f", package_folder=write(tmp_path, files))) == {"toy.m.f", "toy.a.<import>", "toy.a.b.<import>"}
 
@@ -571,6 +583,7 @@ def test_an_unknown_root_is_named(root: str, tmp_path: Path) -> None:
         ("def f(name):\n    import importlib\n    return importlib.import_module(name)", r"toy\.m, line 3: `importlib\.import_module`"),
         ("from importlib import import_module as i\ndef f(name):\n    return i(f'toy.{name}')", r"toy\.m, line 3"),
         ("import importlib\ndef f(name):\n    return importlib.import_module(name, 'toy')", r"toy\.m, line 3"),
+        ("import importlib\ndef f():\n    return importlib.import_module('.losses', 'toy')", r"toy\.m, line 3"),
         ("def f(name):\n    return __import__(name)", r"toy\.m, line 2: `__import__`"),
         ("import sys\ndef f(name):\n    return sys.modules.get(name)", r"toy\.m, line 3: `sys\.modules"),
         ("class B: ...\ndef f(name):\n    return B.__subclasses__()", r"toy\.m, line 3: `__subclasses__`"),
@@ -670,7 +683,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("generated")
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_renaming_locals_of_any_function_leaves_its_meaning_and_a_changed_literal_does_not(data: st.DataObject, folder: Path) -> None:
     body = f"{LOCALS[1]} = {LITERAL}\n" + data.draw(statements())
@@ -725,9 +738,7 @@ def bare(definition: ast.FunctionDef | ast.ClassDef) -> str:
     return ast.unparse(ast.fix_missing_locations(definition))
 
 
-@pytest.mark.parametrize(
-    "name", ["argparse", "collections", "contextlib", "dataclasses", "difflib", "enum", "functools", "inspect", "tarfile", "typing"]
-)
+@pytest.mark.parametrize("name", ["argparse", "collections", "enum", "functools", "inspect", "typing"])
 def test_scopes_agree_with_the_interpreter(name: str) -> None:
     spec = importlib.util.find_spec(name)
     assert spec is not None
@@ -760,14 +771,7 @@ def copy(tmp_path: Path) -> Path:
     return Path(shutil.copytree(REAL, tmp_path / "pga", ignore=shutil.ignore_patterns("__pycache__")))
 
 
-def every_definition(folder: Path) -> dict[str, str]:
-    """All that can be followed, module by module."""
-    found: dict[str, str] = {}
-    for path in sources(folder):
-        name = ".".join(path.relative_to(folder.parent).with_suffix("").parts).removesuffix(".__init__")
-        if path.name != "__init__.py" and "import_module" not in path.read_text(encoding="utf-8"):
-            found |= explain(name, package_folder=folder)
-    return found
+SCIENCE = ("pga.params", "pga.networks", "pga.losses", "pga.models", "pga.training")
 
 
 class Decorate(ast.NodeTransformer):
@@ -783,15 +787,15 @@ class Decorate(ast.NodeTransformer):
 
 
 def test_rewriting_every_file_of_the_package_leaves_every_meaning(copy: Path) -> None:
-    before = every_definition(copy)
-    assert {"pga.losses.prior_nll", "pga.terms.MODELS", "pga.files.atomic"} <= before.keys()
+    before = explain(*SCIENCE, package_folder=copy)
+    assert {"pga.losses.prior_nll", "pga.terms.MODELS", "pga.networks.build.build"} <= before.keys()
     for path in sources(copy):
         tree = Decorate().visit(ast.parse(path.read_text(encoding="utf-8")))
         future = [node for node in tree.body if isinstance(node, ast.ImportFrom) and node.module == "__future__"]
         rest = [node for node in tree.body if node not in future]
         lines = ast.unparse(ast.fix_missing_locations(ast.Module([*future, *rest], []))).splitlines()
         path.write_text("# a comment\n\n" + "\n".join(lines) + "\n\n# the end\n", encoding="utf-8")
-    assert every_definition(copy) == before
+    assert explain(*SCIENCE, package_folder=copy) == before
 
 
 def test_a_changed_loss_changes_what_uses_it_and_nothing_else(copy: Path) -> None:
@@ -891,4 +895,4 @@ def f(x):
 
 def test_the_normal_form_itself_is_unchanged(tmp_path: Path) -> None:
     """A digest kept from before. If it changes, so do all digests, and every run would be trained again: change it knowingly."""
-    assert toy(tmp_path, {**AROUND, "m": KEPT}) == "c1ca6fc01c00ce80a873f8627a3fe95462c3e41cff7a0d7f1769af0fb7884695"
+    assert toy(tmp_path, {**AROUND, "m": KEPT}) == "820e9748b3e7999831428c0547ee8920a498c26333089a940622c9db19ca55b8"
