@@ -36,7 +36,7 @@ def parser_for(verb: str) -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     module.add_arguments(parser)
-    parser.set_defaults(run=module.run)
+    parser.set_defaults(verb=module.run)
     return parser
 
 
@@ -47,7 +47,7 @@ def main(argv: list[str] | None = None) -> int:
         verb = argv[0]
         arguments = parser_for(verb).parse_args(argv[1:])
         try:
-            status: int | None = arguments.run(arguments)
+            status: int | None = arguments.verb(arguments)
             return status or 0
         except UserError as error:
             print(f"pga {verb}: error: {error}", file=sys.stderr)

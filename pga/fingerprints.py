@@ -40,7 +40,7 @@ def training_code(run: Run) -> str:
 
 def sampling_code(run: Run) -> str:
     """The code that samples from `run`."""
-    return meaning("pga.sampling.sample", "pga.sampling.load_decoder", only={**network_rows(run), "pga.terms.MODELS": [run.model]})
+    return meaning("pga.commands.sample.run", only={**network_rows(run), "pga.terms.MODELS": [run.model]})
 
 
 def curve_code(run: Run) -> str:

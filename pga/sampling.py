@@ -11,12 +11,12 @@ from torch import Tensor, nn
 
 from pga.checkpoint import load_tensors
 from pga.dataset import Images
+from pga.density import Draw, prior
 from pga.errors import UserError
 from pga.networks.build import build_run
 from pga.networks.table import unit_range
 from pga.networks.autoencoder import Decoder, Encoder
 from pga.progress import Progress
-from pga.randomness import generator
 from pga.run import Run
 from pga.training import load_network
 
@@ -26,12 +26,6 @@ def to_uint8(x: Tensor, unit: bool = False) -> Images:
     pixels = ((x if unit else (x + 1) / 2) * 255).to(torch.uint8)
     images: Images = pixels.permute(0, 2, 3, 1).cpu().numpy()
     return images
-
-
-def from_uint8(images: Images, run: Run, device: torch.device) -> Tensor:
-    """(B, S, S, C) uint8 → (B, C, S, S) in the range of the run's network."""
-    x = torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2))).to(device, getattr(torch, run.precision))
-    return x / 255.0 if unit_range(run.network) else x / 127.5 - 1.0
 
 
 def load_run(path: Path) -> tuple[Run, dict[str, Tensor], dict[str, Any]]:
@@ -56,12 +50,6 @@ def load_networks(path: Path, device: torch.device) -> tuple[Run, Encoder, Decod
     return run, encoder.to(device).eval(), decoder.to(device).eval()
 
 
-def load_decoder(path: Path, device: torch.device) -> tuple[Run, Decoder]:
-    """Decoder of a trained run."""
-    run, tensors, _ = load_run(path)
-    return run, decoder_of(run, tensors, device)
-
-
 def load_snapshots(path: Path, device: torch.device) -> tuple[Run, list[tuple[int, Decoder]]]:
     """The decoders kept during training, each with the step after which it was taken."""
     run, tensors, record = load_run(path)
@@ -80,8 +68,8 @@ def decoder_of(run: Run, tensors: dict[str, Tensor], device: torch.device) -> De
     return decoder.to(device).eval()
 
 
-def sample(decoder: nn.Module, run: Run, n: int, batch_size: int, device: torch.device, stream: str = "sample") -> Images:
-    """`n` images g(z), z ~ N(0, I), as (n, S, S, C) uint8.
+def sample(decoder: nn.Module, run: Run, n: int, batch_size: int, device: torch.device, draw: Draw | None = None) -> Images:
+    """`n` images g(z), z ~ N(0, I) or from a fitted density, as (n, S, S, C) uint8.
 
     Codes are drawn in full batches of `batch_size` and what exceeds `n` is dropped, so that batch normalisation always sees a
     full batch, as in the released code (5 × 1000).
@@ -92,15 +80,13 @@ def sample(decoder: nn.Module, run: Run, n: int, batch_size: int, device: torch.
         n: number of images.
         batch_size: codes per batch.
         device: where the decoder is.
-        stream: name of the random stream, so that different samplings draw different codes.
+        draw: from which law the codes come (default: the prior).
     """
-    codes = generator(device, run.seed, stream)
-    dtype = next(decoder.parameters()).dtype
+    draw = draw or prior(run, device, next(decoder.parameters()).dtype)
     made: list[Images] = []
     with torch.inference_mode(), Progress(n, f"sampling {run.dataset}/{run.name} seed {run.seed}", "image") as progress:
         for start in range(0, n, batch_size):
-            z = torch.randn(batch_size, run.latent_dim, generator=codes, device=device, dtype=dtype)
-            x = decoder(z)
+            x = decoder(draw(batch_size))
             if not bool(torch.isfinite(x).all()):
                 raise UserError(f"{run.dataset}/{run.name}, seed {run.seed}: the decoder makes non-finite images; the run has diverged")
             made.append(to_uint8(x, unit_range(run.network))[: n - start])

@@ -14,6 +14,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", required=True, type=Path, help="the .npy file to write")
     parser.add_argument("--n", default=5000, type=int, help="number of images (default: %(default)s, as in the paper)")
     parser.add_argument("--batch-size", default=1000, type=int, help="images per batch; batch normalisation uses its statistics (default: 1000)")
+    parser.add_argument(
+        "--density",
+        default="normal",
+        choices=("normal", "gaussian", "mixture"),
+        help="law of the codes: N(0, I), or one Gaussian or a 10-component mixture fitted to the training codes (default: normal)",
+    )
+    parser.add_argument("--data", default="data/processed", type=Path, help="folder of prepared data, for a fitted density (default: %(default)s)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:K (default: a GPU if there is one)")
 
 
@@ -21,17 +28,22 @@ def run(arguments: argparse.Namespace) -> None:
     """Sample."""
     import numpy as np
 
-    from pga import devices
+    from pga import density, devices
+    from pga.dataset import load
     from pga.errors import UserError
     from pga.files import atomic
-    from pga.sampling import load_decoder, sample
+    from pga.sampling import load_networks, sample
 
     if arguments.n < 1 or arguments.batch_size < 2:
         raise UserError(f"--n {arguments.n} --batch-size {arguments.batch_size}: accepted are n of at least 1 and batches of at least 2")
     path = arguments.run / "model.safetensors" if arguments.run.is_dir() else arguments.run
     device = devices.choose(arguments.device)
     devices.make_deterministic(threads=1)
-    row, decoder = load_decoder(path, device)
-    images = sample(decoder, row, arguments.n, arguments.batch_size, device)
+    row, encoder, decoder = load_networks(path, device)
+    draw = None
+    if arguments.density != "normal":
+        codes = density.encode(encoder, load(arguments.data, row.dataset)[0], row, device)
+        draw = density.fitted(arguments.density, codes, row, device, next(decoder.parameters()).dtype)
+    images = sample(decoder, row, arguments.n, arguments.batch_size, device, draw)
     with atomic(arguments.out) as file:
         np.save(file, images, allow_pickle=False)

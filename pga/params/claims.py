@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 
@@ -17,11 +18,11 @@ class Claim(Strict):
     """
 
     artifact: str = Field(description="table or figure of the paper")
-    dataset: Name
+    dataset: Name = Field(description="the paper's column")
     model: Name
     value: Positive
     standard_error: Positive | None = None
-    sampling: Name = "prior"
+    density: Literal["normal", "gaussian", "mixture"] = Field("normal", description="law of the codes")
     source: str = Field(description="who ran it")
 
 
@@ -33,10 +34,10 @@ class Claims(Strict):
     standard_errors: Positive = Field(description="see `verdict` in the file")
     claims: tuple[Claim, ...]
 
-    def find(self, artifact: str, dataset: str, model: str) -> Claim | None:
-        """The claim of one cell, if the paper makes one."""
+    def find(self, dataset: str, model: str, density: str) -> Claim | None:
+        """The claim about one model on one of the paper's data sets, if the paper makes one."""
         for claim in self.claims:
-            if (claim.artifact, claim.dataset, claim.model) == (artifact, dataset, model):
+            if (claim.dataset, claim.model, claim.density) == (dataset, model, density):
                 return claim
         return None
 

@@ -22,13 +22,16 @@ ALL_COEFFICIENTS = {name for model in MODELS for name in coefficients(model)}
 class Sampling(Strict):
     """How images are drawn from a trained decoder."""
 
-    density: Literal["normal"] = Field("normal", description="law of the codes: N(0, I)")
+    density: Literal["normal", "gaussian", "mixture"] = Field(
+        "normal", description="law of the codes: N(0, I); one Gaussian or a 10-component mixture fitted to the training codes"
+    )
+    reference: Literal["train", "test"] = Field("train", description="the real images that samples are compared with")
     n: Count = Field(5000, description="number of images")
     batch_size: Annotated[int, Field(ge=2)] = Field(1000, description="images per batch; matters where batch normalisation is on")
 
     def flags(self) -> str:
         """As flags of `pga sample`."""
-        return f"--n {self.n} --batch-size {self.batch_size}"
+        return f"--n {self.n} --batch-size {self.batch_size} --density {self.density}"
 
 
 class Column(Strict):

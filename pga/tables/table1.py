@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 import pandas as pd
@@ -24,32 +24,34 @@ class Entry:
 
 
 def entries(scale: Scale, metrics: pd.DataFrame, claims: Claims) -> list[Entry]:
-    """Every cell; the lowest mean of each column is its best."""
-    table = scale.table1
-    cells = {
-        (row.title, column.dataset): summarise(
-            metrics, row.datasets.get(column.dataset, column.dataset), row.model, row.sampling, scale.evaluation.metric, scale.seeds
-        )
-        for row in table.rows
-        for column in table.columns
-    }
-    found = []
-    for row in table.rows:
-        for column in table.columns:
-            means = [cell.mean for (_, dataset), cell in cells.items() if dataset == column.dataset and cell.mean is not None]
-            cell = cells[row.title, column.dataset]
-            paper = column.paper or column.dataset
-            claim = claims.find("table1", paper, row.model) or claims.find("figure4", paper, row.model)
-            found.append(Entry(row, column, cell, claim, cell.mean is not None and cell.mean == min(means)))
-    return found
+    """Every cell that has a run; the lowest mean of each column within a block is its best, since blocks differ in protocol."""
+    found: list[Entry] = []
+    for row in scale.table1.rows:
+        for column in scale.table1.columns:
+            dataset = row.datasets.get(column.dataset, column.dataset)
+            if not has_run(scale, dataset, row.model):
+                continue
+            cell = summarise(metrics, dataset, row.model, row.sampling, scale.evaluation.metric, scale.seeds)
+            claim = claims.find(column.paper or column.dataset, row.model, scale.samplings[row.sampling].density)
+            found.append(Entry(row, column, cell, claim, best=False))
+    best: dict[tuple[str, str], float] = {}
+    for entry in found:
+        if entry.cell.mean is not None:
+            place = (entry.row.block, entry.column.dataset)
+            best[place] = min(best.get(place, entry.cell.mean), entry.cell.mean)
+    return [replace(entry, best=entry.cell.mean is not None and entry.cell.mean == best[entry.row.block, entry.column.dataset]) for entry in found]
+
+
+def has_run(scale: Scale, dataset: str, model: str) -> bool:
+    """Whether the scale trains `model` on `dataset`; a cell without a run is a dash."""
+    return dataset in scale.datasets and model in scale.datasets[dataset].runs
 
 
 def caption(scale: Scale, missing: list[str]) -> str:
     """What the numbers are, and what is missing."""
-    n = scale.samplings["prior"].n
     text = (
-        f"{TITLES[scale.evaluation.metric]} of {n:,} samples to the training images, mean ± standard error over seeds "
-        f"{', '.join(map(str, scale.seeds))}; lower is better, the best of each column in bold. "
+        f"{TITLES[scale.evaluation.metric]}, mean ± standard error over seeds {', '.join(map(str, scale.seeds))}; lower is better, the best "
+        f"of each column and block in bold. {protocols(scale)} "
     )
     if scale.evaluation.metric != "fid":
         text += "It is taken in the features of a small classifier trained here: it is not FID, and not comparable with the paper's numbers. "
@@ -57,6 +59,19 @@ def caption(scale: Scale, missing: list[str]) -> str:
     text += "".join(f"{line}. " for line in replaced)
     text += "Paper: FID as Zhang et al. (ICML 2020) report it."
     return text + (f" PARTIAL: missing are {', '.join(missing)}." if missing else "")
+
+
+def protocols(scale: Scale) -> str:
+    """How many samples are compared with which real images, per block where they differ."""
+    found: dict[str, list[str]] = {}
+    for row in scale.table1.rows:
+        sampling = scale.samplings[row.sampling]
+        blocks = found.setdefault(f"{sampling.n:,} samples against the {'training' if sampling.reference == 'train' else 'test'} images", [])
+        if row.block not in blocks:
+            blocks.append(row.block)
+    if len(found) == 1:
+        return f"{next(iter(found))}."
+    return " ".join(f"{protocol}: {'; '.join(blocks)}." for protocol, blocks in found.items())
 
 
 def as_csv(scale: Scale, found: list[Entry]) -> str:
@@ -70,6 +85,9 @@ def as_csv(scale: Scale, found: list[Entry]) -> str:
                 "model": entry.row.title,
                 "dataset": entry.column.title,
                 "metric": scale.evaluation.metric,
+                "density": scale.samplings[entry.row.sampling].density,
+                "samples": scale.samplings[entry.row.sampling].n,
+                "reference": scale.samplings[entry.row.sampling].reference,
                 "mean": entry.cell.mean,
                 "standard_error": entry.cell.standard_error,
                 "n": entry.cell.n,
@@ -107,7 +125,12 @@ def as_markdown(scale: Scale, found: list[Entry], missing: list[str]) -> str:
     columns = scale.table1.columns
     head = "| Model | " + " | ".join(f"{column.title} | Paper ({(column.paper or column.dataset)})" for column in columns) + " |"
     lines = [head, "|---|" + "---:|---:|" * len(columns)]
-    for title, group in groupby(found, key=lambda entry: entry.row.title):
+    several = len({entry.row.block for entry in found}) > 1
+    last = None
+    for (block, title), group in groupby(found, key=lambda entry: (entry.row.block, entry.row.title)):
+        if several and block != last:
+            lines.append(f"| *{block}* |" + " | |" * len(columns))
+        last = block
         cells = [f"{f'**{shown(e)}**' if e.best else shown(e)} | {claimed(e.claim)}" for e in group]
         lines.append(f"| {title} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + f"\n\n{caption(scale, missing)}\n"

@@ -1,6 +1,6 @@
 # What the rules share: the scales, checked when the workflow is read, and the names of files.
 
-import os
+import shlex
 import sys
 from pathlib import Path
 
@@ -11,7 +11,9 @@ from pga.params.datasets import load_datasets
 from pga.params.scale import Scale, load_scale
 from pga.params.sources import load_sources
 
-shell.prefix(f"export PATH={os.path.dirname(sys.executable)!r}:$PATH; ")
+# The code of this folder runs, the same whose meaning the rules' params hold, whatever is installed. One thread for linear algebra,
+# whatever the machine has: sums depend on it (training sets its own number, which is part of the run).
+shell.prefix(f"export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1; pga() ( exec {shlex.quote(sys.executable)} -m pga \"$@\" ); ")
 
 SOURCES = load_sources("params/sources.yaml")
 DATASETS = load_datasets("params/datasets.yaml")

@@ -47,8 +47,10 @@ rule reference:
 
 
 def reference_of(wildcards) -> str:
-    """Statistics of the training images in the scale's feature space."""
-    return f"data/reference/{wildcards.dataset}/{extractor_of(scale_of(wildcards))}-train.npz"
+    """Statistics of the real images in the scale's feature space: the training images unless the sampling says otherwise."""
+    scale = scale_of(wildcards)
+    split = scale.samplings[wildcards.get("sampling", "prior")].reference
+    return f"data/reference/{wildcards.dataset}/{extractor_of(scale)}-{split}.npz"
 
 
 def scale_weights(wildcards) -> str:
