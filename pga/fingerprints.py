@@ -1,4 +1,7 @@
-"""Which code the results of each step of the workflow depend on, as fingerprints of its meaning (`pga.meaning`)."""
+"""Which code the results of each step of the workflow depend on, as fingerprints of its meaning (`pga.meaning`).
+
+All are cached: a workflow keeps the fingerprints with which it was planned, whatever is edited while it runs.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +13,20 @@ from pga.run import Run
 from pga.terms import MODELS, TERMS
 
 
-def network_rows(run: Run) -> dict[str, list[str]]:
+Rows = tuple[tuple[str, tuple[str, ...]], ...]
+"""Registry → the rows of it that count."""
+
+
+def network_rows(run: Run) -> Rows:
     """The registries of networks, narrowed to the run's own rows."""
-    return {"pga.networks.table.NETWORKS": [run.network], "pga.networks.build.LAYERS": [type(NETWORKS[run.network]).__name__]}
+    return (
+        ("pga.networks.table.NETWORKS", (run.network,)),
+        ("pga.networks.build.LAYERS", (type(NETWORKS[run.network]).__name__,)),
+    )
 
 
 @cache
-def _training(model: str, optimiser: str, delta: str, rows: tuple[tuple[str, tuple[str, ...]], ...]) -> str:
+def _training(model: str, optimiser: str, delta: str, rows: Rows) -> str:
     terms = list(MODELS[model])
     return meaning(
         "pga.training.Trainer",
@@ -34,21 +44,53 @@ def _training(model: str, optimiser: str, delta: str, rows: tuple[tuple[str, tup
 
 def training_code(run: Run) -> str:
     """The code that trains `run`: the step, the run's own terms and network, and not those of other models."""
-    rows = tuple((name, tuple(keys)) for name, keys in network_rows(run).items())
-    return _training(run.model, run.optimiser, run.delta, rows)
+    return _training(run.model, run.optimiser, run.delta, network_rows(run))
+
+
+@cache
+def _of_run(roots: tuple[str, ...], model: str, rows: Rows) -> str:
+    return meaning(*roots, only={**{name: list(keys) for name, keys in rows}, "pga.terms.MODELS": [model]})
+
+
+SAMPLING = ("pga.sampling.sample", "pga.sampling.load_networks", "pga.density.encode", "pga.density.fitted")
+EVALUATION = ("pga.evaluation.evaluate", "pga.features.load.load_extractor", "pga.reference.load_statistics")
 
 
 def sampling_code(run: Run) -> str:
     """The code that samples from `run`."""
-    return meaning("pga.commands.sample.run", only={**network_rows(run), "pga.terms.MODELS": [run.model]})
+    return _of_run(SAMPLING, run.model, network_rows(run))
 
 
 def curve_code(run: Run) -> str:
     """The code that measures the snapshots of `run`."""
-    return meaning("pga.commands.curve.run", only={**network_rows(run), "pga.terms.MODELS": [run.model]})
+    return _of_run((*SAMPLING, *EVALUATION, "pga.sampling.load_snapshots"), run.model, network_rows(run))
+
+
+@cache
+def evaluation_code() -> str:
+    """The code that measures samples."""
+    return meaning(*EVALUATION)
+
+
+@cache
+def reference_code() -> str:
+    """The code that makes statistics of real images."""
+    return meaning("pga.reference.statistics", "pga.reference.save_statistics", "pga.features.load.load_extractor", "pga.features.extractor.stream")
+
+
+@cache
+def classifier_code() -> str:
+    """The code that trains the small classifier."""
+    return meaning("pga.features.classifier.train_classifier")
+
+
+@cache
+def preparing_code(kind: str) -> str:
+    """The code that prepares data sets of one kind: new prepared data retrains everything, so nothing else may count."""
+    return meaning("pga.data.prepare.prepare", only={"pga.data.prepare.KINDS": [kind]})
 
 
 @cache
 def command_code(verb: str) -> str:
-    """Everything that one verb of the command line runs."""
+    """Everything that one verb of the command line runs, for tables and figures, which cost little."""
     return meaning(f"pga.commands.{verb}.run")

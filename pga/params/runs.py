@@ -49,11 +49,11 @@ class RunParams(Strict):
     delta: Sourced[Literal["sphere", "normal"]] = Field(description="law of δ in Eq. 7")
     epsilon: Sourced[Positive] = Field(description="size of δ per latent dimension")
     optimiser: Sourced[Literal["sgd", "adam"]] = Field(("sgd", Origin.PAPER), description="sgd with `momentum`, or adam")
-    spectral_norm: Sourced[bool] = Field((False, Origin.PAPER), description="of every kernel (RAE-SN)")
+    spectral_norm: Sourced[bool] = Field((False, Origin.CODE), description="of every kernel (RAE-SN)")
     constant_sigma: Sourced[Positive] | None = Field(None, description="standard deviation of the posterior where it is not learned (CV-VAE)")
-    input_noise: Sourced[NonNegative] = Field((0.0, Origin.PAPER), description="standard deviation of noise on the encoder's input")
+    input_noise: Sourced[NonNegative] = Field((0.0, Origin.CODE), description="standard deviation of noise on the encoder's input")
     train_images: Sourced[Count] | None = Field(None, description="train on the first so many images only")
-    validation_images: Sourced[Annotated[int, Field(ge=0)]] = Field((0, Origin.PAPER), description="hold out the next so many images")
+    validation_images: Sourced[Annotated[int, Field(ge=0)]] = Field((0, Origin.CODE), description="hold out the next so many images")
     lr_patience: Sourced[Count] | None = Field(None, description="halve the learning rate after so many epochs without a better validation loss")
     selection: Sourced[Literal["last", "best_validation"]] = Field(("last", Origin.INFERRED), description="which weights are the result")
     snapshots: Annotated[int, Field(ge=0)] = Field(0, description="decoders kept during training, for FID over training")
@@ -74,6 +74,18 @@ class RunParams(Strict):
         if not self.validation_images[0] and (self.lr_patience or self.selection[0] == "best_validation"):
             raise ValueError("lr_patience and selection: best_validation need validation_images")
         return self
+
+    def listed(self) -> list[tuple[str, object, str]]:
+        """(key, value, origin) of everything that is set; the origin is empty where a value has none, as it is a choice of this scale."""
+        found: list[tuple[str, object, str]] = []
+        for key, value in self:
+            if key == "coefficients":
+                found += [(name, number, origin.value) for name, (number, origin) in self.coefficients.items()]
+            elif isinstance(value, tuple) and len(value) == 2 and isinstance(value[1], Origin):
+                found.append((key, value[0], value[1].value))
+            elif value is not None:
+                found.append((key, " ".join(value) if isinstance(value, tuple) else value, ""))
+        return found
 
     def run(self, dataset: str, name: str, seed: int) -> Run:
         """The plain values that training reads, for one seed."""

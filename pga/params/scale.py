@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -166,18 +165,40 @@ def complete(raw: dict[str, Any]) -> dict[str, Any]:
     return raw
 
 
+def derive(path: str | Path) -> dict[str, Any]:
+    """A scale's complete content; one that `extends` another starts from it.
+
+    Such a scale may `substitute` data sets (the paper's column stays, other data stand in) and `override` values of every run.
+    """
+    raw = read_yaml(path)
+    if "extends" not in raw:
+        return complete(raw)
+    base = derive(Path(path).parent / f"{raw.pop('extends')}.yaml")
+    override, substitute = raw.pop("override", {}), raw.pop("substitute", {})
+    merged = merge(base, raw)
+    if not isinstance(substitute, dict) or not isinstance(override, dict):
+        raise UserError(f"{path}: `substitute` and `override` are mappings")
+    unknown = set(substitute) - set(merged["datasets"])
+    if unknown:
+        raise UserError(f"{path}: substitute: {sorted(unknown)} not among {sorted(merged['datasets'])}")
+    merged["datasets"] = {substitute.get(name, name): block for name, block in merged["datasets"].items()}
+    for block in merged["datasets"].values():
+        block["runs"] = {name: merge(row, override) for name, row in block["runs"].items()}
+    for column in merged["table1"]["columns"]:
+        if column["dataset"] in substitute:
+            column["paper"], column["dataset"] = column["dataset"], substitute[column["dataset"]]
+    for row in merged["table1"]["rows"]:
+        replaced = row.get("datasets", {})
+        row["datasets"] = {substitute.get(old, old): substitute.get(new, new) for old, new in replaced.items()}
+    for figure in merged.get("figures", {}).values():
+        figure["datasets"] = [substitute.get(name, name) for name in figure["datasets"]]
+    return merged
+
+
 def load_scale(path: str | Path) -> Scale:
     """Read and check one file of `params/`.
 
     Raises:
         UserError: an unknown or out-of-range key, named with file, value and what is accepted.
     """
-    return validate(complete(read_yaml(path)), Scale, path)
-
-
-def scale_name(path: str | Path) -> str:
-    """The scale's name: its file's, without the ending."""
-    name = Path(path).stem
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
-        raise UserError(f"{path}: a scale's file is named with lower case letters, digits and _")
-    return name
+    return validate(derive(path), Scale, path)

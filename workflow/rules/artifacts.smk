@@ -1,4 +1,5 @@
 # Metrics → tables and figures.
+# One environment serves all rules (requirements.lock, environment.yml): rules name none of their own.
 
 
 rule collect:
@@ -32,14 +33,6 @@ rule table1:
     threads: 1
     resources: mem_mb=1000, runtime="10m"
     shell: "pga table table1 --params {params.file} --metrics {input.metrics} --claims {input.claims} --out-dir {wildcards.root} 2> {log}"
-
-
-def panels_of(wildcards) -> list[str]:
-    """The samples and records that a figure of panels shows."""
-    scale = scale_of(wildcards)
-    figure = scale.figures[wildcards.figure]
-    folders = [f"{wildcards.root}/{dataset}/{model}/seed{scale.seeds[0]}" for dataset in figure.datasets for model in figure.models]
-    return [f"{folder}/{file}" for folder in folders for file in (f"{figure.sampling}/samples.npy", "run.json")]
 
 
 rule figure:

@@ -8,7 +8,7 @@ from snakemake.utils import validate
 
 from pga import fingerprints
 from pga.params.datasets import load_datasets
-from pga.params.scale import Scale, load_scale
+from pga.params.scale import Scale, derive, load_scale
 from pga.params.sources import load_sources
 
 # The code of this folder runs, the same whose meaning the rules' params hold, whatever is installed. One thread for linear algebra,
@@ -17,8 +17,14 @@ shell.prefix(f"export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 
 SOURCES = load_sources("params/sources.yaml")
 DATASETS = load_datasets("params/datasets.yaml")
-FILES = {path.stem: path for path in sorted(Path("params").glob("*.yaml")) if path.stem not in ("sources", "datasets", "claims")}
-SCALES = {scale.results: (str(path), scale) for path, scale in ((path, load_scale(path)) for path in FILES.values())}
+FILES = [path for path in sorted(Path("params").glob("*.yaml")) if path.stem not in ("sources", "datasets", "claims")]
+SCALES = {}
+for path in FILES:
+    scale = load_scale(path)  # the types say best what is wrong; the schema is what other tools check by
+    validate(derive(path), str(Path(workflow.basedir) / "workflow/schemas/scale.schema.json"), set_default=False)
+    if scale.results in SCALES:
+        raise WorkflowError(f"{path}: results: {scale.results!r} is the folder of {SCALES[scale.results][0]} already")
+    SCALES[scale.results] = (str(path), scale)
 """Folder of results → (file of the scale, its content)."""
 
 LABELLED = [name for name, dataset in DATASETS.items() if dataset.labelled]
@@ -82,3 +88,36 @@ def artifacts(root: str) -> list[str]:
     """Everything that a scale makes."""
     figures = [f"{root}/figures/{figure}.{kind}" for figure in SCALES[root][1].figures for kind in ("png", "pdf")]
     return [f"{root}/table1.{kind}" for kind in ("csv", "md", "tex")] + figures
+
+
+def raw_of(wildcards) -> list[str]:
+    """The downloads that a data set is made of."""
+    row = DATASETS[wildcards.dataset]
+    return [f"data/raw/{row.source}/{file}" for file in row.raw_files(SOURCES)]
+
+
+def weights_file(extractor: str, dataset: str) -> str:
+    """The weights behind a feature space."""
+    if extractor == "classifier":
+        return f"data/reference/{dataset}/classifier.safetensors"
+    return f"data/raw/inception/{next(iter(SOURCES['inception'].files))}"
+
+
+def reference_of(wildcards) -> str:
+    """Statistics of the real images in the scale's feature space: the training images unless the sampling says otherwise."""
+    scale = scale_of(wildcards)
+    split = scale.samplings[wildcards.get("sampling", "prior")].reference
+    return f"data/reference/{wildcards.dataset}/{extractor_of(scale)}-{split}.npz"
+
+
+def scale_weights(wildcards) -> str:
+    """Weights of the scale's feature space."""
+    return weights_file(scale_of(wildcards).evaluation.extractor, wildcards.dataset)
+
+
+def panels_of(wildcards) -> list[str]:
+    """The samples and records that a figure of panels shows."""
+    scale = scale_of(wildcards)
+    figure = scale.figures[wildcards.figure]
+    folders = [f"{wildcards.root}/{dataset}/{model}/seed{scale.seeds[0]}" for dataset in figure.datasets for model in figure.models]
+    return [f"{folder}/{file}" for folder in folders for file in (f"{figure.sampling}/samples.npy", "run.json")]

@@ -1,4 +1,5 @@
 # Sources → data/raw → data/processed. The digits need no source: they come with scikit-learn.
+# One environment serves all rules (requirements.lock, environment.yml): rules name none of their own.
 
 
 rule fetch:
@@ -15,12 +16,6 @@ rule fetch:
     shell: "pga fetch {wildcards.source} --file {wildcards.file} --out data/raw 2> {log}"
 
 
-def raw_of(wildcards) -> list[str]:
-    """The downloads that a data set is made of."""
-    row = DATASETS[wildcards.dataset]
-    return [f"data/raw/{row.source}/{file}" for file in row.raw_files(SOURCES)]
-
-
 rule prepare:
     input: raw=raw_of
     output:
@@ -31,7 +26,7 @@ rule prepare:
         dataset=one_of(name for name in DATASETS if name not in LABELLED),
     params:
         dataset=lambda wildcards: DATASETS[wildcards.dataset].model_dump(mode="json"),
-        code=fingerprints.command_code("prepare"),
+        code=lambda wildcards: fingerprints.preparing_code(DATASETS[wildcards.dataset].kind),
     log: "logs/prepare/{dataset}.log"
     benchmark: "logs/prepare/{dataset}.tsv"
     threads: 16
@@ -50,7 +45,7 @@ rule prepare_labelled:
         dataset=one_of(LABELLED),
     params:
         dataset=lambda wildcards: DATASETS[wildcards.dataset].model_dump(mode="json"),
-        code=fingerprints.command_code("prepare"),
+        code=lambda wildcards: fingerprints.preparing_code(DATASETS[wildcards.dataset].kind),
     log: "logs/prepare/{dataset}.log"
     benchmark: "logs/prepare/{dataset}.tsv"
     threads: 1

@@ -1,4 +1,5 @@
 # Samples → metrics, in the features of a classifier that this workflow trains, or of the Inception network that FID is defined by.
+# One environment serves all rules (requirements.lock, environment.yml): rules name none of their own.
 
 
 rule classifier:
@@ -10,7 +11,7 @@ rule classifier:
         weights="data/reference/{dataset}/classifier.safetensors",
         record="data/reference/{dataset}/classifier.json",
     params:
-        code=fingerprints.command_code("classifier"),
+        code=fingerprints.classifier_code(),
     log: "logs/classifier/{dataset}.log"
     benchmark: "logs/classifier/{dataset}.tsv"
     threads: 1
@@ -18,22 +19,15 @@ rule classifier:
     shell: "pga classifier {wildcards.dataset} --data data/processed --out {output.weights} 2> {log}"
 
 
-def weights_of(wildcards) -> str:
-    """The weights file behind an extractor."""
-    if wildcards.extractor == "classifier":
-        return f"data/reference/{wildcards.dataset}/classifier.safetensors"
-    return f"data/raw/inception/{next(iter(SOURCES['inception'].files))}"
-
-
 rule reference:
     input:
         images=lambda wildcards: f"data/processed/{wildcards.dataset}{'' if wildcards.split == 'train' else '-test'}.npy",
-        weights=weights_of,
+        weights=lambda wildcards: weights_file(wildcards.extractor, wildcards.dataset),
     output: statistics="data/reference/{dataset}/{extractor}-{split}.npz"
     wildcard_constraints:
         extractor="classifier|inception-(tf1|pytorch_fid)",
     params:
-        code=fingerprints.command_code("reference"),
+        code=fingerprints.reference_code(),
     log: "logs/reference/{dataset}-{extractor}-{split}.log"
     benchmark: "logs/reference/{dataset}-{extractor}-{split}.tsv"
     threads: 1
@@ -46,20 +40,6 @@ rule reference:
         " --data data/processed --out {output.statistics} 2> {log}"
 
 
-def reference_of(wildcards) -> str:
-    """Statistics of the real images in the scale's feature space: the training images unless the sampling says otherwise."""
-    scale = scale_of(wildcards)
-    split = scale.samplings[wildcards.get("sampling", "prior")].reference
-    return f"data/reference/{wildcards.dataset}/{extractor_of(scale)}-{split}.npz"
-
-
-def scale_weights(wildcards) -> str:
-    """Weights of the scale's feature network."""
-    if scale_of(wildcards).evaluation.extractor == "classifier":
-        return f"data/reference/{wildcards.dataset}/classifier.safetensors"
-    return f"data/raw/inception/{next(iter(SOURCES['inception'].files))}"
-
-
 rule evaluate:
     input:
         samples="{root}/{dataset}/{model}/seed{seed}/{sampling}/samples.npy",
@@ -69,7 +49,7 @@ rule evaluate:
     params:
         extractor=lambda wildcards: extractor_of(scale_of(wildcards)),
         device=lambda wildcards: scale_of(wildcards).device,
-        code=fingerprints.command_code("evaluate"),
+        code=fingerprints.evaluation_code(),
     log: "logs/evaluate/{root}/{dataset}/{model}/seed{seed}-{sampling}.log"
     benchmark: "logs/evaluate/{root}/{dataset}/{model}/seed{seed}-{sampling}.tsv"
     threads: 1

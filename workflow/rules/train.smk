@@ -1,4 +1,5 @@
 # data/processed → trained runs. A run reruns when its own parameters, its data or the meaning of its code change, and only then.
+# One environment serves all rules (requirements.lock, environment.yml): rules name none of their own.
 # Checkpoints lie in .pga/, outside of the declared outputs: what is killed continues.
 
 

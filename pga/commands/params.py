@@ -1,0 +1,44 @@
+"""Print every run of a scale with each value and its origin (paper, code, ghosh, inferred), or what has no origin as set."""
+
+from __future__ import annotations
+
+import argparse
+
+EXAMPLE = "pga params --params params/paper.yaml --dataset mnist"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Flags of `pga params`."""
+    parser.add_argument("--params", required=True, help="the scale's file")
+    parser.add_argument("--dataset", help="only this data set's runs")
+    parser.add_argument("--csv", action="store_true", help="as CSV, one line per run and value, instead of a table")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Print."""
+    import sys
+
+    import pandas as pd
+
+    from pga.errors import UserError
+    from pga.params.scale import load_scale
+
+    scale = load_scale(arguments.params)
+    if arguments.dataset not in (None, *scale.datasets):
+        raise UserError(f"{arguments.params}: no data set {arguments.dataset!r}; there are {', '.join(scale.datasets)}")
+    rows = [
+        {"dataset": dataset, "run": name, "key": key, "value": value, "origin": origin}
+        for dataset, block in scale.datasets.items()
+        if arguments.dataset in (None, dataset)
+        for name, row in block.runs.items()
+        for key, value, origin in row.listed()
+    ]
+    table = pd.DataFrame(rows)
+    if arguments.csv:
+        table.to_csv(sys.stdout, index=False)
+        return
+    print(f"{arguments.params}: {len(scale.all_runs())} runs, seeds {', '.join(map(str, scale.seeds))}. Values are value·origin.")
+    table["shown"] = [f"{value}·{origin}" if origin else str(value) for value, origin in zip(table.value, table.origin, strict=True)]
+    for dataset, part in table.groupby("dataset", sort=False):
+        wide = part.pivot(index="key", columns="run", values="shown").reindex(index=list(dict.fromkeys(part.key)), columns=list(dict.fromkeys(part.run)))
+        print(f"\n{dataset}\n{wide.fillna('–').to_string()}")
