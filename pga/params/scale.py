@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from pga.errors import UserError
-from pga.params.base import Count, Name, Strict
+from pga.params.base import Count, Name, Positive, Strict
 from pga.params.evaluation import Evaluation
 from pga.params.reading import read_yaml, validate
 from pga.params.runs import RunParams
@@ -64,6 +64,14 @@ class Panels(Strict):
     datasets: tuple[Name, ...]
     models: tuple[Name, ...]
     sampling: Name = "prior"
+
+
+class Sweep(Strict):
+    """A coefficient of one run over a grid of multiples of its value."""
+
+    run: Name
+    coefficient: Name
+    factors: tuple[Positive, ...]
 
 
 class DatasetRuns(Strict):
@@ -168,14 +176,17 @@ def complete(raw: dict[str, Any]) -> dict[str, Any]:
 def derive(path: str | Path) -> dict[str, Any]:
     """A scale's complete content; one that `extends` another starts from it.
 
-    Such a scale may `substitute` data sets (the paper's column stays, other data stand in) and `override` values of every run.
+    Such a scale may `substitute` data sets (the paper's column stays, other data stand in), `override` values of every run, and
+    `sweep` a coefficient of one run over a grid.
     """
     raw = read_yaml(path)
     if "extends" not in raw:
         return complete(raw)
     base = derive(Path(path).parent / f"{raw.pop('extends')}.yaml")
-    override, substitute = raw.pop("override", {}), raw.pop("substitute", {})
+    override, substitute, sweep = raw.pop("override", {}), raw.pop("substitute", {}), raw.pop("sweep", None)
     merged = merge(base, raw)
+    if sweep is not None:
+        merged = swept(merged, validate(sweep, Sweep, path))
     if not isinstance(substitute, dict) or not isinstance(override, dict):
         raise UserError(f"{path}: `substitute` and `override` are mappings")
     unknown = set(substitute) - set(merged["datasets"])
@@ -193,6 +204,22 @@ def derive(path: str | Path) -> dict[str, Any]:
     for figure in merged.get("figures", {}).values():
         figure["datasets"] = [substitute.get(name, name) for name in figure["datasets"]]
     return merged
+
+
+def swept(raw: dict[str, Any], sweep: Sweep) -> dict[str, Any]:
+    """The scale with nothing but one row per factor of the grid, on every column of Table 1 that has the run."""
+    columns = [column for column in raw["table1"]["columns"] if sweep.run in raw["datasets"][column["dataset"]]["runs"]]
+    names = {factor: f"{sweep.run}_{k}" for k, factor in enumerate(sweep.factors)}
+    datasets = {}
+    for column in columns:
+        row = raw["datasets"][column["dataset"]]["runs"][sweep.run]
+        if sweep.coefficient not in row["coefficients"]:
+            raise UserError(f"sweep: {sweep.run} has no coefficient {sweep.coefficient!r}; it has {', '.join(row['coefficients'])}")
+        centre, _ = row["coefficients"][sweep.coefficient]
+        changes = {name: {"coefficients": {sweep.coefficient: [centre * factor, "inferred"]}} for factor, name in names.items()}
+        datasets[column["dataset"]] = {"runs": {name: merge(row, change) for name, change in changes.items()}}
+    rows = [{"title": f"{sweep.run}, {factor:g} {sweep.coefficient}", "model": name, "block": "grid"} for factor, name in names.items()]
+    return {**raw, "datasets": datasets, "table1": {"columns": columns, "rows": rows}, "figures": {}}
 
 
 def load_scale(path: str | Path) -> Scale:
