@@ -42,7 +42,9 @@ def load(folder: str | Path, dataset: str, split: str = "train") -> tuple[Images
     images = load_images(path)
     found, expected = sha256(path), provenance(folder, dataset)["sha256"][split]
     if found != expected:
-        raise UserError(f"{path}: its SHA-256 is {found[:12]}…, its provenance says {expected[:12]}…; delete it and prepare {dataset} again")
+        raise UserError(
+            f"{path}: its SHA-256 is {found[:12]}…, its provenance says {expected[:12]}…; delete it and prepare {dataset} again"
+        )
     return images, found
 
 

@@ -12,7 +12,6 @@ from pga.networks.table import NETWORKS
 from pga.run import Run
 from pga.terms import MODELS, TERMS
 
-
 Rows = tuple[tuple[str, tuple[str, ...]], ...]
 """Registry → the rows of it that count."""
 
@@ -75,7 +74,9 @@ def evaluation_code() -> str:
 @cache
 def reference_code() -> str:
     """The code that makes statistics of real images."""
-    return meaning("pga.reference.statistics", "pga.reference.save_statistics", "pga.features.load.load_extractor", "pga.features.extractor.stream")
+    return meaning(
+        "pga.reference.statistics", "pga.reference.save_statistics", "pga.features.load.load_extractor", "pga.features.extractor.stream"
+    )
 
 
 @cache

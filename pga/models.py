@@ -10,6 +10,7 @@ import contextlib
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -130,7 +131,7 @@ class Values:
         return self.log_var
 
 
-EXPRESSIONS: dict[str, Callable[[Values, tuple[str, ...]], Tensor]] = {
+EXPRESSIONS: dict[str, Callable[[Values, tuple[str, ...]], Any]] = {
     "x": lambda v, moves: v.x,
     "x̂": lambda v, moves: v.g(v.mu),
     "f(x)": lambda v, moves: v.mu,
@@ -145,7 +146,7 @@ EXPRESSIONS: dict[str, Callable[[Values, tuple[str, ...]], Tensor]] = {
     "h(z+δ')": lambda v, moves: v.h(v.z + v.delta_learned(), moves),
     "h(z')": lambda v, moves: v.h(v.posterior_sample(moves), moves),
     "g(z')": lambda v, moves: v.decode(v.posterior_sample(moves), moves),
-    "kernels of g": lambda v, moves: [parameter for parameter in v.g.parameters() if parameter.ndim > 1],  # type: ignore[dict-item]
+    "kernels of g": lambda v, moves: [parameter for parameter in v.g.parameters() if parameter.ndim > 1],
     "s": lambda v, moves: losses.root_mean_square(v.z),
 }
 

@@ -13,9 +13,9 @@ from pga.checkpoint import load_tensors
 from pga.dataset import Images
 from pga.density import Draw, prior
 from pga.errors import UserError
+from pga.networks.autoencoder import Decoder, Encoder
 from pga.networks.build import build_run
 from pga.networks.table import unit_range
-from pga.networks.autoencoder import Decoder, Encoder
 from pga.progress import Progress
 from pga.run import Run
 from pga.training import load_network

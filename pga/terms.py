@@ -46,7 +46,9 @@ TERMS: dict[str, Term] = {
     "lr_n": Term(
         r"L_{lr,\mathcal{N}}^{\phi}", "Eq. 2", "latent_reconstruction", ("h(z_N)", "z_N"), (PHI,), "latent reconstruction of the prior"
     ),
-    "lr_h": Term(r"L_{lr,\mathcal{H}}^{\phi}", "Eq. 3", "latent_reconstruction", ("h(z)", "z"), (PHI,), "latent reconstruction of the data"),
+    "lr_h": Term(
+        r"L_{lr,\mathcal{H}}^{\phi}", "Eq. 3", "latent_reconstruction", ("h(z)", "z"), (PHI,), "latent reconstruction of the data"
+    ),
     "nll_phi": Term(r"L_{nll}^{\phi}", "Eq. 6", "prior_nll", ("f(x)",), (PHI,), "codes attracted to the origin"),
     "nll_theta": Term(
         r"L_{nll}^{\theta}", "Eq. 7", "log_volume", ("h(z+δ)", "h(z)", "δ"), (THETA,), "log volume change of h, fixed perturbation"
@@ -56,7 +58,9 @@ TERMS: dict[str, Term] = {
         r"L_{vr}'", "Eq. 15-16", "log_volume", ("h(z+δ')", "h(z)", "sg δ'"), (THETA, SIGMA), "log volume change of h, learned perturbation"
     ),
     "kl": Term(r"L_{vkl}^{\phi}", "Eq. 12, 14", "gaussian_kl", ("f(x)", "log σ²"), (PHI, SIGMA), "KL of the posterior to the prior"),
-    "elbo_r": Term(r"L_{r}'", "Eq. 10", "reconstruction", ("g(z')", "x"), (PHI, THETA, SIGMA), "data reconstruction from a posterior sample"),
+    "elbo_r": Term(
+        r"L_{r}'", "Eq. 10", "reconstruction", ("g(z')", "x"), (PHI, THETA, SIGMA), "data reconstruction from a posterior sample"
+    ),
     # Baselines of Ghosh et al. 2019. Where σ is not moved it is the run's constant.
     "cv_r": Term(r"L_{r}^{\bar\sigma}", "Ghosh et al.", "reconstruction", ("g(z')", "x"), (PHI, THETA), "data reconstruction, constant σ"),
     "cv_kl": Term(r"L_{kl}^{\bar\sigma}", "Ghosh et al.", "gaussian_kl", ("f(x)", "log σ²"), (PHI,), "KL to the prior, constant σ"),

@@ -54,9 +54,11 @@ class Trainer:
         )
         if not len(self.images) or len(self.validation) < run.validation_images:
             raise UserError(
-                f"{run.dataset} has {len(images)} images; train_images {run.train_images}, validation_images {run.validation_images} need more"
+                f"{run.dataset} has {len(images)} images; train_images {run.train_images} and "
+                f"validation_images {run.validation_images} need more"
             )
-        self.encoder, self.decoder = (network.to(device, self.dtype) for network in build_run(run, derive(run.seed, "weights")))
+        encoder, decoder = build_run(run, derive(run.seed, "weights"))
+        self.encoder, self.decoder = encoder.to(device, self.dtype), decoder.to(device, self.dtype)
         check_shape(self.images, self.decoder, run)
         parameters = [*self.encoder.parameters(), *self.decoder.parameters()]
         self.parameters = parameters
@@ -107,7 +109,7 @@ class Trainer:
         terms = {term: term_value(term, values) for term in on}
         self.optimiser.zero_grad(set_to_none=True)
         loss: Tensor = sum((self.weights[term] * value for term, value in terms.items()), start=torch.zeros((), device=self.device))
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         self.optimiser.step()
         self.step += 1
         self.summed += 1
@@ -249,4 +251,6 @@ def check_shape(images: Tensor, decoder: nn.Module, run: Run) -> None:
         made = tuple(decoder.eval()(probe).shape[1:])  # in training mode running averages would see the probe
         decoder.train()
     if made != tuple(images.shape[1:]):
-        raise UserError(f"network {run.network} makes images of (channels, height, width) {made}; {run.dataset} has {tuple(images.shape[1:])}")
+        raise UserError(
+            f"network {run.network} makes images of (channels, height, width) {made}; {run.dataset} has {tuple(images.shape[1:])}"
+        )

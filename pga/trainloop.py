@@ -62,7 +62,14 @@ def checkpoint_folder(scratch: Path, run: Run, data_sha256: str, code: str, devi
 
 
 def train(
-    run: Run, images: Images, data_sha256: str, code: str, device: torch.device, out: Path, scratch: Path, every_s: float = CHECKPOINT_EVERY_S
+    run: Run,
+    images: Images,
+    data_sha256: str,
+    code: str,
+    device: torch.device,
+    out: Path,
+    scratch: Path,
+    every_s: float = CHECKPOINT_EVERY_S,
 ) -> None:
     """Train `run` and write model.safetensors, history.csv, snapshots.safetensors and run.json into `out`.
 
@@ -85,7 +92,9 @@ def train(
             write_results(trainer, folder, out, {**record, "data_sha256": data_sha256, "code": code}, started)
             shutil.rmtree(folder)
     except Timeout:
-        raise UserError(f"{run.dataset}/{run.name}, seed {run.seed}, is being trained by another process (lock {folder / 'lock'})") from None
+        raise UserError(
+            f"{run.dataset}/{run.name}, seed {run.seed}, is being trained by another process (lock {folder / 'lock'})"
+        ) from None
 
 
 def run_to_end(trainer: Trainer, folder: Path, every_s: float) -> dict[str, Any]:
@@ -125,7 +134,7 @@ def run_to_end(trainer: Trainer, folder: Path, every_s: float) -> dict[str, Any]
                 trainer.history[-1]["images_per_s"] = (trainer.step - logged_step) * run.batch_size / max(now - logged_at, 1e-9)
                 logged_at, logged_step = now, trainer.step
             shown = {key: trainer.history[-1][key] for key in ("encoder_loss", "decoder_loss")} if trainer.history else {}
-            progress.advance(**shown)
+            progress.advance(1, **shown)
             if received:
                 save()
                 raise Stopped(

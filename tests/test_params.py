@@ -29,14 +29,22 @@ def test_the_schema_files_are_those_of_the_types() -> None:
 
 
 BAD = {
-    "out of range": ("learning_rate: [0.1, code]", "learning_rate: [-1, code]", "digits.runs.lpga.learning_rate.0: found -1.*greater than 0"),
+    "out of range": (
+        "learning_rate: [0.1, code]",
+        "learning_rate: [-1, code]",
+        "digits.runs.lpga.learning_rate.0: found -1.*greater than 0",
+    ),
     "not finite": ("learning_rate: [0.1, code]", "learning_rate: [.inf, code]", "learning_rate.0: found inf.*finite"),
     "unknown key": ("momentum: [0.9, paper]", "momentun: [0.9, paper]", "momentun.*no such key; accepted here are .*momentum"),
     "unknown network": ("[dense_8, inferred]", "[conv_99, inferred]", "network.0: found 'conv_99': accepted: dense_8"),
     "unknown origin": ("alpha: [0.06, code]", "alpha: [0.06, guess]", "alpha.1: found 'guess'.*'paper', 'code'"),
     "no origin": ("steps: [3000, inferred]", "steps: 5000", r"steps: found 5000: accepted is .*\[value, origin\]"),
     "a coefficient of no model": ("alpha: [0.06, code]", "alhpa: [0.06, code]", "alhpa"),
-    "another model's coefficient": ("{c: [0.05, inferred]}", "{c: [0.05, inferred], eta: [1, code]}", "coefficients of vae are c; found .*eta"),
+    "another model's coefficient": (
+        "{c: [0.05, inferred]}",
+        "{c: [0.05, inferred], eta: [1, code]}",
+        "coefficients of vae are c; found .*eta",
+    ),
     "seed twice": ("seeds: [0, 1, 2]", "seeds: [0, 0]", "holds a seed twice"),
     "results elsewhere": ("results: results/quick", "results: /tmp/x", "results: found '/tmp/x'"),
     "a key twice": ("  prior:", "  prior: {}\n  prior:", "'prior' stands twice"),

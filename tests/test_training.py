@@ -156,7 +156,12 @@ def test_a_checkpoint_of_other_parameters_data_or_code_is_not_resumed(tmp_path: 
 
     same = checkpoint_folder(tmp_path, a_run(), "data", "code", CPU)
     assert same == checkpoint_folder(tmp_path, a_run(), "data", "code", CPU)
-    others = [(a_run(learning_rate=0.06), "data", "code"), (a_run(), "other", "code"), (a_run(), "data", "other"), (a_run(seed=4), "data", "code")]
+    others = [
+        (a_run(learning_rate=0.06), "data", "code"),
+        (a_run(), "other", "code"),
+        (a_run(), "data", "other"),
+        (a_run(seed=4), "data", "code"),
+    ]
     assert same not in {checkpoint_folder(tmp_path, *other, CPU) for other in others}
 
 

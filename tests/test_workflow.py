@@ -72,7 +72,9 @@ def planned(project: Path, *targets: str) -> Counter[str]:
 def trainings(project: Path) -> set[tuple[str, int]]:
     """(model, seed) of each training that a dry run lists."""
     done = snakemake(project, "-n", *TARGETS)
-    return {(model, int(seed)) for model, seed in re.findall(r"output: results/tiny/digits/(\w+)/seed(\d)/model\.", done.stdout + done.stderr)}
+    return {
+        (model, int(seed)) for model, seed in re.findall(r"output: results/tiny/digits/(\w+)/seed(\d)/model\.", done.stdout + done.stderr)
+    }
 
 
 @pytest.fixture(scope="module")

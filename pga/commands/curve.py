@@ -15,7 +15,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of `pga curve`."""
     parser.add_argument("--run", required=True, type=Path, help="snapshots.safetensors of a run")
     parser.add_argument("--n", default=5000, type=int, help="images per snapshot (default: %(default)s)")
-    parser.add_argument("--batch-size", default=1000, type=int, help="images per batch; batch normalisation uses its statistics (default: 1000)")
+    parser.add_argument(
+        "--batch-size", default=1000, type=int, help="images per batch; batch normalisation uses its statistics (default: 1000)"
+    )
     parser.add_argument("--reference", required=True, type=Path, help="statistics that `pga reference` wrote")
     parser.add_argument("--extractor", required=True, help="classifier, inception-tf1 (FID) or inception-pytorch_fid")
     parser.add_argument("--weights", required=True, type=Path, help="the feature network's weights")

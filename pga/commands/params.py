@@ -40,5 +40,7 @@ def run(arguments: argparse.Namespace) -> None:
     print(f"{arguments.params}: {len(scale.all_runs())} runs, seeds {', '.join(map(str, scale.seeds))}. Values are value·origin.")
     table["shown"] = [f"{value}·{origin}" if origin else str(value) for value, origin in zip(table.value, table.origin, strict=True)]
     for dataset, part in table.groupby("dataset", sort=False):
-        wide = part.pivot(index="key", columns="run", values="shown").reindex(index=list(dict.fromkeys(part.key)), columns=list(dict.fromkeys(part.run)))
+        wide = part.pivot(index="key", columns="run", values="shown").reindex(
+            index=list(dict.fromkeys(part.key)), columns=list(dict.fromkeys(part.run))
+        )
         print(f"\n{dataset}\n{wide.fillna('–').to_string()}")

@@ -29,4 +29,9 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.dataset not in datasets:
         raise UserError(f"{arguments.datasets}: no data set {arguments.dataset!r}; there are {', '.join(datasets)}")
     row = datasets[arguments.dataset]
-    prepare(arguments.dataset, row, arguments.raw, arguments.out, row.raw_files(load_sources(arguments.sources)))
+    sources = load_sources(arguments.sources)
+    if row.source and row.source not in sources:
+        raise UserError(
+            f"{arguments.datasets}: {arguments.dataset}.source: found {row.source!r}; {arguments.sources} has {', '.join(sources)}"
+        )
+    prepare(arguments.dataset, row, arguments.raw, arguments.out, sources, arguments.processes)

@@ -33,5 +33,11 @@ def run(arguments: argparse.Namespace) -> None:
     devices.make_deterministic(threads=1)
     images, checksum = load(arguments.data, arguments.dataset, arguments.split)
     extractor = load_extractor(arguments.extractor, arguments.weights, arguments.device)
-    about = {"dataset": arguments.dataset, "split": arguments.split, "data_sha256": checksum, "extractor": identity(extractor), "dtype": "float64"}
+    about = {
+        "dataset": arguments.dataset,
+        "split": arguments.split,
+        "data_sha256": checksum,
+        "extractor": identity(extractor),
+        "dtype": "float64",
+    }
     save_statistics(arguments.out, statistics(stream(extractor, images), about))

@@ -13,14 +13,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--run", required=True, type=Path, help="folder of the trained run, or its model.safetensors")
     parser.add_argument("--out", required=True, type=Path, help="the .npy file to write")
     parser.add_argument("--n", default=5000, type=int, help="number of images (default: %(default)s, as in the paper)")
-    parser.add_argument("--batch-size", default=1000, type=int, help="images per batch; batch normalisation uses its statistics (default: 1000)")
+    parser.add_argument(
+        "--batch-size", default=1000, type=int, help="images per batch; batch normalisation uses its statistics (default: 1000)"
+    )
     parser.add_argument(
         "--density",
         default="normal",
         choices=("normal", "gaussian", "mixture"),
         help="law of the codes: N(0, I), or one Gaussian or a 10-component mixture fitted to the training codes (default: normal)",
     )
-    parser.add_argument("--data", default="data/processed", type=Path, help="folder of prepared data, for a fitted density (default: %(default)s)")
+    parser.add_argument(
+        "--data", default="data/processed", type=Path, help="folder of prepared data, for a fitted density (default: %(default)s)"
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:K (default: a GPU if there is one)")
 
 

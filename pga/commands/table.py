@@ -40,7 +40,9 @@ def run(arguments: argparse.Namespace) -> None:
         for seed in entry.cell.missing
     ]
     if missing and not arguments.allow_missing:
-        raise UserError(f"{arguments.metrics}: runs are missing: {', '.join(missing)}; run them, or pass --allow-missing for a partial table")
+        raise UserError(
+            f"{arguments.metrics}: runs are missing: {', '.join(missing)}; run them, or pass --allow-missing for a partial table"
+        )
     texts = {
         "csv": table1.as_csv(scale, found),
         "md": table1.as_markdown(scale, found, missing),

@@ -15,11 +15,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", required=True, help="row under the data set's `runs`, e.g. lpga or lpga_ablation")
     parser.add_argument("--seed", required=True, type=int, help="all of the run's randomness comes from it")
     parser.add_argument("--data", default="data/processed", type=Path, help="folder of prepared data (default: %(default)s)")
-    parser.add_argument("--out", required=True, type=Path, help="folder for model.safetensors, history.csv, snapshots.safetensors, run.json")
+    parser.add_argument(
+        "--out", required=True, type=Path, help="folder for model.safetensors, history.csv, snapshots.safetensors, run.json"
+    )
     parser.add_argument("--scratch", default=".pga/checkpoints", type=Path, help="folder of checkpoints (default: %(default)s)")
     parser.add_argument("--checkpoint-every", default=60.0, type=float, metavar="S", help="seconds between checkpoints (default: 60)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:K (default: a GPU if there is one)")
-    parser.add_argument("--expect", metavar="DIGEST", help="refuse to train unless the run's parameters have this digest (the workflow's check)")
+    parser.add_argument(
+        "--expect", metavar="DIGEST", help="refuse to train unless the run's parameters have this digest (the workflow's check)"
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -29,11 +33,13 @@ def run(arguments: argparse.Namespace) -> None:
 
     row = load_scale(arguments.params).run(arguments.dataset, arguments.model, arguments.seed)
     if arguments.expect not in (None, row.digest):
-        raise UserError(f"{arguments.params}: the parameters of {row.dataset}/{row.name} changed after the workflow was planned; start it again")
+        raise UserError(
+            f"{arguments.params}: the parameters of {row.dataset}/{row.name} changed after the workflow was planned; start it again"
+        )
 
     from pga import devices
-    from pga.fingerprints import training_code
     from pga.dataset import load
+    from pga.fingerprints import training_code
     from pga.trainloop import train
 
     images, data_sha256 = load(arguments.data, row.dataset)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,25 +11,45 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pga.data import celeba as aligned
+from pga.data import folder as own
+from pga.data.cifar10 import read_cifar10
+from pga.data.decode import Rows, decode_all, listing, remove
 from pga.data.idx import read_idx
 from pga.errors import UserError
-from pga.files import atomic, sha256, write_json
-from pga.params.datasets import Digits, Idx
+from pga.files import atomic, digest, sha256, write_json
+from pga.params.datasets import Celeba, Cifar10, Digits, Folder, Idx
+from pga.params.sources import Source
 
 Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """Both splits of a data set in memory, (N, H, W, C) uint8, and what its provenance adds."""
+class Context:
+    """What a data set is prepared from and with."""
 
-    train: Array
-    test: Array
+    name: str
+    raw: Path
+    """Folder of the source's files."""
+    source: Source | None
+    files: dict[str, str]
+    """Files of the source → SHA-256."""
+    part: Path
+    """Where work in progress may stand."""
+    processes: int
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Both splits of a data set, (N, H, W, C) uint8, and what its provenance adds."""
+
+    train: Array | Rows
+    test: Array | Rows
     labels: tuple[Array, Array] | None = None
     notes: dict[str, Any] = field(default_factory=dict)
 
 
-def digits(row: Digits, raw: Path) -> Prepared:
+def digits(row: Digits, context: Context) -> Prepared:
     """scikit-learn's digits, 0…16 scaled to 0…255; every fifth image is a test image."""
     from sklearn.datasets import load_digits
 
@@ -39,8 +60,9 @@ def digits(row: Digits, raw: Path) -> Prepared:
     return Prepared(images[~is_test], images[is_test], (labels[~is_test], labels[is_test]))
 
 
-def idx(row: Idx, raw: Path) -> Prepared:
+def idx(row: Idx, context: Context) -> Prepared:
     """MNIST, padded with zeros where the row says so."""
+    raw = context.raw
     parts: dict[str, Array] = {}
     for split, name in (("train", "train"), ("test", "t10k")):
         images, labels = read_idx(raw / f"{name}-images-idx3-ubyte.gz"), read_idx(raw / f"{name}-labels-idx1-ubyte.gz")
@@ -51,10 +73,72 @@ def idx(row: Idx, raw: Path) -> Prepared:
     return Prepared(parts["train"], parts["test"], (parts["train labels"], parts["test labels"]))
 
 
-KINDS: dict[str, Callable[[Any, Path], Prepared]] = {"digits": digits, "idx": idx}
+def cifar10(row: Cifar10, context: Context) -> Prepared:
+    """CIFAR-10, images in the order of the batches."""
+    assert context.source is not None
+    [name] = context.source.files
+    found = read_cifar10(context.raw / name, context.source.files[name].checksum)
+    return Prepared(found["train"][0], found["test"][0], (found["train"][1], found["test"][1]))
 
 
-def prepare(name: str, row: Any, raw: Path, out: Path, files: list[str]) -> None:
+def celeba(row: Celeba, context: Context) -> Prepared:
+    """CelebA in the order of the official numbers. All images train, as in the authors' code; the official test images are a copy."""
+    partition = aligned.read_partition(context.raw / "list_eval_partition.txt")
+    names = list(partition)
+    if row.folder is None:
+        [archive] = [name for name in context.files if name.endswith(".zip")]
+        contents = aligned.archive_reader(context.raw / archive, names)
+        content: Any = context.files[archive]
+    else:
+        contents = aligned.folder_reader(row.folder, names)
+        content = [(name, (row.folder / name).stat().st_size, (row.folder / name).stat().st_mtime_ns) for name in names]
+    key = digest([row.model_dump(mode="json"), names, content, preparing_code("celeba")])
+    decode = aligned.decoder(row.crop, row.size, row.resize)
+    images, bad = decode_all(names, contents, decode, (row.size, row.size, 3), context.part, key, context.processes, context.name)
+    if bad:
+        raise UserError(f"{context.name}: {len(bad)} of {len(names)} images are not CelebA's:\n{listing(bad)}")
+    splits = {split: [i for i, name in enumerate(names) if partition[name] == split] for split in ("train", "validation", "test")}
+    if not splits["test"]:
+        raise UserError(f"{context.raw / 'list_eval_partition.txt'}: names no test image (partition 2)")
+    notes = {"official_partition": {split: len(index) for split, index in splits.items()}}
+    return Prepared(images, images.take(np.array(splits["test"])), notes=notes)
+
+
+def folder(row: Folder, context: Context) -> Prepared:
+    """A user's own images, sorted by path; every so-manyth is a test image."""
+    names = own.list_files(row.path)
+    key = digest([row.model_dump(mode="json"), own.identity(row.path), preparing_code("folder")])
+    decode = own.decoder(row.crop, row.size, row.channels, row.convert, row.min_size)
+    shape = (row.size, row.size, row.channels)
+    images, bad = decode_all(names, lambda some: own.reader(row.path, some), decode, shape, context.part, key, context.processes, context.name)
+    if bad and row.on_bad == "fail":
+        remove(context.part)
+        raise UserError(
+            f"{row.path}: {len(bad)} of {len(names)} files cannot be used:\n{listing(bad)}\n"
+            f"Mend or remove them, or set `on_bad: skip` for {context.name} in params/datasets.yaml to leave them out"
+        )
+    every = round(1 / row.test_fraction)
+    is_test = np.arange(len(images)) % every == every - 1
+    if is_test.sum() < 2 or len(images) - is_test.sum() < 2:
+        raise UserError(
+            f"{row.path}: {len(images)} usable images give {len(images) - is_test.sum()} for training and {is_test.sum()} for test "
+            f"(test_fraction {row.test_fraction}); at least 2 of each are needed"
+        )
+    notes = {"files": len(names), "skipped": [{"file": name, "reason": reason} for name, reason in bad]}
+    return Prepared(images.take(np.flatnonzero(~is_test)), images.take(np.flatnonzero(is_test)), notes=notes)
+
+
+def preparing_code(kind: str) -> str:
+    """Identity of the code that prepares data sets of one kind, by which an interrupted preparation knows what it may continue."""
+    from pga.fingerprints import preparing_code as fingerprint
+
+    return fingerprint(kind)
+
+
+KINDS: dict[str, Callable[[Any, Context], Prepared]] = {"digits": digits, "idx": idx, "cifar10": cifar10, "celeba": celeba, "folder": folder}
+
+
+def prepare(name: str, row: Any, raw: Path, out: Path, sources: dict[str, Source], processes: int = 0) -> None:
     """Prepare one data set.
 
     Args:
@@ -62,14 +146,16 @@ def prepare(name: str, row: Any, raw: Path, out: Path, files: list[str]) -> None
         row: of params/datasets.yaml.
         raw: data/raw.
         out: data/processed.
-        files: of the source, whose checksums the provenance records.
+        sources: of params/sources.yaml; the provenance records the checksums of their files.
+        processes: for decoding images; 0 for all cores.
 
     Raises:
         UserError: a raw file is absent or not what it should be.
     """
-    folder = raw / row.source if row.source else raw
-    sources = {file: sha256(folder / file) for file in files}
-    prepared = KINDS[row.kind](row, folder)
+    place = raw / row.source if row.source else raw
+    files = {file: sha256(place / file) for file in row.raw_files(sources)}
+    part = out / f".{name}.part"
+    prepared = KINDS[row.kind](row, Context(name, place, sources[row.source] if row.source else None, files, part, processes))
     paths = {"train": out / f"{name}.npy", "test": out / f"{name}-test.npy"}
     for split, path in paths.items():
         save_array(path, getattr(prepared, split))
@@ -86,13 +172,22 @@ def prepare(name: str, row: Any, raw: Path, out: Path, files: list[str]) -> None
             "n_test": len(prepared.test),
             "n_classes": None if prepared.labels is None else int(max(part.max() for part in prepared.labels)) + 1,
             "sha256": {split: sha256(path) for split, path in paths.items()},
-            "sources": sources,
+            "sources": files,
             **prepared.notes,
         },
     )
+    remove(part)
+    if bad := prepared.notes.get("skipped"):
+        print(f"{name}: {len(bad)} of {prepared.notes['files']} files were left out, as on_bad says; {out / name}.json lists them:", file=sys.stderr)
+        print(listing([(entry["file"], entry["reason"]) for entry in bad]), file=sys.stderr)
 
 
-def save_array(path: Path, array: Array) -> None:
-    """Write a .npy file, complete or not at all."""
+def save_array(path: Path, images: Array | Rows) -> None:
+    """Write a .npy file, complete or not at all; of rows in a file only a block is in memory."""
     with atomic(path) as file:
-        np.save(file, np.ascontiguousarray(array), allow_pickle=False)
+        if isinstance(images, Rows):
+            np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": images.shape})
+            for block in images.blocks():
+                file.write(block.tobytes())
+        else:
+            np.save(file, np.ascontiguousarray(images), allow_pickle=False)

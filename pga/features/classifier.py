@@ -141,7 +141,8 @@ class ClassifierFeatures:
         tensors, record = load_tensors(path)
         if record["accuracy"] < record["required_accuracy"]:
             raise UserError(
-                f"{path}: test accuracy {record['accuracy']:.4f} is below the {record['required_accuracy']} that its features need to mean anything"
+                f"{path}: test accuracy {record['accuracy']:.4f} is below the {record['required_accuracy']} "
+                "that its features need to mean anything"
             )
         self.digest: str = record["tensors"]
         self.accuracy: float | None = record["accuracy"]

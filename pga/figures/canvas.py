@@ -23,7 +23,7 @@ STYLE = {
 def style() -> None:
     """Set the one style; the Agg backend needs no screen."""
     mpl.use("Agg")
-    mpl.rcParams.update(STYLE)
+    mpl.rcParams.update(STYLE)  # type: ignore[arg-type]
 
 
 def save(figure: Figure, folder: Path, name: str, about: str) -> None:

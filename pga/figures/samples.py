@@ -50,7 +50,8 @@ def draw(scale: Scale, panels: Panels, metrics: pd.DataFrame) -> tuple[Figure, s
             axes[i, j].set_title(f"{columns.get(dataset, dataset)}, {title}\n{cell.text()} (n = {cell.n})")
             runs[f"{dataset}/{model}/seed{seed}"] = {key: read_json(folder / "run.json")[key] for key in ("digest", "git", "data_sha256")}
     figure.supxlabel(
-        f"The first {ROWS * COLUMNS} samples of seed {seed}, not picked. Numbers: {TITLES[scale.evaluation.metric]}, mean ± standard error over seeds.",
+        f"The first {ROWS * COLUMNS} samples of seed {seed}, not picked. "
+        f"Numbers: {TITLES[scale.evaluation.metric]}, mean ± standard error over seeds.",
         fontsize=7,
     )
     return figure, json.dumps({"scale": scale.description, "runs": runs}, sort_keys=True)

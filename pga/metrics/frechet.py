@@ -17,8 +17,10 @@ def frechet_distance(mu: Array, sigma: Array, mu_reference: Array, sigma_referen
     symmetric square root with negative rounding errors set to zero.
 
     Args:
-        mu, mu_reference: means, (d,).
-        sigma, sigma_reference: covariances, (d, d).
+        mu: mean, (d,).
+        sigma: covariance, (d, d).
+        mu_reference: mean of the reference, (d,).
+        sigma_reference: covariance of the reference, (d, d).
 
     Raises:
         ValueError: shapes differ, or a value is not finite.

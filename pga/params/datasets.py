@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from pga.params.base import Count, Name, Strict
 from pga.params.reading import read_typed
@@ -55,7 +55,7 @@ class Celeba(Strict):
     kind: Literal["celeba"]
     source: Name
     folder: Path | None = Field(None, description="a folder of the aligned JPEGs that is already here, read instead of the archive")
-    crop: Count = Field(description="side of the centre crop of the 178×218 image")
+    crop: Annotated[int, Field(ge=1, le=178)] = Field(description="side of the centre crop of the 178×218 image")
     size: Count = Field(64, description="side after resizing")
     resize: Literal["tf1_bicubic", "antialias"] = Field("tf1_bicubic", description="the authors' resize, or an antialiased one")
     labelled: Literal[False] = False
@@ -73,9 +73,10 @@ class Folder(Strict):
     path: Path
     crop: Count | None = Field(None, description="side of the centre crop; by default the largest square")
     size: Count = Field(description="side after an antialiased resize")
-    channels: Literal[1, 3] = Field(3, description="1 grey, 3 colour; the others are converted")
-    test_fraction: Annotated[float, Field(gt=0, lt=1)] = Field(0.1, description="every so-manyth image is a test image")
-    on_bad: Literal["fail", "skip"] = Field("fail", description="what to do with files that are no readable image of at least min_size")
+    channels: Literal[1, 3] = Field(3, description="1 grey, 3 colour")
+    convert: bool = Field(False, description="convert grey images to colour (or the reverse) instead of counting them as bad")
+    test_fraction: Annotated[float, Field(gt=0, le=0.5)] = Field(0.1, description="every so-manyth image is a test image")
+    on_bad: Literal["fail", "skip"] = Field("fail", description="what to do with files that cannot be used: stop, or list and leave out")
     min_size: Count = Field(8, description="pixels that the shorter side must have")
     labelled: Literal[False] = False
 
@@ -91,6 +92,15 @@ class Datasets(Strict):
     """The whole file."""
 
     datasets: dict[Name, Dataset]
+
+    @model_validator(mode="after")
+    def _names_say_the_resize(self) -> Datasets:
+        for name, row in self.datasets.items():
+            if isinstance(row, Celeba) and (row.resize == "antialias") != ("antialias" in name):
+                raise ValueError(
+                    f"{name}: resize is {row.resize}; the name of a CelebA data set holds `antialias` just when its resize does"
+                )
+        return self
 
 
 def load_datasets(path: str | Path = "params/datasets.yaml") -> dict[str, Digits | Idx | Cifar10 | Celeba | Folder]:

@@ -15,7 +15,9 @@ class Evaluation(Strict):
     extractor: Literal["classifier", "inception"] = Field(
         description="inception: the network by which FID is defined; classifier: a small one trained here, whose distance is not FID"
     )
-    resize: Literal["tf1", "pytorch_fid"] = Field("tf1", description="resize to 299 before Inception: the released code's, or pytorch-fid's")
+    resize: Literal["tf1", "pytorch_fid"] = Field(
+        "tf1", description="resize to 299 before Inception: the released code's, or pytorch-fid's"
+    )
 
     @property
     def extractor_label(self) -> str:

@@ -18,11 +18,12 @@ class UniqueKeyLoader(yaml.SafeLoader):
     """YAML's safe loader, in which a key that stands twice is an error instead of a silent choice."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        """As the loader does, after looking for keys that stand twice."""
         seen: set[Any] = set()
         for key_node, _ in node.value:
             if key_node.tag == "tag:yaml.org,2002:merge":  # `<<: *anchor`, spread by the loader itself
                 continue
-            key = self.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]
+            key = self.construct_object(key_node, deep=True)
             if key in seen:
                 raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} stands twice", key_node.start_mark)
             seen.add(key)
@@ -36,7 +37,7 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
         UserError: the file is absent, is not YAML, holds a key twice, or is not a mapping.
     """
     try:
-        content = yaml.load(Path(path).read_text(encoding="utf-8"), UniqueKeyLoader)  # noqa: S506 (a SafeLoader)
+        content = yaml.load(Path(path).read_text(encoding="utf-8"), UniqueKeyLoader)
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
@@ -60,7 +61,9 @@ def validate(content: dict[str, Any], model: type[Model], path: str | Path) -> M
         lines = []
         for problem in error.errors(include_url=False):
             key = ".".join(map(str, problem["loc"])) or "(the whole file)"
-            found = "" if isinstance(problem["input"], (dict, BaseModel)) or problem["type"] == "missing" else f": found {problem['input']!r}"
+            found = (
+                "" if isinstance(problem["input"], (dict, BaseModel)) or problem["type"] == "missing" else f": found {problem['input']!r}"
+            )
             message = problem["msg"].removeprefix("Value error, ")
             if problem["type"] == "extra_forbidden":
                 message = f"no such key; accepted here are {', '.join(accepted_keys(model, problem['loc'])) or 'others'}"
@@ -81,7 +84,11 @@ def accepted_keys(model: type[BaseModel], location: tuple[int | str, ...]) -> li
             items = here.get("prefixItems", [])
             here = items[step] if step < len(items) else here.get("items", {})
         else:
-            here = here.get("properties", {}).get(step) or here.get("additionalProperties") or next(iter(here.get("patternProperties", {}).values()), {})
+            here = (
+                here.get("properties", {}).get(step)
+                or here.get("additionalProperties")
+                or next(iter(here.get("patternProperties", {}).values()), {})
+            )
     return sorted(resolved(here, definitions).get("properties", {}))
 
 

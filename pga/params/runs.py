@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
@@ -27,8 +27,12 @@ def row_of(table: Iterable[str]) -> Any:
     return Annotated[str, AfterValidator(check), WithJsonSchema({"enum": names})]
 
 
-NetworkName = row_of(NETWORKS)
-ModelName = row_of(MODELS)
+if TYPE_CHECKING:
+    NetworkName: TypeAlias = str
+    ModelName: TypeAlias = str
+else:
+    NetworkName = row_of(NETWORKS)
+    ModelName = row_of(MODELS)
 
 
 class RunParams(Strict):
@@ -50,11 +54,15 @@ class RunParams(Strict):
     epsilon: Sourced[Positive] = Field(description="size of δ per latent dimension")
     optimiser: Sourced[Literal["sgd", "adam"]] = Field(("sgd", Origin.PAPER), description="sgd with `momentum`, or adam")
     spectral_norm: Sourced[bool] = Field((False, Origin.CODE), description="of every kernel (RAE-SN)")
-    constant_sigma: Sourced[Positive] | None = Field(None, description="standard deviation of the posterior where it is not learned (CV-VAE)")
+    constant_sigma: Sourced[Positive] | None = Field(
+        None, description="standard deviation of the posterior where it is not learned (CV-VAE)"
+    )
     input_noise: Sourced[NonNegative] = Field((0.0, Origin.CODE), description="standard deviation of noise on the encoder's input")
     train_images: Sourced[Count] | None = Field(None, description="train on the first so many images only")
     validation_images: Sourced[Annotated[int, Field(ge=0)]] = Field((0, Origin.CODE), description="hold out the next so many images")
-    lr_patience: Sourced[Count] | None = Field(None, description="halve the learning rate after so many epochs without a better validation loss")
+    lr_patience: Sourced[Count] | None = Field(
+        None, description="halve the learning rate after so many epochs without a better validation loss"
+    )
     selection: Sourced[Literal["last", "best_validation"]] = Field(("last", Origin.INFERRED), description="which weights are the result")
     snapshots: Annotated[int, Field(ge=0)] = Field(0, description="decoders kept during training, for FID over training")
     precision: Literal["float32", "float64"] = "float32"
@@ -70,7 +78,7 @@ class RunParams(Strict):
             raise ValueError("give one of `epochs` and `steps`")
         constant = any(expression in ("g(z')", "log σ²") for term in MODELS[self.model] for expression in TERMS[term].reads)
         if (constant and not reads_sigma(self.model)) != (self.constant_sigma is not None):
-            raise ValueError(f"constant_sigma is for models with a constant σ; {self.model} {'needs' if constant else 'takes'} {'it' if constant else 'none'}")
+            raise ValueError(f"constant_sigma is for models with a constant σ; {self.model} {'needs it' if constant else 'takes none'}")
         if not self.validation_images[0] and (self.lr_patience or self.selection[0] == "best_validation"):
             raise ValueError("lr_patience and selection: best_validation need validation_images")
         return self

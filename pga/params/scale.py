@@ -91,7 +91,7 @@ class Scale(Strict):
     samplings: dict[Name, Sampling]
     datasets: dict[Name, DatasetRuns]
     table1: Table1
-    figures: dict[Annotated[str, Field(pattern=r"^figure[0-9]+$")], Panels] = {}
+    figures: dict[Annotated[str, Field(pattern=r"^figure[0-9]+$")], Panels] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _consistent(self) -> Scale:

@@ -30,7 +30,7 @@ class Cell:
     missing: tuple[int, ...] = ()
 
     def text(self, digits: int = 2) -> str:
-        """ "12.34 ± 0.56", or what is missing."""
+        """Mean and standard error as 12.34 ± 0.56, or what is missing."""
         if self.mean is None:
             return "missing"
         shown = f"{self.mean:.{digits}f}"
@@ -42,7 +42,10 @@ def summarise(metrics: pd.DataFrame, dataset: str, model: str, sampling: str, me
 
     Args:
         metrics: the tidy table of `pga.collect`.
-        dataset, model, sampling, metric: which rows.
+        dataset: which rows.
+        model: which rows.
+        sampling: which rows.
+        metric: which rows.
         seeds: those that there should be.
     """
     chosen = metrics[

@@ -39,7 +39,10 @@ def entries(scale: Scale, metrics: pd.DataFrame, claims: Claims) -> list[Entry]:
         if entry.cell.mean is not None:
             place = (entry.row.block, entry.column.dataset)
             best[place] = min(best.get(place, entry.cell.mean), entry.cell.mean)
-    return [replace(entry, best=entry.cell.mean is not None and entry.cell.mean == best[entry.row.block, entry.column.dataset]) for entry in found]
+    return [
+        replace(entry, best=entry.cell.mean is not None and entry.cell.mean == best[entry.row.block, entry.column.dataset])
+        for entry in found
+    ]
 
 
 def has_run(scale: Scale, dataset: str, model: str) -> bool:
@@ -50,11 +53,13 @@ def has_run(scale: Scale, dataset: str, model: str) -> bool:
 def caption(scale: Scale, missing: list[str]) -> str:
     """What the numbers are, and what is missing."""
     text = (
-        f"{TITLES[scale.evaluation.metric]}, mean ± standard error over seeds {', '.join(map(str, scale.seeds))}; lower is better, the best "
-        f"of each column and block in bold. {protocols(scale)} "
+        f"{TITLES[scale.evaluation.metric]}, mean ± standard error over seeds {', '.join(map(str, scale.seeds))}; lower is better, "
+        f"the best of each column and block in bold. {protocols(scale)} "
     )
     if scale.evaluation.metric != "fid":
-        text += "It is taken in the features of a small classifier trained here: it is not FID, and not comparable with the paper's numbers. "
+        text += (
+            "It is taken in the features of a small classifier trained here: it is not FID, and not comparable with the paper's numbers. "
+        )
     replaced = [f"{column.title} stands in for the paper's {column.paper}" for column in scale.table1.columns if column.paper]
     text += "".join(f"{line}. " for line in replaced)
     text += "Paper: FID as Zhang et al. (ICML 2020) report it."
@@ -66,7 +71,9 @@ def protocols(scale: Scale) -> str:
     found: dict[str, list[str]] = {}
     for row in scale.table1.rows:
         sampling = scale.samplings[row.sampling]
-        blocks = found.setdefault(f"{sampling.n:,} samples against the {'training' if sampling.reference == 'train' else 'test'} images", [])
+        blocks = found.setdefault(
+            f"{sampling.n:,} samples against the {'training' if sampling.reference == 'train' else 'test'} images", []
+        )
         if row.block not in blocks:
             blocks.append(row.block)
     if len(found) == 1:
@@ -136,7 +143,17 @@ def as_markdown(scale: Scale, found: list[Entry], missing: list[str]) -> str:
     return "\n".join(lines) + f"\n\n{caption(scale, missing)}\n"
 
 
-ESCAPES = {"&": r"\&", "%": r"\%", "#": r"\#", "_": r"\_", "$": r"\$", "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "\\": r"\textbackslash{}"}
+ESCAPES = {
+    "&": r"\&",
+    "%": r"\%",
+    "#": r"\#",
+    "_": r"\_",
+    "$": r"\$",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "\\": r"\textbackslash{}",
+}
 SYMBOLS = {"±": r"$\pm$", "α": r"$\alpha$", "β": r"$\beta$", "γ": r"$\gamma$", "–": "--", "é": r"\'e"}
 
 

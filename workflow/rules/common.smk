@@ -7,6 +7,8 @@ from pathlib import Path
 from snakemake.utils import validate
 
 from pga import fingerprints
+from pga.data.folder import identity
+from pga.files import digest
 from pga.params.datasets import load_datasets
 from pga.params.scale import Scale, derive, load_scale
 from pga.params.sources import load_sources
@@ -94,6 +96,12 @@ def raw_of(wildcards) -> list[str]:
     """The downloads that a data set is made of."""
     row = DATASETS[wildcards.dataset]
     return [f"data/raw/{row.source}/{file}" for file in row.raw_files(SOURCES)]
+
+
+def folder_identity(row) -> str | None:
+    """What changes when the files of a user's own folder do; None for data that come from a source."""
+    place = getattr(row, "path", None) or getattr(row, "folder", None)
+    return digest(identity(place)) if place else None
 
 
 def weights_file(extractor: str, dataset: str) -> str:

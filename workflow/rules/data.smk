@@ -27,6 +27,7 @@ rule prepare:
     params:
         dataset=lambda wildcards: DATASETS[wildcards.dataset].model_dump(mode="json"),
         code=lambda wildcards: fingerprints.preparing_code(DATASETS[wildcards.dataset].kind),
+        folder=lambda wildcards: folder_identity(DATASETS[wildcards.dataset]),
     log: "logs/prepare/{dataset}.log"
     benchmark: "logs/prepare/{dataset}.tsv"
     threads: 16

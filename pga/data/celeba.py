@@ -1,0 +1,130 @@
+"""CelebA's aligned images, from the archive or from a folder that is already there: centre crop, resize, official partition."""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from pga.data.decode import BadImage
+from pga.errors import UserError
+from pga.resize import resize_tf1, to_uint8
+
+WIDTH, HEIGHT = 178, 218
+LARGEST = 1 << 20
+"""Bytes beyond which a member is no aligned CelebA image (the largest has some 30 kB)."""
+PARTITIONS = {"0": "train", "1": "validation", "2": "test"}
+
+Reader = Callable[[Sequence[str]], Iterable[tuple[str, bytes]]]
+
+
+def decode_celeba(content: bytes, crop: int, size: int, resize: str) -> npt.NDArray[np.uint8]:
+    """One JPEG → (size, size, 3): the centre crop, rows from (218 − crop)//2 and columns from (178 − crop)//2, resized.
+
+    Raises:
+        BadImage: no complete RGB JPEG of 178×218.
+    """
+    try:
+        with Image.open(io.BytesIO(content), formats=["JPEG"]) as image:
+            if image.size != (WIDTH, HEIGHT) or image.mode != "RGB":
+                raise BadImage(f"{image.size[0]}×{image.size[1]} {image.mode}, an aligned CelebA image is {WIDTH}×{HEIGHT} RGB")
+            pixels = np.asarray(image)
+    except (OSError, SyntaxError, ValueError) as error:
+        raise BadImage(f"not a complete JPEG ({str(error).splitlines()[0]})") from error
+    top, left = (HEIGHT - crop) // 2, (WIDTH - crop) // 2
+    cropped = pixels[top : top + crop, left : left + crop]
+    if resize == "antialias":
+        return np.asarray(Image.fromarray(cropped).resize((size, size), Image.Resampling.BICUBIC))
+    return to_uint8(resize_tf1(cropped[None], size, "bicubic"))[0]
+
+
+def decoder(crop: int, size: int, resize: str) -> Callable[[bytes], npt.NDArray[np.uint8]]:
+    """`decode_celeba` with its parameters bound, to be sent to other processes."""
+    return partial(decode_celeba, crop=crop, size=size, resize=resize)
+
+
+def read_partition(path: Path) -> dict[str, str]:
+    """Image name → train, validation or test, in the order of the names (which is that of the official numbers).
+
+    Raises:
+        UserError: a line is not a name and 0, 1 or 2, or a name stands twice.
+    """
+    found: dict[str, str] = {}
+    try:
+        lines = path.read_text(encoding="ascii").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read ({error})") from error
+    for number, line in enumerate(lines, 1):
+        match = re.fullmatch(r"(\d{6}\.jpg) +([012])", line.strip())
+        if not match or match[1] in found:
+            raise UserError(f"{path}:{number}: found {line[:80]!r}, accepted is a new name and its partition, e.g. 000001.jpg 0")
+        found[match[1]] = PARTITIONS[match[2]]
+    if not found:
+        raise UserError(f"{path}: lists no image")
+    return dict(sorted(found.items()))
+
+
+def compare(where: Path, present: Iterable[str], listed: Iterable[str]) -> None:
+    """Raise UserError unless the images that are there are those of the partition."""
+    there, wanted = set(present), set(listed)
+    if there != wanted:
+        missing, extra = sorted(wanted - there), sorted(there - wanted)
+        raise UserError(
+            f"{where}: its images differ from the partition's {len(wanted)}: "
+            f"{len(missing)} missing ({', '.join(missing[:5]) or 'none'}), {len(extra)} too many ({', '.join(extra[:5]) or 'none'})"
+        )
+
+
+def archive_reader(path: Path, listed: Sequence[str]) -> Reader:
+    """Reads images out of the archive by name; nothing is extracted to the disk.
+
+    Raises:
+        UserError: the archive is damaged, has members that do not belong there, or lacks some.
+    """
+    try:
+        archive = zipfile.ZipFile(path)
+    except (OSError, zipfile.BadZipFile) as error:
+        raise UserError(f"{path}: not a complete zip archive ({error}); delete it and fetch again") from error
+    members: dict[str, str] = {}
+    for info in archive.infolist():
+        if info.is_dir():
+            continue
+        match = re.fullmatch(r"(?:img_align_celeba/)?(\d{6}\.jpg)", info.filename)
+        if not match or match[1] in members or info.file_size > LARGEST:
+            raise UserError(f"{path}: its member {info.filename!r} ({info.file_size} bytes) does not belong in CelebA's archive")
+        members[match[1]] = info.filename
+    compare(path, members, listed)
+
+    def read(names: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+        for name in names:
+            try:
+                yield name, archive.read(members[name])
+            except (OSError, zipfile.BadZipFile, EOFError, ValueError) as error:
+                raise UserError(f"{path}: its member {name} is damaged ({error}); delete it and fetch again") from error
+
+    return read
+
+
+def folder_reader(folder: Path, listed: Sequence[str]) -> Reader:
+    """Reads images out of a folder of aligned JPEGs.
+
+    Raises:
+        UserError: there is no such folder, or its images are not those of the partition.
+    """
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such folder; datasets: folder: names the one with CelebA's aligned JPEGs (000001.jpg, …)")
+    compare(folder, (path.name for path in folder.glob("*.jpg")), listed)
+
+    def read(names: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+        for name in names:
+            with open(folder / name, "rb") as file:
+                yield name, file.read(LARGEST)
+
+    return read
