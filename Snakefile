@@ -17,6 +17,10 @@ include: "workflow/rules/artifacts.smk"
 localrules: fetch, paper, quick
 
 
+onstart:
+    hold_folder()
+
+
 rule paper:
     default_target: True
     input: artifacts("results")

@@ -14,21 +14,26 @@ from pga.params.scale import Scale
 COLUMNS = ["dataset", "model", "seed", "sampling", "metric", "value", "standard_error", "n", "reference", "extractor", "extractor_accuracy"]
 
 
-def collect(scale: Scale, allow_missing: bool = False) -> tuple[pd.DataFrame, list[str]]:
-    """The metrics of every run of a scale, in the order of its file, and the runs that are missing.
+def collect(scale: Scale, artifact: str | None = None, allow_missing: bool = False) -> tuple[pd.DataFrame, list[str]]:
+    """The metrics of a scale in the order of its file, and the runs that are missing.
+
+    Args:
+        scale: its runs.
+        artifact: only what this table or figure shows; by default everything.
+        allow_missing: go on without the runs that are not there.
 
     Raises:
         UserError: a run is missing and `allow_missing` is not set, or a file is of another run than its place says.
     """
     rows: list[dict[str, Any]] = []
     missing: list[str] = []
-    for run in scale.all_runs():
-        for sampling in scale.params(run.dataset, run.name).samplings:
-            path = Path(scale.results, run.dataset, run.name, f"seed{run.seed}", sampling, "metrics.json")
+    for dataset, model, sampling in scale.samplings_of_runs() if artifact is None else scale.samplings_shown(artifact):
+        for seed in scale.seeds:
+            path = Path(scale.results, dataset, model, f"seed{seed}", sampling, "metrics.json")
             if not path.exists():
-                missing.append(f"{run.dataset}/{run.name} seed {run.seed} ({sampling})")
+                missing.append(f"{dataset}/{model} seed {seed} ({sampling})")
                 continue
-            rows += rows_of(path, {"dataset": run.dataset, "model": run.name, "seed": run.seed, "sampling": sampling})
+            rows += rows_of(path, {"dataset": dataset, "model": model, "seed": seed, "sampling": sampling})
     if missing and not allow_missing:
         raise UserError(f"runs are missing: {', '.join(missing)}; run them, or pass --allow-missing for a partial table")
     return pd.DataFrame(rows, columns=COLUMNS), missing

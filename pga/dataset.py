@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +48,31 @@ def load(folder: str | Path, dataset: str, split: str = "train") -> tuple[Images
             f"{path}: its SHA-256 is {found[:12]}…, its provenance says {expected[:12]}…; delete it and prepare {dataset} again"
         )
     return images, found
+
+
+def labels_digest(train: npt.NDArray[np.int64], test: npt.NDArray[np.int64]) -> str:
+    """SHA-256 of the labels themselves: their .npz file holds the time of its writing."""
+    return hashlib.sha256(train.tobytes() + test.tobytes()).hexdigest()
+
+
+def load_labels(folder: str | Path, dataset: str) -> dict[str, npt.NDArray[np.int64]]:
+    """Labels (N,) int64 of both splits, {"train": …, "test": …}.
+
+    Raises:
+        UserError: the data set has none, or they differ from what its provenance recorded.
+    """
+    path = Path(folder) / f"{dataset}-labels.npz"
+    expected = provenance(folder, dataset)["sha256"].get("labels")
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            labels = {split: file[split] for split in ("train", "test")}
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: no such file: {dataset} has no labels or is not prepared") from error
+    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile) as error:
+        raise UserError(f"{path}: not a complete file of labels ({error}); delete it and prepare {dataset} again") from error
+    if labels_digest(labels["train"], labels["test"]) != expected:
+        raise UserError(f"{path}: its labels are not those that its provenance records; delete it and prepare {dataset} again")
+    return labels
 
 
 def load_images(path: str | Path) -> Images:

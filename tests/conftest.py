@@ -98,16 +98,25 @@ def mirror_url(mirror: Path) -> Iterator[str]:
         thread.join()
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
-    """A copy of the project's own files (in git, or new and not ignored), to change and run workflows in."""
+def copy_project(target: Path) -> Path:
+    """Copy the project's own files (in git, or new and not ignored) to `target`, to change and run workflows in."""
     if shutil.which("git") is None or not (ROOT / ".git").exists():
         pytest.skip("project: the tests do not run in a git checkout")
     listed = subprocess.run(["git", "ls-files", "-coz", "--exclude-standard"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
-    copy = tmp_path / "project"
     for name in filter(None, listed.split("\0")):
-        source, target = ROOT / name, copy / name
-        if source.exists():  # a file deleted but not committed is still listed
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(source, target, follow_symlinks=False)
-    return copy
+        if (ROOT / name).exists():  # a file deleted but not committed is still listed
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, target / name, follow_symlinks=False)
+    return target
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A copy of the project."""
+    return copy_project(tmp_path / "project")
+
+
+@pytest.fixture(scope="module")
+def shared_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the project that the tests of one file share."""
+    return copy_project(tmp_path_factory.mktemp("shared") / "project")

@@ -6,11 +6,10 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-import yaml
 
 from pga.errors import UserError
 from pga.params import schema
-from pga.params.scale import complete, load_scale
+from pga.params.scale import derive, load_scale
 from pga.terms import coefficients
 
 SCALES = [path for path in sorted(Path("params").glob("*.yaml")) if "results:" in path.read_text()]
@@ -20,7 +19,7 @@ SCALES = [path for path in sorted(Path("params").glob("*.yaml")) if "results:" i
 def test_every_scale_loads_and_fits_the_schema(path: Path) -> None:
     scale = load_scale(path)
     assert len({run.digest for run in scale.all_runs()}) == len(scale.all_runs()) > 0
-    jsonschema.validate(complete(yaml.safe_load(path.read_text())), schema.schemas()["scale.schema.json"])
+    jsonschema.validate(derive(path), schema.schemas()["scale.schema.json"])
 
 
 def test_the_schema_files_are_those_of_the_types() -> None:

@@ -16,15 +16,9 @@ from pga.params.scale import load_scale
 
 
 @pytest.fixture(scope="module")
-def smoke(tmp_path_factory: pytest.TempPathFactory, mirror: Path) -> Path:
+def smoke(shared_project: Path, mirror: Path) -> Path:
     """A project in which every run of the smoke scale is trained, and sampled by every law of its codes."""
-    root = Path(__file__).parents[1]
-    project = tmp_path_factory.mktemp("smoke") / "project"
-    listed = subprocess.run(["git", "ls-files", "-coz", "--exclude-standard"], cwd=root, check=True, capture_output=True, text=True).stdout
-    for name in filter(None, listed.split("\0")):
-        if (root / name).is_file():
-            (project / name).parent.mkdir(parents=True, exist_ok=True)
-            (project / name).write_bytes((root / name).read_bytes())
+    root, project = Path(__file__).parents[1], shared_project
     scale = load_scale(root / "params/smoke.yaml")
     targets = []
     for run in scale.all_runs():

@@ -12,6 +12,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 TINY = """
 description: for the tests
@@ -78,15 +79,9 @@ def trainings(project: Path) -> set[tuple[str, int]]:
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def finished(shared_project: Path) -> Path:
     """A project in which the tiny scale is complete."""
-    root = Path(__file__).parents[1]
-    project = tmp_path_factory.mktemp("workflow") / "project"
-    listed = subprocess.run(["git", "ls-files", "-coz", "--exclude-standard"], cwd=root, check=True, capture_output=True, text=True).stdout
-    for name in filter(None, listed.split("\0")):
-        if (root / name).is_file():
-            (project / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(root / name, project / name)
+    project = shared_project
     (project / "params" / "tiny.yaml").write_text(TINY)
     snakemake(project, *TARGETS)
     return project
@@ -177,21 +172,23 @@ def test_a_wrong_parameter_stops_before_anything_runs(finished: Path, edited) ->
 
 def test_the_whole_dag_killed_and_started_again_ends_with_the_same_bytes(finished: Path, tmp_path: Path) -> None:
     project = tmp_path / "project"
-    shutil.copytree(finished, project, ignore=shutil.ignore_patterns("results", "data", ".snakemake", ".pga", "logs"))
+    made = shutil.ignore_patterns("results", "data", ".snakemake", ".pga", "logs")
+    shutil.copytree(finished, project, symlinks=True, ignore=lambda folder, names: made(folder, names) if folder == str(finished) else ())
     environment = {**os.environ, "PYTHONPATH": str(project)}
+    log = tmp_path / "log"
     for _ in range(2):
         process = subprocess.Popen(
             [sys.executable, "-m", "snakemake", "--cores", "2", *TARGETS],
-            cwd=project, env=environment, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            cwd=project, env=environment, start_new_session=True, stdout=log.open("wb"), stderr=subprocess.STDOUT,
         )  # fmt: skip
         deadline = time.monotonic() + 60
         done = len(list(project.glob("results/tiny/digits/*/*/model.safetensors")))
         while process.poll() is None and len(list(project.glob("results/tiny/digits/*/*/model.safetensors"))) == done:
             assert time.monotonic() < deadline
             time.sleep(0.05)
+        assert process.poll() is None, log.read_text()
         os.killpg(process.pid, 9)
         process.wait()
-    snakemake(project, "--unlock", *TARGETS)
     snakemake(project, *TARGETS)
     compared = 0
     for path in sorted((finished / "results/tiny").rglob("*")):
@@ -201,11 +198,22 @@ def test_the_whole_dag_killed_and_started_again_ends_with_the_same_bytes(finishe
     assert compared >= 4 * 4 + 4
 
 
+def test_two_runs_of_the_workflow_at_once_are_refused(finished: Path, edited) -> None:
+    edited("params/tiny.yaml", "steps: [300, inferred]", "steps: [301, inferred]")
+    with FileLock(finished / ".snakemake/pga.lock"):
+        done = snakemake(finished, *TARGETS, check=False)
+    assert done.returncode != 0
+    assert "another snakemake is running in this folder" in done.stderr
+
+
 def test_a_fresh_clone_plans_exactly_the_papers_runs(project: Path) -> None:
     done = snakemake(project, "-n", "results/table1.csv")
     text = done.stdout + done.stderr
     found = Counter(re.findall(r"output: results/(\w+)/(\w+)/seed\d/model\.", text))
-    assert found == Counter({("mnist", model): 3 for model in ("vae", "lpga", "vpga", "lvpga")})
+    papers, baselines = ["vae", "lpga", "vpga", "lvpga"], ["cvvae", "wae", "rae_l2", "rae_sn"]
+    ghosh = ["ghosh_vae", *(f"ghosh_{name}" for name in baselines)]
+    rows = {"mnist": papers + baselines, "cifar10": papers + baselines + ghosh, "celeba": papers + baselines, "mnist32": ghosh}
+    assert found == Counter({(dataset, model): 3 for dataset, models in {**rows, "celeba140": ghosh}.items() for model in models})
 
 
 def test_lint_asks_only_for_an_environment_per_rule(project: Path) -> None:

@@ -17,18 +17,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Train and measure."""
-    import numpy as np
-
-    from pga.dataset import load
-    from pga.errors import UserError
+    from pga.dataset import load, load_labels
     from pga.features.classifier import train_classifier
     from pga.files import write_json
 
-    path = arguments.data / f"{arguments.dataset}-labels.npz"
-    if not path.exists():
-        raise UserError(f"{path}: no such file: {arguments.dataset} has no labels or is not prepared")
-    with np.load(path, allow_pickle=False) as labels:
-        splits = [(load(arguments.data, arguments.dataset, split)[0], labels[split]) for split in ("train", "test")]
+    labels = load_labels(arguments.data, arguments.dataset)
+    splits = [(load(arguments.data, arguments.dataset, split)[0], labels[split]) for split in ("train", "test")]
     _, checksum = load(arguments.data, arguments.dataset)
     record = train_classifier(splits[0], splits[1], arguments.out, checksum)
     write_json(arguments.out.with_suffix(".json"), record)

@@ -11,6 +11,7 @@ EXAMPLE = "pga collect --params params/quick.yaml --out results/quick/metrics.cs
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of `pga collect`."""
     parser.add_argument("--params", required=True, help="the scale's file")
+    parser.add_argument("--artifact", help="only what this table or figure shows, e.g. table1 (default: every run of the scale)")
     parser.add_argument("--out", required=True, type=Path, help="the .csv file to write")
     parser.add_argument("--allow-missing", action="store_true", help="go on without the runs that are not there, naming them")
 
@@ -20,10 +21,14 @@ def run(arguments: argparse.Namespace) -> None:
     import sys
 
     from pga.collect import collect
+    from pga.errors import UserError
     from pga.files import atomic
     from pga.params.scale import load_scale
 
-    metrics, missing = collect(load_scale(arguments.params), arguments.allow_missing)
+    scale = load_scale(arguments.params)
+    if arguments.artifact not in (None, "table1", *scale.figures):
+        raise UserError(f"{arguments.params}: shows no {arguments.artifact!r}; there are {', '.join(['table1', *scale.figures])}")
+    metrics, missing = collect(scale, arguments.artifact, arguments.allow_missing)
     if missing:
         print(f"pga collect: missing: {', '.join(missing)}", file=sys.stderr)
     with atomic(arguments.out, "w") as file:

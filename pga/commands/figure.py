@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-EXAMPLE = "pga figure figure2 --params params/quick.yaml --metrics results/quick/metrics.csv --out-dir results/quick/figures"
+EXAMPLE = "pga figure figure2 --params params/quick.yaml --metrics results/quick/metrics/figure2.csv --out-dir results/quick/figures"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-EXAMPLE = "pga table table1 --params params/quick.yaml --metrics results/quick/metrics.csv --out-dir results/quick"
+EXAMPLE = "pga table table1 --params params/quick.yaml --metrics results/quick/metrics/table1.csv --out-dir results/quick"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,11 +34,7 @@ def run(arguments: argparse.Namespace) -> None:
     except (OSError, ValueError) as error:
         raise UserError(f"{arguments.metrics}: not a table of metrics ({error}); `pga collect` makes it") from error
     found = table1.entries(scale, metrics, load_claims(arguments.claims))
-    missing = [
-        f"{entry.row.datasets.get(entry.column.dataset, entry.column.dataset)}/{entry.row.model} seed {seed}"
-        for entry in found
-        for seed in entry.cell.missing
-    ]
+    missing = [f"{entry.row.on(entry.column)}/{entry.row.model} seed {seed}" for entry in found for seed in entry.cell.missing]
     if missing and not arguments.allow_missing:
         raise UserError(
             f"{arguments.metrics}: runs are missing: {', '.join(missing)}; run them, or pass --allow-missing for a partial table"

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
+import urllib3
 
 from pga.errors import UserError
 from pga.progress import Progress
@@ -48,7 +49,7 @@ def download(url: str, part: Path, max_size: int, attempts: int = ATTEMPTS, paus
             return
         except Refused:
             raise
-        except (requests.RequestException, Broken) as error:
+        except (requests.RequestException, urllib3.exceptions.HTTPError, Broken) as error:
             if attempt == attempts:
                 raise Refused(f"{attempts} attempts failed, the last with: {error}") from error
             asked = error.wait_s if isinstance(error, Broken) else None
@@ -61,7 +62,7 @@ def transfer(url: str, part: Path, max_size: int) -> None:
     """One attempt."""
     notes = part.with_name(part.name + ".json")
     have = part.stat().st_size if part.exists() else 0
-    known: dict[str, Any] = json.loads(notes.read_text()) if have and notes.exists() else {}
+    known = read_notes(notes) if have else {}
     validator = known.get("validator") if known.get("url") == url else None
     headers = {"Accept-Encoding": "identity"}
     if have and validator:  # without a validator nobody can say that the rest belongs to what is here
@@ -71,6 +72,8 @@ def transfer(url: str, part: Path, max_size: int) -> None:
     with requests.Session() as session:
         session.max_redirects = 10
         with get(session, url, headers) as response:
+            if response.status_code == 416:  # what is here is whole already, or more than whole: nobody can say, so it is fetched anew
+                part.unlink(missing_ok=True)
             start, total = opening(response, have)
             if total is not None and total > max_size:
                 raise Refused(f"it offers {total} bytes, at most {max_size} are accepted")
@@ -81,7 +84,7 @@ def transfer(url: str, part: Path, max_size: int) -> None:
             with open(part, "r+b" if start else "wb") as file, Progress(total or max_size, url.rsplit("/", 1)[-1], "B", start) as progress:
                 file.seek(start)
                 file.truncate()
-                for block in response.iter_content(1 << 16):
+                for block in response.raw.stream(1 << 16, decode_content=False):  # the file as it is, whatever encoding a server claims
                     size += len(block)
                     if size > max_size:
                         file.truncate(0)
@@ -91,6 +94,15 @@ def transfer(url: str, part: Path, max_size: int) -> None:
     if total is not None and size != total:
         raise Broken(f"the connection ended after {size} of {total} bytes")
     notes.unlink(missing_ok=True)
+
+
+def read_notes(path: Path) -> dict[str, Any]:
+    """What an earlier attempt noted of its part; nothing if the notes are absent or damaged."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def get(session: requests.Session, url: str, headers: dict[str, str]) -> requests.Response:
@@ -135,5 +147,7 @@ def retry_after(value: str | None) -> float | None:
         return None
     if value.strip().isdigit():
         return float(value)
-    date = email.utils.parsedate_to_datetime(value) if value else None
-    return max(0.0, date.timestamp() - time.time()) if date else None
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
+    except (ValueError, OverflowError):
+        return None

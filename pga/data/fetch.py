@@ -70,6 +70,7 @@ def obtain(name: str, row: SourceFile, target: Path, mirror: str | None) -> None
             with open(part, "rb") as file:
                 os.fsync(file.fileno())
             os.replace(part, target)
+            part.with_name(part.name + ".json").unlink(missing_ok=True)
             sync_folder(target.parent)
             return
     advice = row.by_hand or "Without a network set PGA_MIRROR to a folder or an address that has it, or put the file in place by hand."
@@ -84,8 +85,10 @@ def places(row: SourceFile, mirror: str | None) -> list[str]:
 
 def copy(source: Path, part: Path, max_size: int) -> None:
     """Copy from a mirror that is a folder."""
-    if not source.is_file():
-        raise Refused("no such file")
-    if source.stat().st_size > max_size:
-        raise Refused(f"it has {source.stat().st_size} bytes, at most {max_size} are accepted")
+    try:
+        with open(source, "rb") as file:
+            if (size := os.fstat(file.fileno()).st_size) > max_size:
+                raise Refused(f"it has {size} bytes, at most {max_size} are accepted")
+    except OSError as error:
+        raise Refused(error.strerror or str(error)) from error
     shutil.copyfile(source, part)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import math
 import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -20,13 +22,13 @@ def read_idx(path: Path) -> npt.NDArray[np.uint8]:
     """
     try:
         content = gzip.decompress(path.read_bytes())
-    except (OSError, EOFError, ValueError) as error:
+    except (OSError, EOFError, ValueError, zlib.error) as error:
         raise UserError(f"{path}: cannot be decompressed ({error}); delete it and fetch again") from error
     zeros, kind, dimensions = struct.unpack_from(">HBB", content) if len(content) >= 4 else (1, 0, 0)
     header = 4 + 4 * dimensions
     if zeros != 0 or kind != 8 or not 1 <= dimensions <= 4 or len(content) < header:
         raise UserError(f"{path}: not an IDX file of unsigned bytes")
     shape = struct.unpack_from(f">{dimensions}I", content, 4)
-    if len(content) - header != int(np.prod(shape, dtype=np.int64)):
+    if len(content) - header != math.prod(shape):
         raise UserError(f"{path}: its header says shape {shape}, it has {len(content) - header} bytes")
     return np.frombuffer(content, np.uint8, offset=header).reshape(shape)

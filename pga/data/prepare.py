@@ -16,6 +16,7 @@ from pga.data import folder as own
 from pga.data.cifar10 import read_cifar10
 from pga.data.decode import Rows, decode_all, listing, remove
 from pga.data.idx import read_idx
+from pga.dataset import labels_digest
 from pga.errors import UserError
 from pga.files import atomic, digest, sha256, write_json
 from pga.params.datasets import Celeba, Cifar10, Digits, Folder, Idx
@@ -159,7 +160,9 @@ def prepare(name: str, row: Any, raw: Path, out: Path, sources: dict[str, Source
     paths = {"train": out / f"{name}.npy", "test": out / f"{name}-test.npy"}
     for split, path in paths.items():
         save_array(path, getattr(prepared, split))
+    labels = {}
     if prepared.labels is not None:
+        labels["labels"] = labels_digest(*prepared.labels)
         with atomic(out / f"{name}-labels.npz") as file:
             np.savez(file, train=prepared.labels[0], test=prepared.labels[1])
     write_json(
@@ -171,7 +174,7 @@ def prepare(name: str, row: Any, raw: Path, out: Path, sources: dict[str, Source
             "n_train": len(prepared.train),
             "n_test": len(prepared.test),
             "n_classes": None if prepared.labels is None else int(max(part.max() for part in prepared.labels)) + 1,
-            "sha256": {split: sha256(path) for split, path in paths.items()},
+            "sha256": {split: sha256(path) for split, path in paths.items()} | labels,
             "sources": files,
             **prepared.notes,
         },

@@ -30,7 +30,11 @@ class Sampling(Strict):
 
     def flags(self) -> str:
         """As flags of `pga sample`."""
-        return f"--n {self.n} --batch-size {self.batch_size} --density {self.density}"
+        return f"{self.size_flags()} --density {self.density}"
+
+    def size_flags(self) -> str:
+        """Those of `pga curve`, which samples from the prior."""
+        return f"--n {self.n} --batch-size {self.batch_size}"
 
 
 class Column(Strict):
@@ -49,6 +53,10 @@ class Row(Strict):
     sampling: Name = "prior"
     block: str = Field("paper", description="rows of one block stand together")
     datasets: dict[Name, Name] = Field({}, description="another data set for a column, e.g. {mnist: mnist32}")
+
+    def on(self, column: Column) -> str:
+        """The data set of this row in a column."""
+        return self.datasets.get(column.dataset, column.dataset)
 
 
 class Table1(Strict):
@@ -116,6 +124,24 @@ class Scale(Strict):
         evaluation = {"evaluation": self.evaluation, "samplings": self.samplings["prior"], "table1": self.table1}
         shown = {name: part.model_dump(mode="json") for name, part in {artifact: content, **evaluation}.items()}
         return {**shown, "seeds": list(self.seeds), "description": self.description}
+
+    def samplings_shown(self, artifact: str) -> list[tuple[str, str, str]]:
+        """(data set, model, sampling) of everything whose metrics a table or figure shows, in the order of this file."""
+        if artifact == "table1":
+            cells = {(row.on(column), row.model, row.sampling) for row in self.table1.rows for column in self.table1.columns}
+        else:
+            panels = self.figures[artifact]
+            cells = {(dataset, model, panels.sampling) for dataset in panels.datasets for model in panels.models}
+        return [cell for cell in self.samplings_of_runs() if cell in cells]
+
+    def samplings_of_runs(self) -> list[tuple[str, str, str]]:
+        """(data set, model, sampling) of everything that this scale measures."""
+        return [
+            (dataset, name, sampling)
+            for dataset, block in self.datasets.items()
+            for name, params in block.runs.items()
+            for sampling in params.samplings
+        ]  # fmt: skip
 
     def params(self, dataset: str, name: str) -> RunParams:
         """The row of one run, with origins.

@@ -28,7 +28,7 @@ def entries(scale: Scale, metrics: pd.DataFrame, claims: Claims) -> list[Entry]:
     found: list[Entry] = []
     for row in scale.table1.rows:
         for column in scale.table1.columns:
-            dataset = row.datasets.get(column.dataset, column.dataset)
+            dataset = row.on(column)
             if not has_run(scale, dataset, row.model):
                 continue
             cell = summarise(metrics, dataset, row.model, row.sampling, scale.evaluation.metric, scale.seeds)

@@ -16,9 +16,25 @@ rule collect:
     shell: "pga collect --params {params.file} --out {output.metrics} 2> {log}"
 
 
+rule collect_shown:
+    input: lambda wildcards: metrics_of(wildcards.root, wildcards.artifact)
+    output: metrics="{root}/metrics/{artifact}.csv"
+    wildcard_constraints:
+        artifact="table1|figure[0-9]+",
+    params:
+        file=scale_file,
+        runs=lambda wildcards: metrics_of(wildcards.root, wildcards.artifact),
+        code=fingerprints.command_code("collect"),
+    log: "logs/collect/{root}/{artifact}.log"
+    benchmark: "logs/collect/{root}/{artifact}.tsv"
+    threads: 1
+    resources: mem_mb=1000, runtime="10m"
+    shell: "pga collect --params {params.file} --artifact {wildcards.artifact} --out {output.metrics} 2> {log}"
+
+
 rule table1:
     input:
-        metrics="{root}/metrics.csv",
+        metrics="{root}/metrics/table1.csv",
         claims="params/claims.yaml",
     output:
         csv="{root}/table1.csv",
@@ -38,7 +54,7 @@ rule table1:
 rule figure:
     input:
         panels=panels_of,
-        metrics="{root}/metrics.csv",
+        metrics="{root}/metrics/{figure}.csv",
     output:
         png="{root}/figures/{figure}.png",
         pdf="{root}/figures/{figure}.pdf",

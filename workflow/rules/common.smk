@@ -4,6 +4,7 @@ import shlex
 import sys
 from pathlib import Path
 
+from filelock import FileLock, Timeout
 from snakemake.utils import validate
 
 from pga import fingerprints
@@ -30,6 +31,19 @@ for path in FILES:
 """Folder of results → (file of the scale, its content)."""
 
 LABELLED = [name for name, dataset in DATASETS.items() if dataset.labelled]
+
+
+FOLDER_LOCK = FileLock(".snakemake/pga.lock")
+
+
+def hold_folder() -> None:
+    """One run of the workflow at a time. The system releases this lock when a process dies, however it dies; Snakemake's own stays behind
+    after kill -9 and must then be removed by hand (`nolock` in the profile switches it off)."""
+    Path(".snakemake").mkdir(exist_ok=True)
+    try:
+        FOLDER_LOCK.acquire(timeout=0)
+    except Timeout:
+        raise WorkflowError("another snakemake is running in this folder; wait for it or stop it") from None
 
 
 def one_of(names) -> str:
@@ -72,14 +86,11 @@ def of_runs(root: str, file: str) -> list[str]:
     return [f"{run_folder(root, run)}/{file}" for run in SCALES[root][1].all_runs()]
 
 
-def metrics_of(root: str) -> list[str]:
-    """metrics.json of every run and sampling of a scale."""
+def metrics_of(root: str, artifact: str | None = None) -> list[str]:
+    """metrics.json of everything that a scale measures, or of what one of its tables or figures shows."""
     scale = SCALES[root][1]
-    return [
-        f"{run_folder(root, run)}/{sampling}/metrics.json"
-        for run in scale.all_runs()
-        for sampling in scale.params(run.dataset, run.name).samplings
-    ]
+    cells = scale.samplings_shown(artifact) if artifact else scale.samplings_of_runs()
+    return [f"{root}/{dataset}/{model}/seed{seed}/{sampling}/metrics.json" for dataset, model, sampling in cells for seed in scale.seeds]
 
 
 def extractor_of(scale: Scale) -> str:

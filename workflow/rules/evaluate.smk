@@ -7,6 +7,7 @@ rule classifier:
         train="data/processed/{dataset}.npy",
         test="data/processed/{dataset}-test.npy",
         labels="data/processed/{dataset}-labels.npz",
+        provenance="data/processed/{dataset}.json",
     output:
         weights="data/reference/{dataset}/classifier.safetensors",
         record="data/reference/{dataset}/classifier.json",
@@ -22,6 +23,7 @@ rule classifier:
 rule reference:
     input:
         images=lambda wildcards: f"data/processed/{wildcards.dataset}{'' if wildcards.split == 'train' else '-test'}.npy",
+        provenance="data/processed/{dataset}.json",
         weights=lambda wildcards: weights_file(wildcards.extractor, wildcards.dataset),
     output: statistics="data/reference/{dataset}/{extractor}-{split}.npz"
     wildcard_constraints:
@@ -71,7 +73,7 @@ rule curve:
     output: curve="{root}/{dataset}/{model}/seed{seed}/curve.csv"
     params:
         extractor=lambda wildcards: extractor_of(scale_of(wildcards)),
-        sampling=lambda wildcards: scale_of(wildcards).samplings["prior"].flags(),
+        prior=lambda wildcards: scale_of(wildcards).samplings["prior"].size_flags(),
         device=lambda wildcards: scale_of(wildcards).device,
         code=lambda wildcards: fingerprints.curve_code(run_of(wildcards)),
     log: "logs/curve/{root}/{dataset}/{model}/seed{seed}.log"
@@ -83,4 +85,4 @@ rule curve:
         gpu=lambda wildcards: 0 if scale_of(wildcards).device == "cpu" else 1,
     shell:
         "pga curve --run {input.snapshots} --reference {input.reference} --weights {input.weights} --extractor {params.extractor}"
-        " {params.sampling} --device {params.device} --out {output.curve} 2> {log}"
+        " {params.prior} --device {params.device} --out {output.curve} 2> {log}"
