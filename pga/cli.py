@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
 
 import pga
@@ -48,10 +49,14 @@ def main(argv: list[str] | None = None) -> int:
         arguments = parser_for(verb).parse_args(argv[1:])
         try:
             status: int | None = arguments.verb(arguments)
+            sys.stdout.flush()
             return status or 0
         except UserError as error:
             print(f"pga {verb}: error: {error}", file=sys.stderr)
             return getattr(error, "exit_status", 1)
+        except BrokenPipeError:  # `pga params … | head`: whoever read has enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
         except KeyboardInterrupt:
             print(f"pga {verb}: interrupted; the same command continues", file=sys.stderr)
             return 130

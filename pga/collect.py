@@ -39,6 +39,21 @@ def collect(scale: Scale, artifact: str | None = None, allow_missing: bool = Fal
     return pd.DataFrame(rows, columns=COLUMNS), missing
 
 
+def read_metrics(path: Path) -> pd.DataFrame:
+    """The table that `collect` made, from its file.
+
+    Raises:
+        UserError: the file is absent, or is no such table.
+    """
+    try:
+        metrics = pd.read_csv(path)
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: not a table of metrics ({error}); `pga collect` makes it") from error
+    if missing := [column for column in COLUMNS if column not in metrics]:
+        raise UserError(f"{path}: not a table of metrics: it lacks the columns {', '.join(missing)}; `pga collect` makes it")
+    return metrics
+
+
 def rows_of(path: Path, who: dict[str, Any]) -> list[dict[str, Any]]:
     """The rows of one metrics.json, which must be of the run `who`."""
     content = read_json(path)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from pga.dataset import Images
+from pga.errors import UserError
 from pga.networks.table import unit_range
 from pga.progress import Progress
 from pga.randomness import derive, generator
@@ -32,6 +33,8 @@ def fitted(density: str, codes: np.ndarray, run: Run, device: torch.device, dtyp
     from sklearn.mixture import GaussianMixture
 
     components = COMPONENTS[density]
+    if len(codes) < 2 * components:
+        raise UserError(f"{run.dataset}/{run.name}: {len(codes)} codes are too few to fit {components} Gaussians")
     mixture = GaussianMixture(components, covariance_type="full", max_iter=2000, tol=1e-3, random_state=derive(run.seed, "fit") % 2**32)
     mixture.fit(codes.astype(np.float64))
     rng = np.random.default_rng(derive(run.seed, "sample", density))
@@ -55,10 +58,12 @@ def encode(encoder: nn.Module, images: Images, run: Run, device: torch.device) -
         for start in range(0, len(images) - run.batch_size + 1, run.batch_size):
             codes.append(encoder(from_uint8(images[start : start + run.batch_size], run, device)).cpu().numpy())
             progress.advance(run.batch_size)
+    if not codes:
+        raise UserError(f"{run.dataset}/{run.name}: {len(images)} training images make no whole batch of {run.batch_size}: no codes to fit")
     return np.concatenate(codes)
 
 
 def from_uint8(images: Images, run: Run, device: torch.device) -> Tensor:
     """(B, S, S, C) uint8 → (B, C, S, S) in the range of the run's network."""
-    x = torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2))).to(device, getattr(torch, run.precision))
+    x = torch.from_numpy(np.array(images.transpose(0, 3, 1, 2), order="C")).to(device, getattr(torch, run.precision))
     return x / 255.0 if unit_range(run.network) else x / 127.5 - 1.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -79,12 +80,14 @@ def load_statistics(path: Path, extractor: Extractor | None = None) -> Statistic
         UserError: the file is absent, damaged, not finite, or of another feature space.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with zipfile.ZipFile(path) as archive, np.load(path, allow_pickle=False) as file:
+            if archive.testzip() is not None:
+                raise ValueError("a checksum inside differs")
             mu, sigma = file["mu"], file["sigma"]
             about = json.loads(str(file["about"])) if "about" in file else {}
     except FileNotFoundError as error:
         raise UserError(f"{path}: no such file") from error
-    except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
+    except (ValueError, KeyError, OSError, EOFError, TypeError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         raise UserError(f"{path}: not a complete file of statistics ({error}); delete it and make it again") from error
     if mu.ndim != 1 or sigma.shape != mu.shape * 2 or not (np.isfinite(mu).all() and np.isfinite(sigma).all()):
         raise UserError(f"{path}: mean of shape {mu.shape} and covariance of shape {sigma.shape}, finite values are needed")

@@ -43,7 +43,9 @@ def load_run(path: Path) -> tuple[Run, dict[str, Tensor], dict[str, Any]]:
 
 def load_networks(path: Path, device: torch.device) -> tuple[Run, Encoder, Decoder]:
     """Encoder and decoder of a trained run, in evaluation order: no gradients."""
-    run, tensors, _ = load_run(path)
+    run, tensors, record = load_run(path)
+    if "steps" in record:
+        raise UserError(f"{path}: snapshots of a run, which `pga curve` reads; wanted is its model.safetensors")
     encoder, decoder = build_run(run, 0)
     load_network(encoder, "encoder", tensors)
     load_network(decoder, "decoder", tensors)
@@ -53,6 +55,8 @@ def load_networks(path: Path, device: torch.device) -> tuple[Run, Encoder, Decod
 def load_snapshots(path: Path, device: torch.device) -> tuple[Run, list[tuple[int, Decoder]]]:
     """The decoders kept during training, each with the step after which it was taken."""
     run, tensors, record = load_run(path)
+    if "steps" not in record:
+        raise UserError(f"{path}: not snapshots of a run; wanted is its snapshots.safetensors")
     made = []
     for number, step in enumerate(record["steps"], 1):
         start = f"{number:03d}."

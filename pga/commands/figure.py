@@ -18,8 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Draw."""
-    import pandas as pd
-
+    from pga.collect import read_metrics
     from pga.errors import UserError
     from pga.figures import canvas, samples
     from pga.params.scale import load_scale
@@ -27,5 +26,5 @@ def run(arguments: argparse.Namespace) -> None:
     scale = load_scale(arguments.params)
     if arguments.figure not in scale.figures:
         raise UserError(f"{arguments.params}: no figure {arguments.figure!r}; there are {', '.join(scale.figures) or 'none'}")
-    figure, about = samples.draw(scale, scale.figures[arguments.figure], pd.read_csv(arguments.metrics))
+    figure, about = samples.draw(scale, scale.figures[arguments.figure], read_metrics(arguments.metrics))
     canvas.save(figure, arguments.out_dir, arguments.figure, about)

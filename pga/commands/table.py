@@ -20,8 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Write the table."""
-    import pandas as pd
-
+    from pga.collect import read_metrics
     from pga.errors import UserError
     from pga.files import atomic
     from pga.params.claims import load_claims
@@ -29,12 +28,13 @@ def run(arguments: argparse.Namespace) -> None:
     from pga.tables import table1
 
     scale = load_scale(arguments.params)
-    try:
-        metrics = pd.read_csv(arguments.metrics)
-    except (OSError, ValueError) as error:
-        raise UserError(f"{arguments.metrics}: not a table of metrics ({error}); `pga collect` makes it") from error
-    found = table1.entries(scale, metrics, load_claims(arguments.claims))
-    missing = [f"{entry.row.on(entry.column)}/{entry.row.model} seed {seed}" for entry in found for seed in entry.cell.missing]
+    claims = load_claims(arguments.claims)
+    found = table1.entries(scale, read_metrics(arguments.metrics), claims)
+    missing = [
+        f"{entry.row.on(entry.column)}/{entry.row.model} seed {seed} ({entry.row.sampling})"
+        for entry in found
+        for seed in entry.cell.missing
+    ]
     if missing and not arguments.allow_missing:
         raise UserError(
             f"{arguments.metrics}: runs are missing: {', '.join(missing)}; run them, or pass --allow-missing for a partial table"

@@ -74,7 +74,7 @@ class Classifier(nn.Module):
 
 def as_input(images: Images) -> Tensor:
     """(B, H, W, C) uint8 → (B, C, H, W) in [-1, 1]."""
-    return torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2))).float() / 127.5 - 1
+    return torch.from_numpy(np.array(images.transpose(0, 3, 1, 2), order="C")).float() / 127.5 - 1
 
 
 def recipe_for(images: Images) -> Recipe:
@@ -139,6 +139,8 @@ class ClassifierFeatures:
 
     def __init__(self, path: Path):
         tensors, record = load_tensors(path)
+        if "required_accuracy" not in record:
+            raise UserError(f"{path}: not a classifier; `pga classifier` makes one")
         if record["accuracy"] < record["required_accuracy"]:
             raise UserError(
                 f"{path}: test accuracy {record['accuracy']:.4f} is below the {record['required_accuracy']} "

@@ -13,8 +13,7 @@ from pga.files import atomic
 STYLE = {
     "font.size": 8.0,
     "axes.titlesize": 8.0,
-    "figure.dpi": 100.0,
-    "savefig.dpi": 300.0,
+    "figure.dpi": 300.0,
     "pdf.fonttype": 42,  # text stays text
     "svg.hashsalt": "pga",
 }
@@ -23,6 +22,7 @@ STYLE = {
 def style() -> None:
     """Set the one style; the Agg backend needs no screen."""
     mpl.use("Agg")
+    mpl.rcdefaults()  # a user's matplotlibrc changes nothing
     mpl.rcParams.update(STYLE)  # type: ignore[arg-type]
 
 
@@ -34,6 +34,6 @@ def save(figure: Figure, folder: Path, name: str, about: str) -> None:
     }
     for kind, metadata in kinds.items():
         buffer = io.BytesIO()
-        figure.savefig(buffer, format=kind, metadata=metadata, bbox_inches="tight", pad_inches=0.05)
+        figure.savefig(buffer, format=kind, dpi="figure", metadata=metadata, bbox_inches="tight", pad_inches=0.05)
         with atomic(folder / f"{name}.{kind}") as file:
             file.write(buffer.getvalue())

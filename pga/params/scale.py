@@ -110,12 +110,14 @@ class Scale(Strict):
                 unknown = [sampling for sampling in run.samplings if sampling not in self.samplings]
                 if unknown:
                     raise ValueError(f"datasets.{dataset}.runs.{name}.samplings: {unknown} not among {sorted(self.samplings)}")
-        wanted = [(row.datasets.get(c.dataset, c.dataset), row.model) for row in self.table1.rows for c in self.table1.columns]
+        wanted = [(row.on(column), row.model, row.sampling) for row in self.table1.rows for column in self.table1.columns]
         for figure in self.figures.values():
-            wanted += [(dataset, model) for dataset in figure.datasets for model in figure.models]
-        for dataset, model in wanted:
+            wanted += [(dataset, model, figure.sampling) for dataset in figure.datasets for model in figure.models]
+        for dataset, model, sampling in wanted:
             if dataset not in self.datasets or model not in self.datasets[dataset].runs:
                 raise ValueError(f"a table or figure wants the run {dataset}/{model}, but `datasets` has no such run")
+            if sampling not in (has := self.datasets[dataset].runs[model].samplings):
+                raise ValueError(f"a table or figure wants the sampling {sampling!r} of {dataset}/{model}; its samplings are {list(has)}")
         return self
 
     def shows(self, artifact: str) -> dict[str, Any]:

@@ -24,13 +24,11 @@ class Entry:
 
 
 def entries(scale: Scale, metrics: pd.DataFrame, claims: Claims) -> list[Entry]:
-    """Every cell that has a run; the lowest mean of each column within a block is its best, since blocks differ in protocol."""
+    """Every cell; the lowest mean of each column within a block is its best, since blocks differ in protocol."""
     found: list[Entry] = []
     for row in scale.table1.rows:
         for column in scale.table1.columns:
             dataset = row.on(column)
-            if not has_run(scale, dataset, row.model):
-                continue
             cell = summarise(metrics, dataset, row.model, row.sampling, scale.evaluation.metric, scale.seeds)
             claim = claims.find(column.paper or column.dataset, row.model, scale.samplings[row.sampling].density)
             found.append(Entry(row, column, cell, claim, best=False))
@@ -45,9 +43,14 @@ def entries(scale: Scale, metrics: pd.DataFrame, claims: Claims) -> list[Entry]:
     ]
 
 
-def has_run(scale: Scale, dataset: str, model: str) -> bool:
-    """Whether the scale trains `model` on `dataset`; a cell without a run is a dash."""
-    return dataset in scale.datasets and model in scale.datasets[dataset].runs
+NOTES = {
+    "fid": "",
+    "fid_pytorch_fid": "Images were resized by pytorch-fid's resize: compare with numbers of that tool, not with the paper's. ",
+    "classifier_fd": (
+        "It is taken in the features of a small classifier trained here: it is not FID, and not comparable with the paper's numbers. "
+    ),
+}
+"""What must be said of each metric."""
 
 
 def caption(scale: Scale, missing: list[str]) -> str:
@@ -56,10 +59,7 @@ def caption(scale: Scale, missing: list[str]) -> str:
         f"{TITLES[scale.evaluation.metric]}, mean ± standard error over seeds {', '.join(map(str, scale.seeds))}; lower is better, "
         f"the best of each column and block in bold. {protocols(scale)} "
     )
-    if scale.evaluation.metric != "fid":
-        text += (
-            "It is taken in the features of a small classifier trained here: it is not FID, and not comparable with the paper's numbers. "
-        )
+    text += NOTES[scale.evaluation.metric]
     replaced = [f"{column.title} stands in for the paper's {column.paper}" for column in scale.table1.columns if column.paper]
     text += "".join(f"{line}. " for line in replaced)
     text += "Paper: FID as Zhang et al. (ICML 2020) report it."
@@ -119,7 +119,7 @@ def claimed(claim: Claim | None) -> str:
 def shown(entry: Entry) -> str:
     """A cell as text, missing seeds named."""
     text = entry.cell.text()
-    dataset = entry.row.datasets.get(entry.column.dataset, entry.column.dataset)
+    dataset = entry.row.on(entry.column)
     if entry.cell.missing:
         seeds = " ".join(map(str, entry.cell.missing))
         note = f"missing: {dataset}/{entry.row.model} seed {seeds}"
@@ -127,19 +127,24 @@ def shown(entry: Entry) -> str:
     return text
 
 
+def cell_text(text: str) -> str:
+    """A user's title within a Markdown table."""
+    return text.replace("|", r"\|")
+
+
 def as_markdown(scale: Scale, found: list[Entry], missing: list[str]) -> str:
     """A Markdown table with the caption below."""
     columns = scale.table1.columns
-    head = "| Model | " + " | ".join(f"{column.title} | Paper ({(column.paper or column.dataset)})" for column in columns) + " |"
+    head = "| Model | " + " | ".join(f"{cell_text(column.title)} | Paper ({(column.paper or column.dataset)})" for column in columns) + " |"
     lines = [head, "|---|" + "---:|---:|" * len(columns)]
     several = len({entry.row.block for entry in found}) > 1
     last = None
     for (block, title), group in groupby(found, key=lambda entry: (entry.row.block, entry.row.title)):
         if several and block != last:
-            lines.append(f"| *{block}* |" + " | |" * len(columns))
+            lines.append(f"| *{cell_text(block)}* |" + " | |" * len(columns))
         last = block
         cells = [f"{f'**{shown(e)}**' if e.best else shown(e)} | {claimed(e.claim)}" for e in group]
-        lines.append(f"| {title} | " + " | ".join(cells) + " |")
+        lines.append(f"| {cell_text(title)} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + f"\n\n{caption(scale, missing)}\n"
 
 
@@ -152,6 +157,7 @@ ESCAPES = {
     "{": r"\{",
     "}": r"\}",
     "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
     "\\": r"\textbackslash{}",
 }
 SYMBOLS = {"±": r"$\pm$", "α": r"$\alpha$", "β": r"$\beta$", "γ": r"$\gamma$", "–": "--", "é": r"\'e"}

@@ -1,0 +1,264 @@
+"""Figures: the same bytes from the same inputs, and exactly the samples that are on disk, in their order."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from PIL import Image
+from test_tables import SCALE
+
+from pga.cli import main
+from pga.collect import COLUMNS
+from pga.errors import UserError
+from pga.figures import canvas, samples
+from pga.figures.samples import grid
+from pga.files import sha256, write_json
+from pga.params.scale import Panels, Scale, load_scale
+
+MODELS = ("lpga", "vpga")
+DATASETS = {"digits": (8, 1), "cifar10": (10, 3)}
+"""Data set → size and channels of its images, which differ between panels."""
+COMMAND = ["figure", "figure2", "--params", "tiny.yaml", "--metrics", "metrics.csv", "--out-dir"]
+DPI = canvas.STYLE["figure.dpi"]
+
+
+@pytest.fixture(autouse=True)
+def own_settings() -> Iterator[None]:
+    """What one test sets in matplotlib reaches no other."""
+    with mpl.rc_context():
+        yield
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Results of a scale with one figure of 2 × 2 panels; the current folder."""
+    monkeypatch.chdir(tmp_path)
+    text = SCALE.replace("{datasets: [digits], models: [lpga, vpga]}", "{datasets: [digits, cifar10], models: [lpga, vpga]}")
+    assert text != SCALE
+    Path("tiny.yaml").write_text(text)
+    rng = np.random.default_rng(0)
+    for dataset, (size, channels) in DATASETS.items():
+        for model in MODELS:
+            for seed in (0, 1):
+                run = Path("results", "tiny", dataset, model, f"seed{seed}")
+                write_json(run / "run.json", {"digest": f"{dataset} {model} {seed}", "git": "abc", "data_sha256": dataset, "wall_s": 1.0})
+                (run / "prior").mkdir()
+                np.save(run / "prior" / "samples.npy", rng.integers(0, 256, (70, size, size, channels), np.uint8))
+    rows = [("digits", "lpga", seed, "prior", "classifier_fd", value) for seed, value in enumerate((1.0, 2.0, 3.0))]
+    rows += [("cifar10", "vpga", 1, "prior", "classifier_fd", 7.5)]
+    pd.DataFrame([dict(zip(COLUMNS, row, strict=False)) for row in rows], columns=COLUMNS).to_csv("metrics.csv", index=False)
+    return tmp_path
+
+
+def drawn(folder: Path) -> dict[str, str]:
+    return {ending: sha256(folder / f"figure2.{ending}") for ending in ("png", "pdf")}
+
+
+def of_disk(dataset: str, model: str, seed: int = 0) -> np.ndarray:
+    return np.load(Path("results", "tiny", dataset, model, f"seed{seed}", "prior", "samples.npy"))
+
+
+def scale_and_panels() -> tuple[Scale, Panels, pd.DataFrame]:
+    scale = load_scale("tiny.yaml")
+    return scale, scale.figures["figure2"], pd.read_csv("metrics.csv")
+
+
+def layout(figure: Figure) -> None:
+    """Give every panel its final place, at the resolution of the PNG."""
+
+    FigureCanvasAgg(figure).draw()
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("rows, columns, gap", [(8, 8, 1), (2, 3, 1), (3, 2, 4), (1, 5, 0)])
+def test_the_grid_holds_the_first_images_row_by_row(rows: int, columns: int, gap: int, channels: int) -> None:
+    images = np.random.default_rng(0).integers(0, 255, (rows * columns + 3, 5, 7, channels), np.uint8)  # higher than wide; no white
+    sheet = grid(images, rows, columns, gap)
+    assert sheet.dtype == np.uint8 and sheet.shape == (rows * (5 + gap) - gap, columns * (7 + gap) - gap, channels)
+    found = [sheet[r * (5 + gap) :][:5, c * (7 + gap) :][:, :7] for r in range(rows) for c in range(columns)]
+    assert np.array_equal(np.stack(found), images[: rows * columns])
+    assert (sheet != 255).sum() == images[: rows * columns].size  # all else is white
+
+
+def test_a_grid_of_too_few_images_stays_white_where_none_is_left() -> None:
+    images = np.zeros((5, 4, 4, 1), np.uint8)
+    sheet = grid(images, 2, 3)
+    assert (sheet == 0).sum() == images.size
+    assert (sheet[5:, 10:] == 255).all()
+
+
+def test_equal_inputs_give_equal_bytes_and_other_samples_give_others(folder: Path) -> None:
+    for out in ("one", "two"):
+        assert main([*COMMAND, out]) == 0
+    assert drawn(folder / "one") == drawn(folder / "two")
+    path = Path("results", "tiny", "cifar10", "vpga", "seed0", "prior", "samples.npy")
+    other = of_disk("cifar10", "vpga")
+    other[63, 0, 0, 0] ^= 0xFF  # one value of the last image that is shown
+    np.save(path, other)
+    assert main([*COMMAND, "three"]) == 0
+    assert not set(drawn(folder / "three").values()) & set(drawn(folder / "one").values())
+
+
+def in_a_process(out: str, **environment: str) -> None:
+    root = Path(__file__).parents[1]
+    command = [sys.executable, "-m", "pga", *COMMAND, out]
+    done = subprocess.run(command, env={**os.environ, "PYTHONPATH": str(root), **environment}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_bytes_depend_neither_on_the_process_nor_on_the_day(folder: Path) -> None:
+    assert main([*COMMAND, "one"]) == 0
+    in_a_process("two", PYTHONHASHSEED="12345", SOURCE_DATE_EPOCH="86400", TZ="Asia/Tokyo")
+    assert drawn(folder / "one") == drawn(folder / "two")
+    assert not re.search(rb"CreationDate|ModDate", (folder / "one" / "figure2.pdf").read_bytes())
+
+
+def test_bytes_do_not_depend_on_the_users_matplotlib_settings(folder: Path) -> None:
+    assert main([*COMMAND, "one"]) == 0
+    Path("matplotlibrc").write_text("font.family: monospace\nsavefig.facecolor: yellow\naxes.titlecolor: red\n")
+    in_a_process("two", MATPLOTLIBRC=str(folder / "matplotlibrc"))
+    assert drawn(folder / "one") == drawn(folder / "two")
+
+
+def test_both_files_have_the_size_of_the_page_and_say_what_they_are_of(folder: Path) -> None:
+    assert main([*COMMAND, "out"]) == 0
+    figure, about = samples.draw(*scale_and_panels())
+    with Image.open("out/figure2.png") as png:
+        assert png.format == "PNG" and png.info["dpi"] == pytest.approx((DPI, DPI), rel=1e-3) and DPI >= 300
+        assert json.loads(png.info["Description"]) == json.loads(about)
+        size = np.array(png.size)
+        png.load()
+    layout(figure)
+    assert np.abs(size / DPI - figure.get_tightbbox().padded(0.05).size).max() < 2 / DPI  # what is drawn and a margin of 0.05 inch
+    pdf = (folder / "out" / "figure2.pdf").read_bytes()
+    assert pdf.startswith(b"%PDF-") and pdf.rstrip().endswith(b"%%EOF")
+    [box] = re.findall(rb"/MediaBox \[ 0 0 ([\d.]+) ([\d.]+) \]", pdf)
+    assert np.abs(np.array([float(side) / 72 for side in box]) - size / DPI).max() < 0.1  # hinting makes text a little wider in a PNG
+
+
+@pytest.mark.parametrize("models", [MODELS, MODELS[:1]], ids=["two panels across", "one panel"])
+def test_no_text_is_wider_than_the_page(models: tuple[str, ...], folder: Path) -> None:
+    # Otherwise cropping makes the page as wide as that text, and the panels stand in the middle of white.
+    scale, panels, metrics = scale_and_panels()
+    figure, _ = samples.draw(scale, panels.model_copy(update={"models": models}), metrics)
+    layout(figure)
+    assert figure.get_tightbbox().width <= figure.get_size_inches()[0] + 0.01
+
+
+def test_metadata_name_every_run_that_is_shown(folder: Path) -> None:
+    _, about = samples.draw(*scale_and_panels())
+    found = json.loads(about)
+    assert found["scale"] == "for the tests"
+    assert found["runs"] == {
+        f"{dataset}/{model}/seed0": {"digest": f"{dataset} {model} 0", "git": "abc", "data_sha256": dataset}
+        for dataset in DATASETS
+        for model in MODELS
+    }
+
+
+def test_panels_show_the_first_samples_of_the_first_seed_data_sets_down_and_models_across(folder: Path) -> None:
+    figure, _ = samples.draw(*scale_and_panels())
+    places = [(dataset, model) for dataset in DATASETS for model in MODELS]
+    assert len(figure.axes) == len(places)
+    for axes, (dataset, model) in zip(figure.axes, places, strict=True):
+        [shown] = axes.images
+        expected = grid(of_disk(dataset, model))
+        assert np.array_equal(shown.get_array(), expected.squeeze(-1) if expected.shape[-1] == 1 else expected)
+        assert not np.array_equal(expected, grid(of_disk(dataset, model, 1)))  # so that the line above could fail
+    layout(figure)
+    corners = [axes.get_window_extent().p0.round(3) for axes in figure.axes]
+    assert corners[0][0] == corners[2][0] < corners[1][0] == corners[3][0]
+    assert corners[0][1] > corners[2][1] and corners[1][1] > corners[3][1]
+
+
+def test_titles_hold_the_numbers_of_the_table_with_n(folder: Path) -> None:
+    figure, _ = samples.draw(*scale_and_panels())
+    titles = [axes.get_title() for axes in figure.axes]
+    assert titles[0] == "Digits, LPGA\n2.00 ± 0.58 (n = 3)"
+    assert titles[2] == "CIFAR-10, LPGA\nmissing (n = 0)"
+    assert titles[3] == "CIFAR-10, VPGA_β & 5 % {x}\n7.50 (n = 1)"
+
+
+def test_the_png_holds_every_pixel_of_every_sample(folder: Path) -> None:
+    assert main([*COMMAND, "out"]) == 0
+    pixels = np.asarray(Image.open("out/figure2.png").convert("RGB"))
+    figure, _ = samples.draw(*scale_and_panels())
+    layout(figure)
+    cropped = figure.get_tightbbox().padded(0.05)
+    for axes, (dataset, model) in zip(figure.axes, [(d, m) for d in DATASETS for m in MODELS], strict=True):
+        sheet = grid(of_disk(dataset, model))
+        height, width, _ = sheet.shape
+        columns, _ = axes.transData.transform(np.stack([np.arange(width), np.zeros(width)], 1)).T
+        _, rows = axes.transData.transform(np.stack([np.zeros(height), np.arange(height)], 1)).T
+        across = np.floor(columns - cropped.x0 * DPI).astype(int)
+        down = np.floor(cropped.y1 * DPI - rows).astype(int)
+        difference = pixels[np.ix_(down, across)].astype(int) - sheet
+        assert np.abs(difference).max() <= (1 if sheet.shape[-1] == 1 else 0)  # matplotlib's table of greys rounds
+
+
+@pytest.mark.parametrize("size", [32, 64])
+def test_panels_have_at_least_one_dot_per_pixel(size: int, folder: Path) -> None:
+    # Otherwise whole rows and columns of the samples, and of the lines between them, are left out: CelebA's are 64×64.
+    for model in MODELS:
+        path = Path("results", "tiny", "cifar10", model, "seed0", "prior", "samples.npy")
+        np.save(path, np.zeros((64, size, size, 3), np.uint8))
+    scale, panels, metrics = scale_and_panels()
+    figure, _ = samples.draw(scale, panels.model_copy(update={"datasets": ("cifar10",)}), metrics)
+    layout(figure)
+    sheet = 8 * (size + 1) - 1
+    for axes in figure.axes:
+        assert min(axes.get_window_extent().size) >= sheet
+
+
+def test_saving_leaves_the_figure_as_it_was_and_writes_whole_files_only(tmp_path: Path) -> None:
+    figure = Figure(figsize=(1, 1))
+    figure.subplots().plot([0, 1])
+    before = io.BytesIO()
+    figure.savefig(before, format="png")
+    canvas.save(figure, tmp_path / "new" / "folder", "name", "about")
+    assert sorted(path.name for path in (tmp_path / "new" / "folder").iterdir()) == ["name.pdf", "name.png"]
+    after = io.BytesIO()
+    figure.savefig(after, format="png")
+    assert after.getvalue() == before.getvalue()
+
+
+@pytest.mark.parametrize("missing", ["prior/samples.npy", "run.json"])
+def test_a_run_without_its_files_is_refused_by_name(missing: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("results", "tiny", "digits", "vpga", "seed0", missing).unlink()
+    assert main([*COMMAND, "out"]) == 1
+    assert f"digits/vpga/seed0/{missing}" in capsys.readouterr().err
+    assert not Path("out").exists()
+
+
+@pytest.mark.parametrize("content", [None, "", "a,b\n1,2\n"], ids=["absent", "empty", "other columns"])
+def test_a_file_that_is_no_table_of_metrics_is_refused(content: str | None, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("metrics.csv").unlink()
+    if content is not None:
+        Path("metrics.csv").write_text(content)
+    assert main([*COMMAND, "out"]) == 1
+    assert "metrics.csv" in capsys.readouterr().err
+
+
+def test_a_figure_that_the_scale_does_not_define_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["figure", "figure9", *COMMAND[2:], "out"]) == 1
+    assert re.search("figure9.*there are figure2", capsys.readouterr().err)
+
+
+def test_samples_that_are_no_images_are_refused(folder: Path) -> None:
+    path = Path("results", "tiny", "digits", "lpga", "seed0", "prior", "samples.npy")
+    np.save(path, np.zeros((70, 8, 8, 1), np.float32))
+    with pytest.raises(UserError, match="digits/lpga/seed0/prior/samples.npy: found float32"):
+        samples.draw(*scale_and_panels())

@@ -1,0 +1,310 @@
+"""Statistics of features: exact whatever the batches, files that say what they are of, and mismatches that are refused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pga.checkpoint import save_tensors
+from pga.cli import main
+from pga.errors import UserError
+from pga.evaluation import evaluate
+from pga.features.classifier import ClassifierFeatures, train_classifier
+from pga.features.extractor import stream
+from pga.files import sha256, write_json
+from pga.metrics.frechet import frechet_distance
+from pga.reference import identity, load_statistics, save_statistics, statistics
+
+DIM = 64  # of the classifier's features for 8×8 images
+
+
+def halves(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Images whose class is the half that is bright: easy, so that a classifier is trained in a moment."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, 2, n)
+    images = rng.integers(0, 80, (n, 8, 8, 1), np.uint8)
+    for image, label in zip(images, labels, strict=True):
+        image[:, 4 * label : 4 * label + 4] += 120
+    return images, labels
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Prepared data `halves`, two classifiers of different seeds and samples."""
+    folder = tmp_path_factory.mktemp("reference")
+    train, test = halves(200, 0), halves(100, 1)
+    np.save(folder / "halves.npy", train[0])
+    np.save(folder / "halves-test.npy", test[0])
+    checksums = {"train": sha256(folder / "halves.npy"), "test": sha256(folder / "halves-test.npy")}
+    write_json(folder / "halves.json", {"sha256": checksums})
+    for seed in (0, 1):
+        train_classifier(train, test, folder / f"classifier{seed}.safetensors", checksums["train"], seed)
+    np.save(folder / "samples.npy", halves(150, 2)[0])
+    return folder
+
+
+@pytest.fixture
+def extractor(folder: Path) -> ClassifierFeatures:
+    return ClassifierFeatures(folder / "classifier0.safetensors")
+
+
+def reference(folder: Path, out: Path, *more: str) -> int:
+    weights = str(folder / "classifier0.safetensors")
+    return main(["reference", "halves", "--data", str(folder), "--extractor", "classifier", "--weights", weights, "--out", str(out), *more])
+
+
+def evaluation(folder: Path, statistics_file: Path, out: Path, weights: str = "classifier0.safetensors") -> int:
+    paths = ["--samples", str(folder / "samples.npy"), "--reference", str(statistics_file), "--weights", str(folder / weights)]
+    who = ["--dataset", "halves", "--model", "lpga", "--seed", "3"]
+    return main(["evaluate", *paths, *who, "--extractor", "classifier", "--out", str(out)])
+
+
+def batches(features: np.ndarray, size: int) -> Iterator[np.ndarray]:
+    return (features[start : start + size] for start in range(0, len(features), size))
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 100, 333, 1000])
+@pytest.mark.parametrize("offset", [0.0, 1e4], ids=["centred", "far from zero"])
+def test_streamed_mean_and_covariance_are_those_of_the_whole_in_float64(size: int, offset: float) -> None:
+    rng = np.random.default_rng(0)
+    features = (rng.normal(size=(333, 9)) @ rng.normal(size=(9, 9)) + offset).astype(np.float32)
+    found = statistics(batches(features, size))
+    whole = features.astype(np.float64)
+    expected = np.cov(whole, rowvar=False)
+    assert found.n == 333
+    assert found.mu.dtype == found.sigma.dtype == np.float64
+    np.testing.assert_allclose(found.mu, whole.mean(axis=0), rtol=1e-13, atol=1e-13)
+    np.testing.assert_allclose(found.sigma, expected, rtol=0, atol=1e-10 * np.abs(expected).max())
+
+
+def test_two_images_are_enough_and_give_half_their_squared_difference() -> None:
+    found = statistics([np.array([[1.0, 5.0]], np.float32), np.array([[3.0, 1.0]], np.float32)])
+    assert found.mu.tolist() == [2.0, 3.0]
+    assert found.sigma.tolist() == [[2.0, -4.0], [-4.0, 8.0]]
+
+
+@pytest.mark.parametrize("n", [0, 1])
+def test_fewer_than_two_images_are_refused(n: int) -> None:
+    with pytest.raises(UserError, match=f"at least two images, found {n}"):
+        statistics(batches(np.ones((n, 4), np.float32), 10))
+
+
+def test_batches_are_not_changed() -> None:
+    features = np.random.default_rng(1).normal(size=(20, 3)).astype(np.float32)
+    before = features.copy()
+    statistics(batches(features, 6))
+    assert np.array_equal(features, before)
+
+
+def test_features_of_a_batch_do_not_depend_on_its_size(folder: Path, extractor: ClassifierFeatures) -> None:
+    images = np.load(folder / "samples.npy")
+    whole = np.concatenate(list(stream(extractor, images, 150)))
+    parts = list(stream(extractor, images, 40))
+    assert [len(part) for part in parts] == [40, 40, 40, 30]
+    assert whole.shape == (150, DIM) and whole.dtype == np.float32
+    np.testing.assert_allclose(np.concatenate(parts), whole, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "images",
+    [np.zeros((5, 8, 8, 1), np.float32), np.zeros((5, 8, 8), np.uint8), np.zeros((5, 8, 8, 2), np.uint8), np.zeros((5, 1, 8, 8), np.uint8)],
+    ids=["float", "no channels", "two channels", "channels first"],
+)
+def test_images_of_another_type_or_layout_are_refused(images: np.ndarray, extractor: ClassifierFeatures) -> None:
+    with pytest.raises(UserError, match="features need uint8 images"):
+        list(stream(extractor, images))
+
+
+def test_images_of_another_size_are_refused(extractor: ClassifierFeatures) -> None:
+    with pytest.raises(UserError, match=r"\(8, 8, 1\), found \(9, 9, 1\)"):
+        list(stream(extractor, np.zeros((5, 9, 9, 1), np.uint8)))
+
+
+def test_features_that_are_not_finite_are_refused_and_the_images_named() -> None:
+    class Broken:
+        label, dim, digest, accuracy = "broken", 2, "", None
+
+        def __call__(self, images: np.ndarray) -> np.ndarray:
+            return np.where(images[:, 0, 0] == 7, np.nan, 1.0).repeat(2, axis=1).astype(np.float32)
+
+    images = np.zeros((25, 8, 8, 1), np.uint8)
+    images[12] = 7
+    with pytest.raises(UserError, match="images 10…19 are not finite"):
+        list(stream(Broken(), images, 10))
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_the_file_records_what_it_is_of(split: str, folder: Path, extractor: ClassifierFeatures, tmp_path: Path) -> None:
+    assert reference(folder, tmp_path / "r.npz", "--split", split) == 0
+    images = np.load(folder / ("halves.npy" if split == "train" else "halves-test.npy"))
+    features = extractor(images).astype(np.float64)
+    found = load_statistics(tmp_path / "r.npz", extractor)
+    np.testing.assert_allclose(found.mu, features.mean(axis=0), rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(found.sigma, np.cov(features, rowvar=False), rtol=1e-5, atol=1e-7)
+    assert found.n == len(images)
+    assert found.about == {
+        "dataset": "halves",
+        "split": split,
+        "data_sha256": sha256(folder / ("halves.npy" if split == "train" else "halves-test.npy")),
+        "extractor": {"name": "classifier", "digest": extractor.digest, "accuracy": extractor.accuracy},
+        "dtype": "float64",
+        "n": len(images),
+    }
+
+
+def test_the_same_images_give_the_same_bytes(folder: Path, tmp_path: Path) -> None:
+    for name in ("one.npz", "two.npz"):
+        assert reference(folder, tmp_path / name) == 0
+    assert (tmp_path / "one.npz").read_bytes() == (tmp_path / "two.npz").read_bytes()
+
+
+def test_evaluation_is_the_distance_of_whole_sets_and_names_its_inputs(folder: Path, extractor: ClassifierFeatures, tmp_path: Path) -> None:
+    assert reference(folder, tmp_path / "r.npz") == 0
+    assert evaluation(folder, tmp_path / "r.npz", tmp_path / "metrics.json") == 0
+    found = json.loads((tmp_path / "metrics.json").read_text())
+    real, made = (extractor(np.load(folder / name)).astype(np.float64) for name in ("halves.npy", "samples.npy"))
+    expected = frechet_distance(made.mean(axis=0), np.cov(made.T), real.mean(axis=0), np.cov(real.T))
+    [metric] = found.pop("metrics")
+    value = metric.pop("value")
+    assert value == pytest.approx(expected, rel=1e-5) and value > 0
+    assert metric == {"metric": "classifier_fd", "standard_error": None, "n": 150, "reference": "train"}
+    assert found == {
+        "dataset": "halves",
+        "model": "lpga",
+        "seed": 3,
+        "sampling": "prior",
+        "n": 150,
+        "extractor": identity(extractor),
+        "inputs": {"samples": sha256(folder / "samples.npy"), "reference": sha256(tmp_path / "r.npz")},
+    }
+
+
+def test_the_training_images_themselves_are_at_distance_zero(folder: Path, extractor: ClassifierFeatures) -> None:
+    images = np.load(folder / "halves.npy")
+    own = statistics(stream(extractor, images))
+    [metric] = evaluate(images, extractor, own)["metrics"]
+    assert metric["value"] == pytest.approx(0.0, abs=1e-5 * np.trace(own.sigma))
+
+
+@pytest.mark.parametrize("n", [2, DIM])
+def test_fewer_samples_than_the_covariance_needs_are_refused(n: int, folder: Path, extractor: ClassifierFeatures) -> None:
+    images = np.load(folder / "halves.npy")
+    own = statistics(stream(extractor, images))
+    with pytest.raises(UserError, match=f"{n} samples are too few for {DIM} feature dimensions"):
+        evaluate(images[:n], extractor, own)
+    assert evaluate(images[: DIM + 1], extractor, own)["n"] == DIM + 1
+
+
+def test_evaluate_refuses_statistics_of_another_extractor(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert reference(folder, tmp_path / "r.npz") == 0
+    digests = [ClassifierFeatures(folder / f"classifier{seed}.safetensors").digest for seed in (0, 1)]
+    assert digests[0] != digests[1]
+    assert evaluation(folder, tmp_path / "r.npz", tmp_path / "metrics.json", "classifier1.safetensors") == 1
+    message = capsys.readouterr().err
+    assert "r.npz" in message and all(digest[:12] in message for digest in digests)
+    assert not (tmp_path / "metrics.json").exists()
+
+
+def test_statistics_of_an_unknown_feature_space_are_refused(extractor: ClassifierFeatures, tmp_path: Path) -> None:
+    np.savez(tmp_path / "r.npz", mu=np.zeros(DIM), sigma=np.eye(DIM))  # as pytorch-fid writes them
+    assert load_statistics(tmp_path / "r.npz").n == 0
+    with pytest.raises(UserError, match="unknown feature space"):
+        load_statistics(tmp_path / "r.npz", extractor)
+
+
+class Toy:
+    """A feature space of two dimensions, so that a file of statistics is small enough to alter everywhere."""
+
+    label, dim, digest, accuracy = "toy", 2, "abc", None
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        return images.reshape(len(images), -1)[:, :2].astype(np.float32)
+
+
+def small(path: Path) -> bytes:
+    features = np.random.default_rng(0).normal(size=(10, 2)).astype(np.float32)
+    save_statistics(path, statistics([features], {"split": "train", "extractor": identity(Toy())}))
+    return path.read_bytes()
+
+
+def test_an_altered_file_is_refused_unless_it_says_the_same(tmp_path: Path) -> None:
+    content = small(tmp_path / "r.npz")
+    whole = load_statistics(tmp_path / "r.npz", Toy())
+    refused = 0
+    other = tmp_path / "altered.npz"
+    for place in range(0, len(content), 3):
+        other.write_bytes(content[:place] + bytes([content[place] ^ 1 << place % 8]) + content[place + 1 :])
+        try:
+            found = load_statistics(other, Toy())
+        except UserError:
+            refused += 1
+        else:  # a byte that nobody reads: padding, a date, a format's version
+            assert np.array_equal(found.mu, whole.mu) and np.array_equal(found.sigma, whole.sigma) and found.about == whole.about
+    assert refused > len(content) / 6
+
+
+@pytest.mark.parametrize("what", ["version", "encrypted"])
+def test_an_archive_that_cannot_be_read_here_is_refused(what: str, tmp_path: Path) -> None:
+    content = bytearray(small(tmp_path / "r.npz"))
+    entry = content.index(b"PK\x01\x02")  # first entry of the archive's directory
+    content[entry + {"version": 6, "encrypted": 8}[what]] |= 0x41
+    (tmp_path / "r.npz").write_bytes(content)
+    with pytest.raises(UserError, match="r.npz"):
+        load_statistics(tmp_path / "r.npz")
+
+
+@pytest.mark.parametrize("keep", [0, 1, 100, -1])
+def test_a_truncated_file_is_refused(keep: int, tmp_path: Path) -> None:
+    content = small(tmp_path / "r.npz")
+    (tmp_path / "r.npz").write_bytes(content[:keep])
+    with pytest.raises(UserError, match="r.npz: not a complete file of statistics"):
+        load_statistics(tmp_path / "r.npz")
+
+
+def test_an_absent_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="r.npz: no such file"):
+        load_statistics(tmp_path / "r.npz")
+
+
+def test_images_in_place_of_statistics_are_refused(folder: Path) -> None:
+    with pytest.raises(UserError, match="samples.npy"):
+        load_statistics(folder / "samples.npy")
+
+
+@pytest.mark.parametrize(
+    "mu, sigma",
+    [
+        (np.zeros(3), np.eye(4)),
+        (np.zeros((3, 3)), np.eye(3)),
+        (np.zeros(3), np.zeros(3)),
+        (np.array([0.0, np.nan]), np.eye(2)),
+        (np.zeros(2), np.diag([1.0, np.inf])),
+    ],
+    ids=["dimensions", "matrix for mean", "vector for covariance", "nan", "inf"],
+)
+def test_statistics_of_wrong_shape_or_not_finite_are_refused(mu: np.ndarray, sigma: np.ndarray, tmp_path: Path) -> None:
+    np.savez(tmp_path / "r.npz", mu=mu, sigma=sigma)
+    with pytest.raises(UserError, match="r.npz: mean of shape"):
+        load_statistics(tmp_path / "r.npz")
+
+
+def test_a_classifier_that_is_not_good_enough_is_refused(folder: Path, tmp_path: Path) -> None:
+    from pga.checkpoint import load_tensors
+
+    tensors, record = load_tensors(folder / "classifier0.safetensors")
+    assert record["accuracy"] >= record["required_accuracy"] > 0.9
+    save_tensors(tmp_path / "poor.safetensors", tensors, {**record, "accuracy": 0.9})
+    with pytest.raises(UserError, match=r"poor.safetensors: test accuracy 0.9000 is below the 0.96"):
+        ClassifierFeatures(tmp_path / "poor.safetensors")
+
+
+def test_weights_of_something_else_are_refused(tmp_path: Path) -> None:
+    import torch
+
+    save_tensors(tmp_path / "model.safetensors", {"encoder.mean.weight": torch.zeros(2, 2)}, {"run": {}, "step": 3})  # a trained run's
+    with pytest.raises(UserError, match="model.safetensors"):
+        ClassifierFeatures(tmp_path / "model.safetensors")
