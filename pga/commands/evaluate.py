@@ -17,6 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--reference", required=True, type=Path, help="statistics that `pga reference` wrote")
     parser.add_argument("--extractor", required=True, help="classifier, inception-tf1 (FID) or inception-pytorch_fid")
     parser.add_argument("--weights", required=True, type=Path, help="the feature network's weights")
+    parser.add_argument("--weights-sha256", default="6726825d", help="what Inception's weights must have (default: %(default)s, FID's)")
     parser.add_argument("--dataset", required=True, help="written into the result")
     parser.add_argument("--model", required=True, help="written into the result")
     parser.add_argument("--seed", required=True, type=int, help="written into the result")
@@ -35,7 +36,7 @@ def run(arguments: argparse.Namespace) -> None:
     from pga.reference import load_statistics
 
     devices.make_deterministic(threads=1)
-    extractor = load_extractor(arguments.extractor, arguments.weights, arguments.device)
+    extractor = load_extractor(arguments.extractor, arguments.weights, arguments.device, arguments.weights_sha256)
     found = evaluate(load_images(arguments.samples), extractor, load_statistics(arguments.reference, extractor))
     who = {key: getattr(arguments, key) for key in ("dataset", "model", "seed", "sampling")}
     inputs = {key: sha256(getattr(arguments, key)) for key in ("samples", "reference")}

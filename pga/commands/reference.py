@@ -17,6 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--split", default="train", choices=("train", "test"), help="default: train, as in the paper")
     parser.add_argument("--extractor", required=True, help="classifier, inception-tf1 (FID) or inception-pytorch_fid")
     parser.add_argument("--weights", required=True, type=Path, help="the feature network's weights")
+    parser.add_argument("--weights-sha256", default="6726825d", help="what Inception's weights must have (default: %(default)s, FID's)")
     parser.add_argument("--data", default="data/processed", type=Path, help="folder of prepared data (default: %(default)s)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:K")
     parser.add_argument("--out", required=True, type=Path, help="the .npz file to write")
@@ -32,7 +33,7 @@ def run(arguments: argparse.Namespace) -> None:
 
     devices.make_deterministic(threads=1)
     images, checksum = load(arguments.data, arguments.dataset, arguments.split)
-    extractor = load_extractor(arguments.extractor, arguments.weights, arguments.device)
+    extractor = load_extractor(arguments.extractor, arguments.weights, arguments.device, arguments.weights_sha256)
     about = {
         "dataset": arguments.dataset,
         "split": arguments.split,

@@ -19,8 +19,6 @@ from pga.features.extractor import Features
 from pga.files import sha256
 from pga.resize import resize_matrix
 
-WEIGHTS_SHA256 = "6726825d"
-"""First digits, which its authors put into the file's name; the file is a pickle and is not opened unless they agree."""
 SIZE = 299
 
 
@@ -42,16 +40,23 @@ def network() -> nn.Module:
     return inception
 
 
-def load_network(path: Path) -> nn.Module:
+def load_network(path: Path, pinned: str) -> nn.Module:
     """The network with its weights, ready to give features.
 
+    Args:
+        path: a state dictionary, which is a pickle: it is not opened unless its checksum agrees.
+        pinned: SHA-256 or its first digits.
+
     Raises:
-        UserError: the file is absent or is not the one that defines FID.
+        UserError: the file is absent or is not the one that is pinned.
     """
     if not path.exists():
         raise UserError(f"{path}: no such file; `pga fetch inception` brings it, and FID cannot be had without it")
-    if not (found := sha256(path)).startswith(WEIGHTS_SHA256):
-        raise UserError(f"{path}: its SHA-256 is {found}, that of the Inception of 2015-12-05 begins with {WEIGHTS_SHA256}")
+    found = sha256(path)
+    if len(pinned) < 8 or not found.startswith(pinned):
+        raise UserError(
+            f"{path}: its SHA-256 is {found}, the one that is pinned begins with {pinned or '(nothing)'}; delete it and fetch again"
+        )
     inception = network()
     inception.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
     inception.fc = nn.Identity()
@@ -78,6 +83,7 @@ class InceptionFeatures:
 
     Args:
         path: pt_inception-2015-12-05-6726825d.pth.
+        pinned: SHA-256 of that file or its first digits; the distance is called FID only for the official one.
         resize: "tf1", the released code's and the one by which FID is defined, or "pytorch_fid".
         device: as for training.
 
@@ -88,11 +94,11 @@ class InceptionFeatures:
     dim = 2048
     accuracy: float | None = None
 
-    def __init__(self, path: Path, resize: str, device: str = "auto"):
+    def __init__(self, path: Path, pinned: str, resize: str, device: str = "auto"):
         self.label = f"inception-{resize}"
         self.resize = RESIZES[resize]
         self.device = devices.choose(device)
-        self.model = load_network(path).to(self.device)
+        self.model = load_network(path, pinned).to(self.device)
         self.digest = sha256(path)
 
     def __call__(self, images: Images) -> Features:

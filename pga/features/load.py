@@ -6,10 +6,17 @@ from pathlib import Path
 
 from pga.errors import UserError
 from pga.features.extractor import Extractor
+from pga.params.evaluation import OFFICIAL
 
 
-def load_extractor(label: str, weights: Path, device: str = "auto") -> Extractor:
+def load_extractor(label: str, weights: Path, device: str = "auto", pinned: str = OFFICIAL) -> Extractor:
     """The feature space "classifier", "inception-tf1" or "inception-pytorch_fid" with the weights in a file.
+
+    Args:
+        label: which.
+        weights: file.
+        device: as for training; the classifier is small and always on the CPU.
+        pinned: SHA-256 that Inception's weights must have, or its first digits.
 
     Raises:
         UserError: no such feature space; or the weights are not the ones that are meant.
@@ -22,5 +29,5 @@ def load_extractor(label: str, weights: Path, device: str = "auto") -> Extractor
     if kind == "inception" and resize in ("tf1", "pytorch_fid"):
         from pga.features.inception import InceptionFeatures
 
-        return InceptionFeatures(weights, resize, device)
+        return InceptionFeatures(weights, pinned, resize, device)
     raise UserError(f"no feature space {label!r}; there are classifier, inception-tf1, inception-pytorch_fid")

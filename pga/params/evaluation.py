@@ -19,6 +19,10 @@ class Evaluation(Strict):
         "tf1", description="resize to 299 before Inception: the released code's, or pytorch-fid's"
     )
 
+    weights: Literal["official", "other"] = Field(
+        "official", description="other: another Inception than FID's, pinned in sources.yaml (tests); its distance is not FID"
+    )
+
     @property
     def extractor_label(self) -> str:
         """Name of the feature space in file names."""
@@ -27,8 +31,22 @@ class Evaluation(Strict):
     @property
     def metric(self) -> str:
         """Name of the headline metric."""
-        return METRIC_NAMES[self.extractor_label]
+        return metric_name(self.extractor_label, self.extractor == "inception" and self.weights == "official")
 
 
-METRIC_NAMES = {"classifier": "classifier_fd", "inception-tf1": "fid", "inception-pytorch_fid": "fid_pytorch_fid"}
+OFFICIAL = "6726825d"
+"""First digits of the SHA-256 of the Inception weights of 2015-12-05, which are part of their file's name."""
+
+METRIC_NAMES = {
+    ("classifier", False): "classifier_fd",
+    ("inception-tf1", True): "fid",
+    ("inception-pytorch_fid", True): "fid_pytorch_fid",
+    ("inception-tf1", False): "inception_fd",
+    ("inception-pytorch_fid", False): "inception_fd_pytorch_fid",
+}
 """Fréchet distance by feature space. Only Inception of 2015-12-05 behind TensorFlow 1's resize gives what the paper calls FID."""
+
+
+def metric_name(extractor: str, official: bool) -> str:
+    """Name of the Fréchet distance in a feature space; `official`: its weights are those by which FID is defined."""
+    return METRIC_NAMES[extractor, official]

@@ -7,7 +7,13 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-TITLES = {"classifier_fd": "classifier Fréchet distance", "fid": "FID", "fid_pytorch_fid": "FID (pytorch-fid's resize)"}
+TITLES = {
+    "classifier_fd": "classifier Fréchet distance",
+    "fid": "FID",
+    "fid_pytorch_fid": "FID (pytorch-fid's resize)",
+    "inception_fd": "Fréchet distance in other Inception features (not FID)",
+    "inception_fd_pytorch_fid": "Fréchet distance in other Inception features (not FID, pytorch-fid's resize)",
+}
 """How a metric is called in heads and captions."""
 
 

@@ -43,7 +43,10 @@ def entries(scale: Scale, metrics: pd.DataFrame, claims: Claims) -> list[Entry]:
     ]
 
 
+OTHER = "It is taken in the features of an Inception network with other weights than FID's: it is not FID. "
 NOTES = {
+    "inception_fd": OTHER,
+    "inception_fd_pytorch_fid": OTHER,
     "fid": "",
     "fid_pytorch_fid": "Images were resized by pytorch-fid's resize: compare with numbers of that tool, not with the paper's. ",
     "classifier_fd": (

@@ -30,6 +30,9 @@ for path in FILES:
     SCALES[scale.results] = (str(path), scale)
 """Folder of results → (file of the scale, its content)."""
 
+PINNED = next(iter(SOURCES["inception"].files.values())).checksum.value
+"""SHA-256 of Inception's weights, or its first digits."""
+
 LABELLED = [name for name, dataset in DATASETS.items() if dataset.labelled]
 
 

@@ -29,6 +29,7 @@ rule reference:
     wildcard_constraints:
         extractor="classifier|inception-(tf1|pytorch_fid)",
     params:
+        pinned=PINNED,
         code=fingerprints.reference_code(),
     log: "logs/reference/{dataset}-{extractor}-{split}.log"
     benchmark: "logs/reference/{dataset}-{extractor}-{split}.tsv"
@@ -38,7 +39,7 @@ rule reference:
         runtime="4h",
         gpu=lambda wildcards: 0 if wildcards.extractor == "classifier" else 1,
     shell:
-        "pga reference {wildcards.dataset} --split {wildcards.split} --extractor {wildcards.extractor} --weights {input.weights}"
+        "pga reference {wildcards.dataset} --split {wildcards.split} --extractor {wildcards.extractor} --weights {input.weights} --weights-sha256 {params.pinned}"
         " --data data/processed --out {output.statistics} 2> {log}"
 
 
@@ -51,6 +52,7 @@ rule evaluate:
     params:
         extractor=lambda wildcards: extractor_of(scale_of(wildcards)),
         device=lambda wildcards: scale_of(wildcards).device,
+        pinned=PINNED,
         code=fingerprints.evaluation_code(),
     log: "logs/evaluate/{root}/{dataset}/{model}/seed{seed}-{sampling}.log"
     benchmark: "logs/evaluate/{root}/{dataset}/{model}/seed{seed}-{sampling}.tsv"
@@ -60,7 +62,7 @@ rule evaluate:
         runtime="2h",
         gpu=lambda wildcards: 0 if scale_of(wildcards).device == "cpu" else 1,
     shell:
-        "pga evaluate --samples {input.samples} --reference {input.reference} --weights {input.weights} --extractor {params.extractor}"
+        "pga evaluate --samples {input.samples} --reference {input.reference} --weights {input.weights} --weights-sha256 {params.pinned} --extractor {params.extractor}"
         " --dataset {wildcards.dataset} --model {wildcards.model} --seed {wildcards.seed} --sampling {wildcards.sampling}"
         " --device {params.device} --out {output.metrics} 2> {log}"
 
@@ -75,6 +77,7 @@ rule curve:
         extractor=lambda wildcards: extractor_of(scale_of(wildcards)),
         prior=lambda wildcards: scale_of(wildcards).samplings["prior"].size_flags(),
         device=lambda wildcards: scale_of(wildcards).device,
+        pinned=PINNED,
         code=lambda wildcards: fingerprints.curve_code(run_of(wildcards)),
     log: "logs/curve/{root}/{dataset}/{model}/seed{seed}.log"
     benchmark: "logs/curve/{root}/{dataset}/{model}/seed{seed}.tsv"
@@ -84,5 +87,5 @@ rule curve:
         runtime="4h",
         gpu=lambda wildcards: 0 if scale_of(wildcards).device == "cpu" else 1,
     shell:
-        "pga curve --run {input.snapshots} --reference {input.reference} --weights {input.weights} --extractor {params.extractor}"
+        "pga curve --run {input.snapshots} --reference {input.reference} --weights {input.weights} --weights-sha256 {params.pinned} --extractor {params.extractor}"
         " {params.prior} --device {params.device} --out {output.curve} 2> {log}"
