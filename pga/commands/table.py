@@ -10,11 +10,11 @@ EXAMPLE = "pga table table1 --params params/quick.yaml --metrics results/quick/m
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of `pga table`."""
-    parser.add_argument("table", choices=("table1",), help="which table")
+    parser.add_argument("table", choices=("table1", "claims"), help="Table 1, or every number of the paper with ours and a verdict")
     parser.add_argument("--params", required=True, help="the scale's file")
     parser.add_argument("--metrics", required=True, type=Path, help="what `pga collect` wrote")
     parser.add_argument("--claims", default="params/claims.yaml", help="the paper's numbers (default: %(default)s)")
-    parser.add_argument("--out-dir", required=True, type=Path, help="folder for table1.csv, .md and .tex")
+    parser.add_argument("--out-dir", required=True, type=Path, help="folder for table1.csv, .md and .tex, or claims.csv")
     parser.add_argument("--allow-missing", action="store_true", help="write a partial table which names what is missing")
 
 
@@ -25,10 +25,15 @@ def run(arguments: argparse.Namespace) -> None:
     from pga.files import atomic
     from pga.params.claims import load_claims
     from pga.params.scale import load_scale
+    from pga.tables import claims as verdicts
     from pga.tables import table1
 
     scale = load_scale(arguments.params)
     claims = load_claims(arguments.claims)
+    if arguments.table == "claims":
+        with atomic(arguments.out_dir / "claims.csv", "w") as file:
+            verdicts.verdicts(scale, read_metrics(arguments.metrics), claims).to_csv(file, index=False, lineterminator="\n")
+        return
     found = table1.entries(scale, read_metrics(arguments.metrics), claims)
     missing = [
         f"{entry.row.on(entry.column)}/{entry.row.model} seed {seed} ({entry.row.sampling})"

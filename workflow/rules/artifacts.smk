@@ -51,6 +51,22 @@ rule table1:
     shell: "pga table table1 --params {params.file} --metrics {input.metrics} --claims {input.claims} --out-dir {wildcards.root} 2> {log}"
 
 
+rule claims:
+    input:
+        metrics="{root}/metrics.csv",
+        claims="params/claims.yaml",
+    output: "{root}/claims.csv"
+    params:
+        file=scale_file,
+        shows=lambda wildcards: scale_of(wildcards).shows("table1"),
+        code=fingerprints.command_code("table"),
+    log: "logs/claims/{root}.log"
+    benchmark: "logs/claims/{root}.tsv"
+    threads: 1
+    resources: mem_mb=1000, runtime="10m"
+    shell: "pga table claims --params {params.file} --metrics {input.metrics} --claims {input.claims} --out-dir {wildcards.root} 2> {log}"
+
+
 rule figure:
     input:
         panels=panels_of,
