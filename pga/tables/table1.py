@@ -56,7 +56,12 @@ NOTES = {
 """What must be said of each metric."""
 
 
-def caption(scale: Scale, missing: list[str]) -> str:
+def claims_beside(found: list[Entry]) -> bool:
+    """Whether the paper says anything of what the table shows; of one's own data it does not."""
+    return any(entry.claim is not None for entry in found)
+
+
+def caption(scale: Scale, missing: list[str], beside: bool) -> str:
     """What the numbers are, and what is missing."""
     text = (
         f"{TITLES[scale.evaluation.metric]}, mean ± standard error over seeds {', '.join(map(str, scale.seeds))}; lower is better, "
@@ -65,7 +70,7 @@ def caption(scale: Scale, missing: list[str]) -> str:
     text += NOTES[scale.evaluation.metric]
     replaced = [f"{column.title} stands in for the paper's {column.paper}" for column in scale.table1.columns if column.paper]
     text += "".join(f"{line}. " for line in replaced)
-    text += "Paper: FID as Zhang et al. (ICML 2020) report it."
+    text += "Paper: FID as Zhang et al. (ICML 2020) report it." if beside else ""
     return text + (f" PARTIAL: missing are {', '.join(missing)}." if missing else "")
 
 
@@ -138,17 +143,20 @@ def cell_text(text: str) -> str:
 def as_markdown(scale: Scale, found: list[Entry], missing: list[str]) -> str:
     """A Markdown table with the caption below."""
     columns = scale.table1.columns
-    head = "| Model | " + " | ".join(f"{cell_text(column.title)} | Paper ({(column.paper or column.dataset)})" for column in columns) + " |"
-    lines = [head, "|---|" + "---:|---:|" * len(columns)]
+    beside = claims_beside(found)
+    paper = [f" | Paper ({column.paper or column.dataset})" if beside else "" for column in columns]
+    head = "| Model | " + " | ".join(cell_text(column.title) + text for column, text in zip(columns, paper, strict=True)) + " |"
+    width = (2 if beside else 1) * len(columns)
+    lines = [head, "|---|" + "---:|" * width]
     several = len({entry.row.block for entry in found}) > 1
     last = None
     for (block, title), group in groupby(found, key=lambda entry: (entry.row.block, entry.row.title)):
         if several and block != last:
-            lines.append(f"| *{cell_text(block)}* |" + " | |" * len(columns))
+            lines.append(f"| *{cell_text(block)}* |" + " |" * width)
         last = block
-        cells = [f"{f'**{shown(e)}**' if e.best else shown(e)} | {claimed(e.claim)}" for e in group]
+        cells = [(f"**{shown(e)}**" if e.best else shown(e)) + (f" | {claimed(e.claim)}" if beside else "") for e in group]
         lines.append(f"| {cell_text(title)} | " + " | ".join(cells) + " |")
-    return "\n".join(lines) + f"\n\n{caption(scale, missing)}\n"
+    return "\n".join(lines) + f"\n\n{caption(scale, missing, beside)}\n"
 
 
 ESCAPES = {
@@ -179,14 +187,16 @@ def bold(text: str, best: bool) -> str:
 def as_latex(scale: Scale, found: list[Entry], missing: list[str]) -> str:
     """A table for booktabs, one rule between blocks."""
     columns = scale.table1.columns
-    head = " & ".join(["Model", *(f"{latex(c.title)} & Paper ({latex(c.paper or c.dataset)})" for c in columns)])
-    lines = [r"\begin{table}", r"\centering", r"\begin{tabular}{l" + "rr" * len(columns) + "}", r"\toprule", head + r" \\", r"\midrule"]
+    beside = claims_beside(found)
+    head = " & ".join(["Model", *(latex(c.title) + (f" & Paper ({latex(c.paper or c.dataset)})" if beside else "") for c in columns)])
+    numbers = ("rr" if beside else "r") * len(columns)
+    lines = [r"\begin{table}", r"\centering", r"\begin{tabular}{l" + numbers + "}", r"\toprule", head + r" \\", r"\midrule"]
     block = None
     for (now, title), group in groupby(found, key=lambda entry: (entry.row.block, entry.row.title)):
         if block not in (None, now):
             lines.append(r"\midrule")
         block = now
-        cells = [f"{bold(latex(shown(e)), e.best)} & {latex(claimed(e.claim))}" for e in group]
+        cells = [bold(latex(shown(e)), e.best) + (f" & {latex(claimed(e.claim))}" if beside else "") for e in group]
         lines.append(" & ".join([latex(title), *cells]) + r" \\")
-    lines += [r"\bottomrule", r"\end{tabular}", rf"\caption{{{latex(caption(scale, missing))}}}", r"\end{table}"]
+    lines += [r"\bottomrule", r"\end{tabular}", rf"\caption{{{latex(caption(scale, missing, beside))}}}", r"\end{table}"]
     return "\n".join(lines) + "\n"
