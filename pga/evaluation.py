@@ -2,35 +2,100 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from pga.dataset import Images
 from pga.errors import UserError
-from pga.features.extractor import Extractor, stream
+from pga.features.extractor import Extractor, Features, stream
+from pga.metrics.extrapolation import distance_at_infinity
 from pga.metrics.frechet import frechet_distance
-from pga.params.evaluation import OFFICIAL, metric_name
+from pga.metrics.kid import kernel_distance
+from pga.metrics.manifold import manifold_metrics
+from pga.metrics.neighbours import nearest
+from pga.params.evaluation import OFFICIAL, metric_name, prefix
+from pga.randomness import derive
 from pga.reference import Statistics, identity, statistics
 
 
-def evaluate(samples: Images, extractor: Extractor, reference: Statistics) -> dict[str, Any]:
-    """The Fréchet distance of samples to a reference, as the content of metrics.json.
+class Measured(NamedTuple):
+    """A metric's name without its feature space, its value, and its standard error where it has one."""
+
+    name: str
+    value: float
+    standard_error: float | None = None
+
+
+def kid(features: Features, real: Features, reference: Statistics, seed: int) -> list[Measured]:
+    """Kernel distance, its standard error over subsets."""
+    found = kernel_distance(features, real, derive(seed, "kid") % 2**32)
+    return [Measured("kid", found.value, found.standard_error)]
+
+
+def manifold(features: Features, real: Features, reference: Statistics, seed: int) -> list[Measured]:
+    """Improved precision and recall, density and coverage."""
+    found = manifold_metrics(features, real)
+    return [Measured(name, getattr(found, name)) for name in ("precision", "recall", "density", "coverage")]
+
+
+def infinity(features: Features, real: Features, reference: Statistics, seed: int) -> list[Measured]:
+    """The Fréchet distance extrapolated to infinitely many samples."""
+    return [Measured("fd_infinity", distance_at_infinity(features, reference.mu, reference.sigma, derive(seed, "infinity") % 2**32).value)]
+
+
+def neighbours(features: Features, real: Features, reference: Statistics, seed: int) -> list[Measured]:
+    """Median distance from a sample to the nearest real image, relative to that between real images: near 0, samples are copies."""
+    to_real = np.median(nearest(features, real)[1])
+    among_real = np.median(nearest(real, real, k=2)[1][:, 1])  # the first is the image itself
+    return [Measured("nearest_real", float(to_real / among_real))]
+
+
+EXTRA: dict[str, Callable[[Features, Features, Statistics, int], list[Measured]]] = {
+    "kid": kid,
+    "manifold": manifold,
+    "infinity": infinity,
+    "neighbours": neighbours,
+}
+"""What can be measured beside the Fréchet distance, from the same features."""
+
+
+def evaluate(
+    samples: Images, extractor: Extractor, reference: Statistics, extra: Sequence[str] = (), real: Features | None = None, seed: int = 0
+) -> dict[str, Any]:
+    """The Fréchet distance of samples to a reference and what else is asked for, as the content of metrics.json.
+
+    Args:
+        samples: (n, H, W, C) uint8.
+        extractor: the feature space.
+        reference: statistics of the real images in it.
+        extra: keys of `EXTRA`; they keep all features of the samples in memory.
+        real: features of real images, which `extra` needs.
+        seed: of the subsets that `extra` draws.
 
     Raises:
         UserError: fewer samples than feature dimensions, so that their covariance has no full rank.
     """
     if len(samples) <= extractor.dim:
         raise UserError(f"{len(samples)} samples are too few for {extractor.dim} feature dimensions; more than {extractor.dim} are needed")
-    found = statistics(stream(extractor, samples))
+    batches = list(stream(extractor, samples)) if extra else stream(extractor, samples)
+    found = statistics(batches)
+    official = extractor.digest.startswith(OFFICIAL)
+    distance = frechet_distance(found.mu, found.sigma, reference.mu, reference.sigma)
+    measured = [(metric_name(extractor.label, official), Measured("", distance))]
+    if extra:
+        if real is None:
+            raise UserError(f"{', '.join(extra)} need features of real images")
+        features = np.concatenate(list(batches))
+        for key in extra:
+            measured += [(prefix(extractor.label, official) + part.name, part) for part in EXTRA[key](features, real, reference, seed)]
+    split = reference.about.get("split")
     return {
         "n": len(samples),
         "extractor": identity(extractor),
         "metrics": [
-            {
-                "metric": metric_name(extractor.label, extractor.digest.startswith(OFFICIAL)),
-                "value": frechet_distance(found.mu, found.sigma, reference.mu, reference.sigma),
-                "standard_error": None,
-                "n": len(samples),
-                "reference": reference.about.get("split"),
-            }
+            {"metric": name, "value": part.value, "standard_error": part.standard_error, "n": len(samples), "reference": split}
+            for name, part in measured
         ],
     }

@@ -52,7 +52,7 @@ def _of_run(roots: tuple[str, ...], model: str, rows: Rows) -> str:
 
 
 SAMPLING = ("pga.sampling.sample", "pga.sampling.load_networks", "pga.density.encode", "pga.density.fitted")
-EVALUATION = ("pga.evaluation.evaluate", "pga.features.load.load_extractor", "pga.reference.load_statistics")
+EVALUATION = ("pga.evaluation.evaluate", "pga.features.load.load_extractor", "pga.reference.load_statistics", "pga.reference.load_features")
 
 
 def sampling_code(run: Run) -> str:
@@ -75,7 +75,11 @@ def evaluation_code() -> str:
 def reference_code() -> str:
     """The code that makes statistics of real images."""
     return meaning(
-        "pga.reference.statistics", "pga.reference.save_statistics", "pga.features.load.load_extractor", "pga.features.extractor.stream"
+        "pga.reference.statistics",
+        "pga.reference.Keep",
+        "pga.reference.save_statistics",
+        "pga.features.load.load_extractor",
+        "pga.features.extractor.stream",
     )
 
 

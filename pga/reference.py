@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import zipfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,8 @@ import numpy.typing as npt
 
 from pga.errors import UserError
 from pga.features.extractor import Extractor, Features
-from pga.files import atomic
+from pga.files import atomic, sha256
+from pga.randomness import derive
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,56 @@ def statistics(batches: Iterable[Features], about: dict[str, Any] | None = None)
     if n < 2:
         raise UserError(f"statistics need at least two images, found {n}")
     return Statistics(mu, scatter / (n - 1), n, about or {})
+
+
+KEPT = 10_000
+"""Features of real images that are kept beside the statistics, for metrics that compare single images."""
+
+
+class Keep:
+    """Passes batches of features on and keeps a uniform random subset of their rows, in order.
+
+    Args:
+        batches: features of `total` images.
+        total: their number.
+        seed: of the choice.
+    """
+
+    def __init__(self, batches: Iterable[Features], total: int, seed: int = 0):
+        self.batches = batches
+        rng = np.random.default_rng(derive(seed, "kept features"))
+        self.chosen = np.sort(rng.choice(total, KEPT, replace=False)) if total > KEPT else np.arange(total)
+        self.parts: list[Features] = []
+
+    def __iter__(self) -> Iterator[Features]:
+        start = 0
+        for batch in self.batches:
+            inside = self.chosen[(self.chosen >= start) & (self.chosen < start + len(batch))]
+            self.parts.append(batch[inside - start])
+            start += len(batch)
+            yield batch
+
+    @property
+    def features(self) -> Features:
+        """What was kept, (at most KEPT, d)."""
+        return np.concatenate(self.parts)
+
+
+def load_features(path: Path, reference: Statistics) -> Features:
+    """Features of real images, (n, d) float32, which must be those that belong to the statistics.
+
+    Raises:
+        UserError: the file is absent, damaged, or belongs to other statistics.
+    """
+    try:
+        features: Features = np.load(path, allow_pickle=False)
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: no such file") from error
+    except (ValueError, OSError, EOFError) as error:
+        raise UserError(f"{path}: not a complete .npy array ({error}); delete it and make it again") from error
+    if sha256(path) != reference.about.get("features_sha256"):
+        raise UserError(f"{path}: not the features that the statistics record; delete both and make them again")
+    return features
 
 
 def identity(extractor: Extractor) -> dict[str, Any]:

@@ -100,7 +100,7 @@ def test_validation_images_are_not_trained_on() -> None:
     trainer = Trainer(a_run(train_images=60, validation_images=30), images, CPU)
     assert sorted(trainer.images[:, 0, 0, 0].tolist()) == list(range(60))
     assert sorted(trainer.validation[:, 0, 0, 0].tolist()) == list(range(60, 90))
-    with pytest.raises(UserError, match="toy has 100 images; train_images 80, validation_images 30 need more"):
+    with pytest.raises(UserError, match="toy has 100 images; train_images 80 and validation_images 30 need more"):
         Trainer(a_run(train_images=80, validation_images=30), images, CPU)
 
 

@@ -25,11 +25,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Compute and write."""
+    import numpy as np
+
     from pga import devices
     from pga.dataset import load
     from pga.features.extractor import stream
     from pga.features.load import load_extractor
-    from pga.reference import identity, save_statistics, statistics
+    from pga.files import atomic, sha256
+    from pga.reference import Keep, identity, save_statistics, statistics
 
     devices.make_deterministic(threads=1)
     images, checksum = load(arguments.data, arguments.dataset, arguments.split)
@@ -41,4 +44,10 @@ def run(arguments: argparse.Namespace) -> None:
         "extractor": identity(extractor),
         "dtype": "float64",
     }
-    save_statistics(arguments.out, statistics(stream(extractor, images), about))
+    kept = Keep(stream(extractor, images), len(images))
+    found = statistics(kept, about)
+    features = arguments.out.with_name(arguments.out.stem + "-features.npy")
+    with atomic(features) as file:
+        np.save(file, kept.features, allow_pickle=False)
+    about["features_sha256"] = sha256(features)
+    save_statistics(arguments.out, found)

@@ -23,6 +23,10 @@ class Evaluation(Strict):
         "official", description="other: another Inception than FID's, pinned in sources.yaml (tests); its distance is not FID"
     )
 
+    metrics: tuple[Literal["kid", "manifold", "infinity", "neighbours"], ...] = Field(
+        (), description="beside the Fréchet distance: KID; precision, recall, density, coverage; the distance at n → ∞; nearest real images"
+    )
+
     @property
     def extractor_label(self) -> str:
         """Name of the feature space in file names."""
@@ -50,3 +54,10 @@ METRIC_NAMES = {
 def metric_name(extractor: str, official: bool) -> str:
     """Name of the Fréchet distance in a feature space; `official`: its weights are those by which FID is defined."""
     return METRIC_NAMES[extractor, official]
+
+
+def prefix(extractor: str, official: bool) -> str:
+    """What stands before the name of every other metric, so that the feature space is always said; nothing for the paper's own."""
+    if extractor == "inception-tf1" and official:
+        return ""
+    return f"{extractor.replace('-', '_')}_" + ("" if official or extractor == "classifier" else "other_")

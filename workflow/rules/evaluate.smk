@@ -25,7 +25,9 @@ rule reference:
         images=lambda wildcards: f"data/processed/{wildcards.dataset}{'' if wildcards.split == 'train' else '-test'}.npy",
         provenance="data/processed/{dataset}.json",
         weights=lambda wildcards: weights_file(wildcards.extractor, wildcards.dataset),
-    output: statistics="data/reference/{dataset}/{extractor}-{split}.npz"
+    output:
+        statistics="data/reference/{dataset}/{extractor}-{split}.npz",
+        features="data/reference/{dataset}/{extractor}-{split}-features.npy",
     wildcard_constraints:
         extractor="classifier|inception-(tf1|pytorch_fid)",
     params:
@@ -47,10 +49,12 @@ rule evaluate:
     input:
         samples="{root}/{dataset}/{model}/seed{seed}/{sampling}/samples.npy",
         reference=reference_of,
+        features=lambda wildcards: reference_of(wildcards).replace(".npz", "-features.npy"),
         weights=scale_weights,
     output: metrics="{root}/{dataset}/{model}/seed{seed}/{sampling}/metrics.json"
     params:
         extractor=lambda wildcards: extractor_of(scale_of(wildcards)),
+        metrics=lambda wildcards: " ".join(scale_of(wildcards).evaluation.metrics),
         device=lambda wildcards: scale_of(wildcards).device,
         pinned=PINNED,
         code=fingerprints.evaluation_code(),
@@ -63,6 +67,7 @@ rule evaluate:
         gpu=lambda wildcards: 0 if scale_of(wildcards).device == "cpu" else 1,
     shell:
         "pga evaluate --samples {input.samples} --reference {input.reference} --weights {input.weights} --weights-sha256 {params.pinned} --extractor {params.extractor}"
+        " --metrics {params.metrics} --reference-features {input.features}"
         " --dataset {wildcards.dataset} --model {wildcards.model} --seed {wildcards.seed} --sampling {wildcards.sampling}"
         " --device {params.device} --out {output.metrics} 2> {log}"
 
