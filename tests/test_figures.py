@@ -26,7 +26,8 @@ from pga.errors import UserError
 from pga.figures import canvas, samples
 from pga.figures.samples import grid
 from pga.files import sha256, write_json
-from pga.params.scale import Panels, Scale, load_scale
+from pga.params.scale import Scale, load_scale
+from pga.params.shown import Panels
 
 MODELS = ("lpga", "vpga")
 DATASETS = {"digits": (8, 1), "cifar10": (10, 3)}

@@ -9,7 +9,8 @@ import pytest
 
 from pga.errors import UserError
 from pga.params import schema
-from pga.params.scale import derive, load_scale
+from pga.params.derive import derive
+from pga.params.scale import load_scale
 from pga.terms import coefficients
 
 SCALES = [path for path in sorted(Path("params").glob("*.yaml")) if "results:" in path.read_text()]

@@ -14,7 +14,8 @@ from matplotlib.figure import Figure
 from pga.dataset import Images, load_images
 from pga.figures import canvas
 from pga.files import read_json
-from pga.params.scale import Panels, Scale
+from pga.params.scale import Scale
+from pga.params.shown import Panels
 from pga.tables.summary import TITLES, summarise
 
 ROWS, COLUMNS = 8, 8

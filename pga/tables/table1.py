@@ -8,7 +8,8 @@ from itertools import groupby
 import pandas as pd
 
 from pga.params.claims import Claim, Claims
-from pga.params.scale import Column, Row, Scale
+from pga.params.scale import Scale
+from pga.params.shown import Column, Row
 from pga.tables.summary import TITLES, Cell, summarise
 
 

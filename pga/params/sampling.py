@@ -1,0 +1,28 @@
+"""Types of a scale's `samplings`: how images are drawn from a trained decoder."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from pga.params.base import Count, Strict
+
+
+class Sampling(Strict):
+    """How images are drawn from a trained decoder."""
+
+    density: Literal["normal", "gaussian", "mixture"] = Field(
+        "normal", description="law of the codes: N(0, I); one Gaussian or a 10-component mixture fitted to the training codes"
+    )
+    reference: Literal["train", "test"] = Field("train", description="the real images that samples are compared with")
+    n: Count = Field(5000, description="number of images")
+    batch_size: Annotated[int, Field(ge=2)] = Field(1000, description="images per batch; matters where batch normalisation is on")
+
+    def flags(self) -> str:
+        """As flags of `pga sample`."""
+        return f"{self.size_flags()} --density {self.density}"
+
+    def size_flags(self) -> str:
+        """Those of `pga curve`, which samples from the prior."""
+        return f"--n {self.n} --batch-size {self.batch_size}"
