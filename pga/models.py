@@ -164,7 +164,10 @@ def weights(model: str, coefficients: dict[str, float]) -> dict[str, float]:
 
 
 def active(term: str, weight: float, step: int, warmup_steps: int) -> bool:
-    """Whether a term takes part in the given step (counted from 0): until the warm-up ends only the data reconstruction does."""
+    """Whether a term takes part in the given step (counted from 0): until the warm-up ends only the data reconstruction does.
+
+    The released code's `global_step > init_steps` lets one more step pass, 3001 instead of 3000.
+    """
     return weight > 0 and (step >= warmup_steps or term in RECONSTRUCTIONS)
 
 

@@ -33,10 +33,11 @@ class Run:
         optimiser: "sgd" with `momentum`, or "adam".
         spectral_norm: of every kernel (RAE-SN).
         constant_sigma: the posterior's standard deviation, for models that do not learn it (CV-VAE).
-        input_noise: standard deviation of noise added to the encoder's input, in the network's units, clipped to its range.
+        input_noise: standard deviation of noise added to the encoder's input, in the network's units, clipped at one of it.
         train_images: train on the first so many images only (None: on all).
         validation_images: hold out the next so many images; their loss is computed after every epoch.
         lr_patience: halve the learning rate when the validation loss has not improved for so many epochs (None: never).
+        lr_min_delta: a smaller improvement counts as none, for the learning rate only.
         selection: "last" step, or "best_validation" epoch.
         precision: arithmetic of the step.
         threads: threads of the step on a CPU; sums depend on it, so it is part of the run.
@@ -67,6 +68,7 @@ class Run:
     train_images: int | None = None
     validation_images: int = 0
     lr_patience: int | None = None
+    lr_min_delta: float = 0.0
     selection: str = "last"
     precision: str = "float32"
     threads: int = 1

@@ -73,7 +73,8 @@ class Trainer:
         self.summed = 0
         self.history: list[dict[str, float]] = []
         self.best: dict[str, Tensor] = {}
-        self.best_loss, self.best_epoch, self.waited = math.inf, 0, 0
+        self.best_loss, self.best_epoch = math.inf, 0
+        self.plateau_loss, self.waited = math.inf, 0
 
     def batch(self) -> Tensor:
         """Images of the current step, (B, C, S, S) in [-1, 1]: a new uniform permutation each epoch, the incomplete batch dropped."""
@@ -94,11 +95,11 @@ class Trainer:
         return Values(self.encoder, self.decoder, x, noise, run.delta, run.epsilon, run.constant_sigma, corrupted)
 
     def corrupted(self, x: Tensor) -> Tensor | None:
-        """The encoder's input with noise, within the network's range; None where the run adds none."""
+        """The encoder's input with noise, which is clipped at one standard deviation as in the code of Ghosh et al.; None without any."""
         if not self.run.input_noise:
             return None
         drawn = torch.randn(x.shape, generator=self.noise, device=x.device, dtype=x.dtype)
-        return (x + self.run.input_noise * drawn).clamp(0.0 if unit_range(self.run.network) else -1.0, 1.0)
+        return x + self.run.input_noise * drawn.clamp(-1.0, 1.0)
 
     def advance(self) -> None:
         """One update of both networks, from gradients of the same forward values."""
@@ -134,11 +135,13 @@ class Trainer:
                 total += len(images) * sum(weight * float(term_value(term, values)) for term, weight in self.weights.items() if weight)
         self.encoder.train(), self.decoder.train()
         loss = total / len(self.validation)
-        self.waited += 1
         if loss < self.best_loss:
-            self.best_loss, self.best_epoch, self.waited = loss, self.step, 0
+            self.best_loss, self.best_epoch = loss, self.step
             if self.run.selection == "best_validation":
                 self.best = {name: tensor.clone() for name, tensor in self.tensors().items()}
+        self.waited += 1
+        if loss < self.plateau_loss - self.run.lr_min_delta:  # the schedule asks for more than the selection, as Keras's does
+            self.plateau_loss, self.waited = loss, 0
         if self.run.lr_patience is not None and self.waited >= self.run.lr_patience:
             self.optimiser.param_groups[0]["lr"] *= 0.5
             self.waited = 0
@@ -211,8 +214,9 @@ class Trainer:
         tensors["noise"] = self.noise.get_state()
         tensors |= {f"sum.{term}": value for term, value in self.sums.items()}
         schedule = {"lr": self.optimiser.param_groups[0]["lr"], "best_epoch": self.best_epoch, "waited": self.waited}
-        best = None if math.isinf(self.best_loss) else self.best_loss  # JSON has no infinity
-        return tensors, {"step": self.step, "summed": self.summed, "history": self.history, "best_loss": best, **schedule}
+        for name, loss in (("best_loss", self.best_loss), ("plateau_loss", self.plateau_loss)):
+            schedule[name] = None if math.isinf(loss) else loss  # JSON has no infinity
+        return tensors, {"step": self.step, "summed": self.summed, "history": self.history, **schedule}
 
     def restore(self, tensors: dict[str, Tensor], record: dict[str, Any]) -> None:
         """Continue from what `state` returned."""
@@ -228,7 +232,7 @@ class Trainer:
                 self.best[rest] = tensor.to(self.device)
         self.optimiser.param_groups[0]["lr"] = record["lr"]
         self.best_epoch, self.waited = record["best_epoch"], record["waited"]
-        self.best_loss = math.inf if record["best_loss"] is None else record["best_loss"]
+        self.best_loss, self.plateau_loss = (math.inf if record[name] is None else record[name] for name in ("best_loss", "plateau_loss"))
         self.noise.set_state(tensors["noise"])
         self.sums = {term: tensors[f"sum.{term}"].to(self.device) for term in self.sums}
         self.step, self.summed, self.history = record["step"], record["summed"], record["history"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -11,11 +13,23 @@ from torch import nn
 from pga.networks.build import build
 from pga.networks.ghosh import Conv, ConvTranspose
 from pga.networks.table import NETWORKS, unit_range
+from pga.params.scale import load_scale
+from pga.run import Run
 
 WIDTH, H = 2, 5
 # name: image size, channels, kernel, transposed convolutions as multiples of the first width (128: 512, 256, 128)
-GHOSH = {"ghosh_32_grey": (32, 1, 4, [4, 2]), "ghosh_32": (32, 3, 4, [4, 2]), "ghosh_64": (64, 3, 5, [4, 2, 1])}
+GHOSH = {
+    "ghosh_32_grey": (32, 1, 4, [4, 2]),
+    "ghosh_32": (32, 3, 4, [4, 2]),
+    "ghosh_64": (64, 3, 5, [4, 2, 1]),
+    "ghosh_64_cv": (64, 3, 5, [4, 2, 1]),
+}
 EVERY = pytest.mark.parametrize("name", GHOSH)
+
+
+def ghosh_runs() -> list[Run]:
+    scale = load_scale(Path(__file__).parents[1] / "params/paper.yaml")
+    return [run for run in scale.all_runs() if run.seed == 0 and run.network in GHOSH]
 
 
 def images(name: str) -> torch.Tensor:
@@ -46,7 +60,7 @@ def test_layers_are_those_of_the_described_networks(name):
     run = executed(decoder, codes())
     kinds = [nn.Linear, *[ConvTranspose, nn.BatchNorm2d, nn.ReLU] * len(up), ConvTranspose, nn.Sigmoid]
     assert [type(m) for m in run] == kinds
-    assert run[0].out_features == 8 * 8 * 8 * WIDTH
+    assert run[0].out_features == 8 * 8 * (16 if name == "ghosh_64_cv" else 8) * WIDTH
     assert [(m.out_channels, m.kernel_size[0], m.stride[0]) for m in run if isinstance(m, ConvTranspose)] == [
         *((multiple * WIDTH, kernel, 2) for multiple in up),
         (channels, kernel, 1),
@@ -54,8 +68,16 @@ def test_layers_are_those_of_the_described_networks(name):
     assert all(m.bias is not None for n in (encoder, decoder) for m in n.modules() if isinstance(m, (nn.Conv2d, ConvTranspose, nn.Linear)))
 
 
+@pytest.mark.parametrize("run", ghosh_runs(), ids=lambda run: f"{run.dataset}-{run.name}")
+def test_the_decoders_first_map_has_1024_channels_whatever_the_width(run):
+    """CV-VAE on CelebA has half the filters; their decoder starts with the same fc 8·8·1024."""
+    row = NETWORKS[run.network]
+    assert row.stem * run.width == 1024
+    assert (run.width == 64) == (run.dataset == "celeba140" and run.model == "cvvae")
+
+
 @EVERY
-def test_images_are_from_zero_to_one_and_the_encoder_sees_them_from_minus_one(name):
+def test_images_are_from_zero_to_one_and_the_encoder_sees_them_from_minus_one_but_for_celeba(name):
     encoder, decoder = build(name, WIDTH, H, True, False, 0)
     made = decoder(codes())
     assert made.shape == images(name).shape
@@ -63,7 +85,7 @@ def test_images_are_from_zero_to_one_and_the_encoder_sees_them_from_minus_one(na
     seen: list[torch.Tensor] = []
     next(m for m in encoder.modules() if isinstance(m, Conv)).register_forward_hook(lambda _, args, __: seen.append(args[0]))
     encoder(images(name))
-    torch.testing.assert_close(seen[0], 2 * images(name) - 1)
+    torch.testing.assert_close(seen[0], images(name) if name.startswith("ghosh_64") else 2 * images(name) - 1)
 
 
 @EVERY
@@ -107,7 +129,8 @@ def test_convolutions_pad_as_tensorflow_and_transposed_ones_are_adjoint(kernel, 
 
 @pytest.mark.parametrize("name", ["ghosh_32", "conv_8"])
 def test_spectral_normalisation_bounds_every_kernel(name):
-    """RAE-SN: once the power iteration has settled, the largest singular value of every kernel, as outputs × rest, is one."""
+    """RAE-SN: once the power iteration has settled, the largest singular value of every kernel is one, as outputs × rest, and of a
+    transposed convolution's as inputs × rest, which is how Ghosh et al. flatten it."""
     kinds = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
     size, channels = NETWORKS[name].size, NETWORKS[name].channels
     encoder, decoder = build(name, WIDTH, H, False, False, 0, spectral=True)
@@ -117,8 +140,6 @@ def test_spectral_normalisation_bounds_every_kernel(name):
             decoder(encoder(x))
     largest = []
     for module in (m for network in (encoder, decoder) for m in network.modules() if isinstance(m, kinds)):
-        weight = module.weight.detach()
-        matrix = (weight.transpose(0, 1) if isinstance(module, nn.ConvTranspose2d) else weight).flatten(1)
-        largest.append(torch.linalg.matrix_norm(matrix, 2).item())
+        largest.append(torch.linalg.matrix_norm(module.weight.detach().flatten(1), 2).item())
     plain = [m for network in build(name, WIDTH, H, False, False, 0) for m in network.modules() if isinstance(m, kinds)]
     assert largest == pytest.approx([1.0] * len(plain), abs=0.01)

@@ -95,6 +95,39 @@ def test_schedule_and_selection_survive_interruptions(selection: str, tmp_path: 
     )
 
 
+def test_the_rate_is_halved_by_keras_rule_and_the_selection_is_by_the_lowest_loss(monkeypatch: pytest.MonkeyPatch) -> None:
+    """ReduceLROnPlateau(factor 0.5, patience 2, min_delta 0.1) by hand: too small an improvement counts as none, the count starts anew
+    after each halving; the best weights are those of the lowest loss, however small its lead."""
+    run = a_run("vae", lr_patience=2, lr_min_delta=0.1, selection="best_validation", train_images=40, validation_images=8, batch_size=8)
+    trainer = Trainer(run, blobs(), CPU)
+    losses = iter([1.0, 0.5, 0.45, 0.41, 0.39, 0.38, 0.20, 0.15])
+    monkeypatch.setattr(
+        "pga.training.term_value", lambda term, values: torch.tensor(next(losses)) if term == "elbo_r" else torch.tensor(0.0)
+    )
+    rates, best = [], []
+    for trainer.step in range(1, 9):
+        trainer.validate()
+        rates.append(trainer.optimiser.param_groups[0]["lr"] / run.learning_rate)
+        best.append(trainer.best_epoch)
+    #               1.0  0.5  .45  .41: two epochs within 0.1 of 0.5   .39 improves  .38  .20 improves  .15
+    assert rates == [1, 1, 1, 0.5, 0.5, 0.5, 0.5, 0.5]
+    assert best == [1, 2, 3, 4, 5, 6, 7, 8]
+
+
+def test_the_encoders_input_noise_is_clipped_at_one_standard_deviation_and_the_image_is_not() -> None:
+    """Ghosh et al. clip the noise that they add for WAE on CelebA, not the sum."""
+    trainer = Trainer(
+        a_run("wae", network="ghosh_32_grey", width=2, input_noise=0.01), np.pad(blobs(), ((0, 0), (12, 12), (12, 12), (0, 0))), CPU
+    )
+    x = trainer.batch()
+    noise = trainer.corrupted(x) - x
+    assert noise.abs().max().item() == pytest.approx(0.01, rel=1e-4)
+    clipped = (noise.abs() > 0.00999).double().mean().item()
+    assert clipped == pytest.approx(0.3173, abs=0.02)  # P(|ξ| > 1)
+    assert (x + noise).min() < 0
+    assert Trainer(a_run(), blobs(), CPU).corrupted(x) is None
+
+
 def test_validation_images_are_not_trained_on() -> None:
     images = np.arange(100, dtype=np.uint8).reshape(100, 1, 1, 1).repeat(8, 1).repeat(8, 2)
     trainer = Trainer(a_run(train_images=60, validation_images=30), images, CPU)

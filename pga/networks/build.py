@@ -42,7 +42,7 @@ def build(
         if spectral:
             for module in [*encoder.modules(), *decoder.modules()]:
                 if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
-                    spectral_norm(module)
+                    spectral_norm(module, dim=0)  # their code's matrix: of a transposed convolution inputs × rest, not outputs × rest
         return encoder, decoder
 
 

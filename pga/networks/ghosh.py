@@ -53,7 +53,7 @@ def bn_relu(features: int) -> list[nn.Module]:
 
 def encoder_layers(row: Ghosh, width: int, use_bn: bool) -> tuple[list[nn.Module], int]:
     """Layers from the image to a vector, and the vector's length."""
-    layers: list[nn.Module] = [Signed()]
+    layers: list[nn.Module] = [Signed()] if row.signed else []
     inputs = row.channels
     for multiple in row.encoder:
         outputs = multiple * width
@@ -64,7 +64,7 @@ def encoder_layers(row: Ghosh, width: int, use_bn: bool) -> tuple[list[nn.Module
 
 def decoder_layers(row: Ghosh, width: int, latent_dim: int, use_bn: bool) -> list[nn.Module]:
     """Layers from the code to the image."""
-    channels = 8 * width
+    channels = row.stem * width
     layers: list[nn.Module] = [nn.Linear(latent_dim, channels * FIRST_MAP**2), nn.Unflatten(1, (channels, FIRST_MAP, FIRST_MAP))]
     for multiple in row.decoder:
         outputs = multiple * width

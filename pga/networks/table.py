@@ -66,6 +66,8 @@ class Ghosh:
         kernel: of every convolution.
         decoder: strided transposed convolutions before the output, as multiples of the width.
         encoder: strided convolutions, as multiples of the width.
+        stem: channels of the decoder's first map, as a multiple of the width.
+        signed: whether the encoder takes its images to [-1, 1] first (theirs for CelebA does not).
     """
 
     size: int
@@ -73,6 +75,8 @@ class Ghosh:
     kernel: int
     decoder: tuple[int, ...]
     encoder: tuple[int, ...] = (1, 2, 4, 8)
+    stem: int = 8
+    signed: bool = True
 
 
 NETWORKS: dict[str, Dcgan | Dense | Resnet | Ghosh] = {
@@ -86,7 +90,8 @@ NETWORKS: dict[str, Dcgan | Dense | Resnet | Ghosh] = {
     "resnet_32": Resnet(32, 3, encoder=("down", "down", "same", "same"), up_blocks=3),
     "ghosh_32_grey": Ghosh(32, 1, kernel=4, decoder=(4, 2)),
     "ghosh_32": Ghosh(32, 3, kernel=4, decoder=(4, 2)),
-    "ghosh_64": Ghosh(64, 3, kernel=5, decoder=(4, 2, 1)),
+    "ghosh_64": Ghosh(64, 3, kernel=5, decoder=(4, 2, 1), signed=False),
+    "ghosh_64_cv": Ghosh(64, 3, kernel=5, decoder=(4, 2, 1), stem=16, signed=False),  # half the filters, a first map as deep as the others'
 }  # fmt: skip
 
 

@@ -57,12 +57,15 @@ class RunParams(Strict):
     constant_sigma: Sourced[Positive] | None = Field(
         None, description="standard deviation of the posterior where it is not learned (CV-VAE)"
     )
-    input_noise: Sourced[NonNegative] = Field((0.0, Origin.CODE), description="standard deviation of noise on the encoder's input")
+    input_noise: Sourced[NonNegative] = Field(
+        (0.0, Origin.CODE), description="standard deviation of noise on the encoder's input, clipped at one of it"
+    )
     train_images: Sourced[Count] | None = Field(None, description="train on the first so many images only")
     validation_images: Sourced[Annotated[int, Field(ge=0)]] = Field((0, Origin.CODE), description="hold out the next so many images")
     lr_patience: Sourced[Count] | None = Field(
         None, description="halve the learning rate after so many epochs without a better validation loss"
     )
+    lr_min_delta: Sourced[NonNegative] = Field((0.0, Origin.INFERRED), description="a smaller improvement counts as none for `lr_patience`")
     selection: Sourced[Literal["last", "best_validation"]] = Field(("last", Origin.INFERRED), description="which weights are the result")
     snapshots: Annotated[int, Field(ge=0)] = Field(0, description="decoders kept during training, for FID over training")
     precision: Literal["float32", "float64"] = "float32"
