@@ -75,8 +75,8 @@ def load_labels(folder: str | Path, dataset: str) -> dict[str, npt.NDArray[np.in
     return labels
 
 
-def load_images(path: str | Path) -> Images:
-    """Images (N, H, W, C) uint8 of any .npy file, read on demand from disk.
+def load_images(path: str | Path, ndim: int = 4) -> Images:
+    """Images (N, H, W, C) uint8 of any .npy file, read on demand from disk; with more dimensions, (…, H, W, C).
 
     Raises:
         UserError: the file is absent or is not such an array.
@@ -87,6 +87,7 @@ def load_images(path: str | Path) -> Images:
         raise UserError(f"{path}: no such file") from error
     except (ValueError, OSError, EOFError) as error:
         raise UserError(f"{path}: not a complete .npy array ({error}); delete it and make it again") from error
-    if images.dtype != np.uint8 or images.ndim != 4:
-        raise UserError(f"{path}: found {images.dtype} of shape {images.shape}; images are uint8 of shape (N, height, width, channels)")
+    if images.dtype != np.uint8 or images.ndim != ndim:
+        shape = f"({'N, ' * (ndim - 3)}height, width, channels)"
+        raise UserError(f"{path}: found {images.dtype} of shape {images.shape}; images are uint8 of shape {shape}")
     return images

@@ -99,3 +99,9 @@ def preparing_code(kind: str) -> str:
 def command_code(verb: str) -> str:
     """Everything that one verb of the command line runs, for tables and figures, which cost little."""
     return meaning(f"pga.commands.{verb}.run")
+
+
+@cache
+def figure_code(kind: str) -> str:
+    """The code that draws figures of one kind."""
+    return meaning("pga.commands.figure.run", only={"pga.figures.table.FIGURES": [kind]})

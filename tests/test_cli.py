@@ -155,9 +155,9 @@ CURVE = "curve --extractor classifier --out {0}/out"
         ("table table1 --params {0}/nosuch.yaml --metrics {0}/m.csv --out-dir {0}/out", "nosuch.yaml"),
         ("table table1 --params params/quick.yaml --metrics {0}/nosuch.csv --out-dir {0}/out", "nosuch.csv"),
         ("table table1 --params params/quick.yaml --metrics {0}/text.txt --claims {0}/nosuch.yaml --out-dir {0}/out", "nosuch.yaml"),
-        ("figure figure2 --params {0}/nosuch.yaml --metrics {0}/m.csv --out-dir {0}/out", "nosuch.yaml"),
-        ("figure nosuch --params params/quick.yaml --metrics {0}/m.csv --out-dir {0}/out", "no figure 'nosuch'; there are figure2"),
-        ("figure figure2 --params params/quick.yaml --metrics {0}/nosuch.csv --out-dir {0}/out", "nosuch.csv"),
+        ("figure figure2 --params {0}/nosuch.yaml --out-dir {0}/out", "nosuch.yaml"),
+        ("figure nosuch --params params/quick.yaml --out-dir {0}/out", "no figure 'nosuch'; there are figure2"),
+        ("figure figure2 --params params/smoke.yaml --out-dir {0}/out", "missing under results/smoke: mnist/lpga/seed0/prior/samples.npy"),
     ],
 )
 def test_what_is_missing_is_named_and_nothing_is_written(line: str, named: str, place: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,30 +1,42 @@
-"""Draw a figure of the paper as PNG and PDF, from results on disk."""
+"""Draw a figure of the paper as PNG and PDF, from results on disk.
+
+Which figures there are, and what each shows, stands under `figures` in the scale's file.
+"""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
-EXAMPLE = "pga figure figure2 --params params/quick.yaml --metrics results/quick/metrics/figure2.csv --out-dir results/quick/figures"
+EXAMPLE = "pga figure figure2 --params params/quick.yaml --out-dir results/quick/figures"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of `pga figure`."""
     parser.add_argument("figure", help="a figure that the scale's file defines, e.g. figure2")
     parser.add_argument("--params", required=True, help="the scale's file")
-    parser.add_argument("--metrics", required=True, type=Path, help="what `pga collect` wrote")
     parser.add_argument("--out-dir", required=True, type=Path, help="folder for the .png and the .pdf")
+    parser.add_argument(
+        "--data", default="data/processed", type=Path, help="folder of prepared data, which the runs must be of (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--allow-missing", action="store_true", help="draw a partial figure: empty panels, and a caption that names what is missing"
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Draw."""
-    from pga.collect import read_metrics
     from pga.errors import UserError
-    from pga.figures import canvas, samples
+    from pga.figures import canvas
+    from pga.figures.sources import Sources
+    from pga.figures.table import FIGURES
     from pga.params.scale import load_scale
 
     scale = load_scale(arguments.params)
     if arguments.figure not in scale.figures:
         raise UserError(f"{arguments.params}: no figure {arguments.figure!r}; there are {', '.join(scale.figures) or 'none'}")
-    figure, about = samples.draw(scale, scale.figures[arguments.figure], read_metrics(arguments.metrics))
-    canvas.save(figure, arguments.out_dir, arguments.figure, about)
+    sources = Sources(scale, arguments.figure, arguments.data, arguments.allow_missing)
+    figure, caption = FIGURES[sources.row.kind](sources)
+    canvas.caption(figure, caption)
+    canvas.sharpen(figure)
+    canvas.save(figure, arguments.out_dir, arguments.figure, sources.about(caption))

@@ -1,10 +1,10 @@
-"""Types of a scale's `samplings`: how images are drawn from a trained decoder."""
+"""Types of a scale's `samplings` and `interpolation`: how images are drawn from a trained decoder."""
 
 from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from pga.params.base import Count, Strict
 
@@ -26,3 +26,23 @@ class Sampling(Strict):
     def size_flags(self) -> str:
         """Those of `pga curve`, which samples from the prior."""
         return f"--n {self.n} --batch-size {self.batch_size}"
+
+
+class Interpolation(Strict):
+    """How lines between the codes of two test images are drawn."""
+
+    pairs: Annotated[Count, Field(description="lines that are kept; which test images they join is drawn from the run's seed")] = 6
+    points: Annotated[int, Field(ge=2, description="points on a line, both codes included, as in the released code")] = 9
+    batch_size: Annotated[
+        int, Field(ge=2, description="lines that are decoded together, as in the released code; matters where batch normalisation is on")
+    ] = 50
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Interpolation:
+        if self.pairs > self.batch_size:
+            raise ValueError(f"pairs: {self.pairs} are more than batch_size {self.batch_size}")
+        return self
+
+    def flags(self) -> str:
+        """As flags of `pga interpolate`."""
+        return f"--pairs {self.pairs} --points {self.points} --batch-size {self.batch_size}"

@@ -13,8 +13,8 @@ from pga.params.derive import derive
 from pga.params.evaluation import Evaluation
 from pga.params.reading import validate
 from pga.params.runs import RunParams
-from pga.params.sampling import Sampling
-from pga.params.shown import Panels, Table1
+from pga.params.sampling import Interpolation, Sampling
+from pga.params.shown import Figure, Table1
 from pga.run import Run
 
 
@@ -33,9 +33,10 @@ class Scale(Strict):
     seeds: tuple[Annotated[int, Field(ge=0, lt=2**31)], ...] = Field(description="one run per seed", min_length=1)
     evaluation: Evaluation
     samplings: dict[Name, Sampling]
+    interpolation: Interpolation = Interpolation()
     datasets: dict[Name, DatasetRuns]
     table1: Table1
-    figures: dict[Annotated[str, Field(pattern=r"^figure[0-9]+$")], Panels] = Field(default_factory=dict)
+    figures: dict[Name, Figure] = Field(default_factory=dict, description="name of the file in figures/, e.g. figure2 → what it shows")
 
     @model_validator(mode="after")
     def _consistent(self) -> Scale:
@@ -48,7 +49,7 @@ class Scale(Strict):
                     raise ValueError(f"datasets.{dataset}.runs.{name}.samplings: {unknown} not among {sorted(self.samplings)}")
         wanted = [(row.on(column), row.model, row.sampling) for row in self.table1.rows for column in self.table1.columns]
         for figure in self.figures.values():
-            wanted += [(dataset, model, figure.sampling) for dataset in figure.datasets for model in figure.models]
+            wanted += [(dataset, model, figure.sampling) for dataset, model in figure.runs()]
         for dataset, model, sampling in wanted:
             if dataset not in self.datasets or model not in self.datasets[dataset].runs:
                 raise ValueError(f"a table or figure wants the run {dataset}/{model}, but `datasets` has no such run")
@@ -68,8 +69,8 @@ class Scale(Strict):
         if artifact == "table1":
             cells = {(row.on(column), row.model, row.sampling) for row in self.table1.rows for column in self.table1.columns}
         else:
-            panels = self.figures[artifact]
-            cells = {(dataset, model, panels.sampling) for dataset in panels.datasets for model in panels.models}
+            figure = self.figures[artifact]
+            cells = {(dataset, model, figure.sampling) for dataset, model in figure.runs()} if figure.needs.metrics else set()
         return [cell for cell in self.samplings_of_runs() if cell in cells]
 
     def samplings_of_runs(self) -> list[tuple[str, str, str]]:

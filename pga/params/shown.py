@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Literal, NamedTuple
+
+from pydantic import Field, model_validator
 
 from pga.params.base import Name, Strict
+from pga.terms import MODELS
 
 
 class Column(Strict):
@@ -36,9 +39,71 @@ class Table1(Strict):
     rows: tuple[Row, ...]
 
 
-class Panels(Strict):
-    """A grid of sample panels: data sets down, models across."""
+class Needs(NamedTuple):
+    """The files of a run that a kind of figure is drawn from, besides its run.json.
 
-    datasets: tuple[Name, ...]
-    models: tuple[Name, ...]
+    Attributes:
+        first: files of the first seed.
+        every: files of every seed.
+        metrics: whether it says the headline metric, and so reads metrics.json of every seed.
+    """
+
+    first: tuple[str, ...] = ()
+    every: tuple[str, ...] = ()
+    metrics: bool = False
+
+
+NEEDS: dict[str, Needs] = {
+    "routing": Needs(),
+    "panels": Needs(first=("{sampling}/samples.npy",), metrics=True),
+    "training": Needs(every=("history.csv", "curve.csv")),
+    "terms": Needs(every=("history.csv",)),
+    "interpolations": Needs(first=("interpolations.npy",)),
+    "reconstructions": Needs(first=("reconstruction/reconstructions.npy",)),
+    "neighbours": Needs(first=("{sampling}/neighbours.npy",)),
+}
+"""Kind of figure → what it is drawn from; `pga.figures.table` has the function that draws it."""
+
+
+class Figure(Strict):
+    """One figure: a kind, and the runs that it shows."""
+
+    kind: Literal["routing", "panels", "training", "terms", "interpolations", "reconstructions", "neighbours"] = Field(
+        "panels",
+        description="routing: the laws and the losses, from the table of terms; panels: random samples; training: loss and metric over "
+        "training; terms: every term over training; interpolations between test images; reconstructions; neighbours: nearest real images",
+    )
+    datasets: tuple[Name, ...] = Field((), description="data sets, in their order on the page; none for `routing`")
+    models: tuple[Name, ...] = Field(description="row names in `runs`; for `routing` models of the table of terms", min_length=1)
     sampling: Name = "prior"
+    titles: dict[Name, str] = Field({}, description="how a data set or model is called where Table 1 has no title for it")
+    note: str | None = Field(None, description="a sentence of the caption, e.g. what stands in for what")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Figure:
+        if (self.kind == "routing") == bool(self.datasets):
+            raise ValueError(f"a figure of kind {self.kind} {'takes no' if self.datasets else 'needs'} datasets")
+        unknown = [model for model in self.models if model not in MODELS]
+        if self.kind == "routing" and unknown:
+            raise ValueError(f"models: {unknown} not among {', '.join(MODELS)}")
+        return self
+
+    @property
+    def needs(self) -> Needs:
+        """What this figure is drawn from."""
+        return NEEDS[self.kind]
+
+    def runs(self) -> list[tuple[str, str]]:
+        """(data set, model) of every run that it shows, data sets first."""
+        return [(dataset, model) for dataset in self.datasets for model in self.models]
+
+    def files(self, seeds: tuple[int, ...]) -> list[str]:
+        """Everything that the figure reads, under the scale's folder of results."""
+        found = []
+        for dataset, model in self.runs():
+            for seed in seeds:
+                metrics = ("{sampling}/metrics.json",) if self.needs.metrics else ()
+                files = (self.needs.first if seed == seeds[0] else ()) + self.needs.every + metrics
+                of_run = (*files, "run.json") if files else ()
+                found += [f"{dataset}/{model}/seed{seed}/{file.format(sampling=self.sampling)}" for file in of_run]
+        return found

@@ -20,7 +20,7 @@ rule collect_shown:
     input: lambda wildcards: metrics_of(wildcards.root, wildcards.artifact)
     output: metrics="{root}/metrics/{artifact}.csv"
     wildcard_constraints:
-        artifact="table1|figure[0-9]+",
+        artifact="table1",
     params:
         file=scale_file,
         runs=lambda wildcards: metrics_of(wildcards.root, wildcards.artifact),
@@ -68,20 +68,33 @@ rule claims:
 
 
 rule figure:
-    input:
-        panels=panels_of,
-        metrics="{root}/metrics/{figure}.csv",
+    input: files_of_figure
     output:
         png="{root}/figures/{figure}.png",
         pdf="{root}/figures/{figure}.pdf",
-    wildcard_constraints:
-        figure="figure[0-9]+",
     params:
         file=scale_file,
         shows=lambda wildcards: scale_of(wildcards).shows(wildcards.figure),
-        code=fingerprints.command_code("figure"),
+        code=lambda wildcards: fingerprints.figure_code(scale_of(wildcards).figures[wildcards.figure].kind),
     log: "logs/figure/{root}/{figure}.log"
     benchmark: "logs/figure/{root}/{figure}.tsv"
     threads: 1
     resources: mem_mb=2000, runtime="10m"
-    shell: "pga figure {wildcards.figure} --params {params.file} --metrics {input.metrics} --out-dir {wildcards.root}/figures 2> {log}"
+    shell: "pga figure {wildcards.figure} --params {params.file} --out-dir {wildcards.root}/figures 2> {log}"
+
+
+rule partial_figure:
+    # Of what is there already, beside the complete one and never in its place; its caption names what is missing.
+    input: lambda wildcards: [file for file in files_of_figure(wildcards) if os.path.exists(file)]
+    output:
+        png="{root}/partial/{figure}.png",
+        pdf="{root}/partial/{figure}.pdf",
+    params:
+        file=scale_file,
+        shows=lambda wildcards: scale_of(wildcards).shows(wildcards.figure),
+        code=lambda wildcards: fingerprints.figure_code(scale_of(wildcards).figures[wildcards.figure].kind),
+    log: "logs/partial/{root}/{figure}.log"
+    benchmark: "logs/partial/{root}/{figure}.tsv"
+    threads: 1
+    resources: mem_mb=2000, runtime="10m"
+    shell: "pga figure {wildcards.figure} --params {params.file} --allow-missing --out-dir {wildcards.root}/partial 2> {log}"

@@ -1,5 +1,6 @@
 # What the rules share: the scales, checked when the workflow is read, and the names of files.
 
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -61,6 +62,7 @@ wildcard_constraints:
     model="[a-z][a-z0-9_]*",
     seed="[0-9]+",
     sampling="[a-z][a-z0-9_]*",
+    figure="[a-z][a-z0-9_]*",
     split="train|test",
 
 
@@ -138,9 +140,7 @@ def scale_weights(wildcards) -> str:
     return weights_file(scale_of(wildcards).evaluation.extractor, wildcards.dataset)
 
 
-def panels_of(wildcards) -> list[str]:
-    """The samples and records that a figure of panels shows."""
+def files_of_figure(wildcards) -> list[str]:
+    """What a figure is drawn from."""
     scale = scale_of(wildcards)
-    figure = scale.figures[wildcards.figure]
-    folders = [f"{wildcards.root}/{dataset}/{model}/seed{scale.seeds[0]}" for dataset in figure.datasets for model in figure.models]
-    return [f"{folder}/{file}" for folder in folders for file in (f"{figure.sampling}/samples.npy", "run.json")]
+    return [f"{wildcards.root}/{file}" for file in scale.figures[wildcards.figure].files(scale.seeds)]

@@ -1,0 +1,35 @@
+"""Panels of samples (Figures 2 and 4 to 6): the first samples of the first seed, never picked."""
+
+from __future__ import annotations
+
+from pga.figures import canvas
+from pga.figures.sheet import grid
+from pga.figures.sources import Sources
+from pga.tables.summary import TITLES
+
+ROWS, COLUMNS = 8, 8
+PANEL = 1.75
+"""Width of a panel in inches."""
+
+
+def draw(sources: Sources) -> canvas.Drawn:
+    """A grid of panels, data sets down and models across."""
+    row, scale = sources.row, sources.scale
+    across, down = len(row.models), len(row.datasets)
+    figure, axes = canvas.page(PANEL * across, (PANEL + 0.4) * down, down, across)
+    for i, dataset in enumerate(row.datasets):
+        for j, model in enumerate(row.models):
+            cell = sources.cell(dataset, model)
+            samples = sources.images(dataset, model)
+            if samples is None:
+                canvas.empty(axes[i][j], sources.lacks(dataset, model))
+                axes[i][j].set_box_aspect(1)
+            else:
+                canvas.show(axes[i][j], grid(samples, ROWS, COLUMNS))
+            seeds = f" ({cell.n} seed{'s' if cell.n > 1 else ''})" if cell.n else ""
+            axes[i][j].set_title(f"{sources.dataset_title(dataset)}, {sources.model_title(model)}\n{cell.text()}{seeds}")
+    text = (
+        f"The first {ROWS * COLUMNS} samples of seed {scale.seeds[0]}, not picked. Numbers: {TITLES[scale.evaluation.metric]} of "
+        f"{scale.samplings[row.sampling].n} samples, mean ± standard error over {sources.seeds()}."
+    )
+    return canvas.Drawn(figure, sources.caption(text))

@@ -1,0 +1,146 @@
+"""What a figure is drawn from: files of runs, checked to be there and to belong together."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pandas as pd
+
+from pga.collect import collect
+from pga.dataset import Images, load_images
+from pga.errors import UserError
+from pga.files import read_json
+from pga.params.scale import Scale
+from pga.tables.summary import Cell, summarise
+
+Content = TypeVar("Content")
+
+
+class Sources:
+    """The runs of one figure of a scale.
+
+    Args:
+        scale: whose results are read.
+        name: of the figure, a key of the scale's `figures`.
+        data: folder of prepared data; where it has the data set, every run must have been trained on just these images.
+        allow_missing: go on without the files that are not there.
+
+    Raises:
+        UserError: a file is missing and `allow_missing` is not set, or two runs of a data set were trained on different data.
+    """
+
+    def __init__(self, scale: Scale, name: str, data: Path, allow_missing: bool = False):
+        self.scale, self.name, self.row = scale, name, scale.figures[name]
+        self.folder = Path(scale.results)
+        self.missing = [file for file in self.row.files(scale.seeds) if not (self.folder / file).exists()]
+        if self.missing and not allow_missing:
+            raise UserError(
+                f"{name}: missing under {self.folder}: {', '.join(self.missing)}; make them, or pass --allow-missing for a partial figure"
+            )
+        self.runs = self._records(data)
+        self.metrics = collect(scale, name, allow_missing)[0] if self.row.needs.metrics else pd.DataFrame()
+
+    def _records(self, data: Path) -> dict[str, dict[str, Any]]:
+        """run.json of every run that is there, by its folder's name."""
+        records: dict[str, dict[str, Any]] = {}
+        for file in self.row.files(self.scale.seeds):
+            folder = self.folder / "/".join(file.split("/")[:3])
+            name = folder.relative_to(self.folder).as_posix()
+            if name not in records and (folder / "run.json").exists():
+                records[name] = read_json(folder / "run.json")
+        for dataset in self.row.datasets:
+            of_dataset = {f"{self.folder}/{name}/run.json": record for name, record in records.items() if name.startswith(f"{dataset}/")}
+            same_data(of_dataset, data, dataset)
+        return records
+
+    def read(self, dataset: str, model: str, seed: int, file: str, how: Callable[[Path], Content]) -> Content | None:
+        """The content of a run's file, or None where it is missing (which only a partial figure gets to see)."""
+        path = self.folder / dataset / model / f"seed{seed}" / file.format(sampling=self.row.sampling)
+        return how(path) if path.exists() else None
+
+    def images(self, dataset: str, model: str, ndim: int = 4) -> Images | None:
+        """The first seed's array of a figure that shows images, (…, H, W, C), or None where it is missing."""
+        [file] = self.row.needs.first
+        return self.read(dataset, model, self.scale.seeds[0], file, lambda path: load_images(path, ndim))
+
+    def tables(self, dataset: str, model: str, file: str, columns: tuple[str, ...]) -> list[pd.DataFrame]:
+        """A table of every seed that has it."""
+        found = [self.read(dataset, model, seed, file, lambda path: read_table(path, columns)) for seed in self.scale.seeds]
+        return [table for table in found if table is not None]
+
+    def lacks(self, dataset: str = "", model: str = "") -> list[str]:
+        """The runs that lack a file: those of one model on one data set, for a panel that stays empty, or all, for the caption."""
+        folders = dict.fromkeys(tuple(file.split("/")[:3]) for file in self.missing)
+        chosen = [place for place in folders if not model or place[:2] == (dataset, model)]
+        return [f"{dataset}/{model} {seed.replace('seed', 'seed ')}" for dataset, model, seed in chosen]
+
+    def cell(self, dataset: str, model: str) -> Cell:
+        """The headline metric of a run over its seeds."""
+        return summarise(self.metrics, dataset, model, self.row.sampling, self.scale.evaluation.metric, self.scale.seeds)
+
+    def dataset_title(self, dataset: str) -> str:
+        """How a data set is called on the page."""
+        columns = {column.dataset: column.title for column in self.scale.table1.columns}
+        return self.row.titles.get(dataset, columns.get(dataset, dataset))
+
+    def model_title(self, model: str) -> str:
+        """How a model is called on the page."""
+        rows = {row.model: row.title for row in self.scale.table1.rows if row.sampling == self.row.sampling}
+        return self.row.titles.get(model, rows.get(model, model.upper()))
+
+    def seeds(self) -> str:
+        """The seeds as words of a caption."""
+        seeds = self.scale.seeds
+        return f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {', '.join(map(str, seeds))}"
+
+    def caption(self, text: str) -> str:
+        """`text` with the row's own note and what is missing."""
+        missing = f"Partial; files are missing of {', '.join(self.lacks())}." if self.missing else ""
+        return " ".join(filter(None, [text, self.row.note, missing]))
+
+    def about(self, caption: str) -> str:
+        """What the file's metadata says: the caption and every run, as JSON."""
+        runs = {name: {key: record.get(key) for key in ("digest", "git", "data_sha256")} for name, record in self.runs.items()}
+        return json.dumps({"figure": self.name, "caption": caption, "scale": self.scale.description, "runs": runs}, sort_keys=True)
+
+
+def same_data(records: dict[str, dict[str, Any]], data: Path, dataset: str) -> None:
+    """Refuse runs of one data set that were trained on different images.
+
+    Args:
+        records: run.json's path → its content.
+        data: folder of prepared data, which counts where it has this data set.
+        dataset: its name.
+
+    Raises:
+        UserError: names the run and both checksums.
+    """
+    prepared = data / f"{dataset}.json"
+    expected, whose = (read_json(prepared)["sha256"]["train"], str(prepared)) if prepared.exists() else (None, "")
+    for path, record in records.items():
+        found = record.get("data_sha256")
+        if expected is None:
+            expected, whose = found, path
+        if found != expected:
+            raise UserError(
+                f"{path}: trained on data with SHA-256 {str(found)[:12]}…, but {whose} says {str(expected)[:12]}…; "
+                "one figure shows runs on the same data only: train this run again"
+            )
+
+
+def read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
+    """A CSV file that has at least these columns.
+
+    Raises:
+        UserError: it is no such file.
+    """
+    try:
+        table = pd.read_csv(path)
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: not a table ({error}); delete it and make it again") from error
+    if missing := [column for column in columns if column not in table]:
+        raise UserError(f"{path}: lacks the columns {', '.join(missing)}; delete it and make it again")
+    return table

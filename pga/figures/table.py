@@ -1,0 +1,14 @@
+"""The table of figures: kind → the function that draws it. What each is drawn from stands in `pga.params.shown.NEEDS`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from pga.figures import panels, training
+from pga.figures.canvas import Drawn
+from pga.figures.sources import Sources
+
+FIGURES: dict[str, Callable[[Sources], Drawn]] = {
+    "panels": panels.draw,
+    "training": training.draw,
+}
