@@ -84,14 +84,14 @@ rule figure:
 
 
 rule partial_figure:
-    # Of what is there already, beside the complete one and never in its place; its caption names what is missing.
-    input: lambda wildcards: [file for file in files_of_figure(wildcards) if os.path.exists(file)]
+    # Of what is there now, whatever else is planned: beside the complete one, never in its place. Its caption names what is missing.
     output:
         png="{root}/partial/{figure}.png",
         pdf="{root}/partial/{figure}.pdf",
     params:
         file=scale_file,
         shows=lambda wildcards: scale_of(wildcards).shows(wildcards.figure),
+        found=lambda wildcards: {file: os.path.getmtime(file) for file in files_of_figure(wildcards) if os.path.exists(file)},
         code=lambda wildcards: fingerprints.figure_code(scale_of(wildcards).figures[wildcards.figure].kind),
     log: "logs/partial/{root}/{figure}.log"
     benchmark: "logs/partial/{root}/{figure}.tsv"
