@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import jsonschema
@@ -9,8 +10,9 @@ import pytest
 
 from pga.errors import UserError
 from pga.params import schema
+from pga.params.datasets import load_datasets
 from pga.params.derive import derive
-from pga.params.scale import load_scale
+from pga.params.scale import Scale, load_scale
 from pga.terms import coefficients
 
 SCALES = [path for path in sorted(Path("params").glob("*.yaml")) if "results:" in path.read_text()]
@@ -91,16 +93,118 @@ def test_every_model_takes_just_its_coefficients() -> None:
     }
 
 
-METHOD = {  # `method.md`, "Runs of the paper": network, BN, H, lr, epochs, warm-up, α, β, γ, vr, η
-    ("mnist", "lpga"): ("conv_mnist", False, 12, 0.1, 600, 3000, 6e-2, 0, 1.5e-2, None, None),
-    ("mnist", "vpga"): ("conv_mnist", False, 32, 0.1, 600, 0, 6e-2, 0, None, 1e-2, 2e-2),
-    ("mnist", "lvpga"): ("conv_mnist", False, 32, 0.1, 600, 3000, 6e-2, 0, 0, 2e-2, 2e-2),
-}
+# The authors' released settings: data set, model, network, BN, H, lr, epochs, α, β, γ, vr, η, warm-up
+PAPERS_ROWS = """
+mnist    lpga   conv_mnist  no   12  0.1  600  6e-2  0     1.5e-2  -       -     3000
+mnist    vpga   conv_mnist  no   32  0.1  600  6e-2  0     -       1e-2    2e-2  0
+mnist    lvpga  conv_mnist  no   32  0.1  600  6e-2  0     0       2e-2    2e-2  3000
+cifar10  lpga   conv_32     yes  128 0.2  400  3e-2  0     1.5e-2  -       -     3000
+cifar10  vpga   conv_32     yes  128 0.2  400  3e-2  0     -       5e-3    3e-2  0
+cifar10  lvpga  conv_32     yes  128 0.2  400  3e-2  0     2e-2    1.5e-2  5e-2  3000
+celeba   lpga   conv_64     yes  128 0.4  100  3e-2  1e-2  1e-2    -       -     3000
+celeba   vpga   conv_64     yes  128 0.4  60   3e-2  1e-2  -       1e-2    2e-3  0
+celeba   lvpga  conv_64     yes  128 0.4  100  3e-2  1e-2  1e-2    1e-2    5e-3  3000
+"""
+# Ghosh et al.: data set, model, learning rate, weight of the mean error, weights of the other means, epochs, batch, width, H
+GHOSH_ROWS = """
+mnist32    vae     1e-4  32*32         kl=0.312*16             100  100   128  16
+cifar10    vae     1e-4  32*32         kl=0.024*128            100  100   128  128
+celeba140  vae     1e-4  64*64         kl=0.09024*64           70   1000  128  64
+mnist32    cvvae   1e-4  32*32         kl=0.039*16             100  100   128  16
+cifar10    cvvae   1e-4  32*32         kl=9e-4*128             70   100   128  128
+celeba140  cvvae   1e-4  64*64         kl=0.01*64              70   100   64   64
+mnist32    wae     1e-3  1             mmd=0.03                100  100   128  16
+cifar10    wae     1e-3  1             mmd=0.006               70   100   128  128
+celeba140  wae     1e-3  0.05*64*64*3  mmd=100                 70   100   128  64
+mnist32    rae_l2  5e-4  1             b=1e-4,l=1e-7           100  100   128  16
+cifar10    rae_l2  5e-4  1             b=1e-3,l=1e-6           100  100   128  128
+celeba140  rae_l2  1e-3  1             b=1e-4,l=1e-7           70   100   128  64
+mnist32    rae_sn  5e-4  1             b=0.009                 100  100   128  16
+cifar10    rae_sn  5e-4  1             b=0.03                  100  100   128  128
+celeba140  rae_sn  1e-3  1             b=2.4e-3                70   100   128  64
+"""
 
 
-@pytest.mark.parametrize("dataset, model", METHOD)
-def test_the_papers_rows(dataset: str, model: str) -> None:
-    run = load_scale("params/paper.yaml").run(dataset, model, 0)
-    found = (run.network, run.batch_norm, run.latent_dim, run.learning_rate, run.epochs, run.warmup_steps)
-    assert (*found, *(run.coefficients.get(name) for name in ("alpha", "beta", "gamma", "vr", "eta"))) == METHOD[dataset, model]
-    assert (run.width, run.batch_size, run.momentum, run.delta, run.epsilon) == (64, 64, 0.9, "sphere", 0.01)
+def rows(table: str) -> list[list[str]]:
+    return [line.split() for line in table.strip().splitlines()]
+
+
+def product(text: str) -> float:
+    return math.prod(float(factor) for factor in text.split("*"))
+
+
+@pytest.fixture(scope="module")
+def paper() -> Scale:
+    return load_scale("params/paper.yaml")
+
+
+@pytest.mark.parametrize("row", rows(PAPERS_ROWS), ids=lambda row: "-".join(row[:2]))
+def test_the_papers_rows(row: list[str], paper: Scale) -> None:
+    dataset, model, network, bn, latent_dim, rate, epochs, *weights, warmup = row
+    run = paper.run(dataset, model, 0)
+    assert (run.model, run.network, run.batch_norm, run.latent_dim) == (model, network, bn == "yes", int(latent_dim))
+    assert (run.learning_rate, run.epochs, run.warmup_steps) == (float(rate), int(epochs), int(warmup))
+    expected = {name: float(text) for name, text in zip(("alpha", "beta", "gamma", "vr", "eta"), weights, strict=True) if text != "-"}
+    assert run.coefficients == expected
+    assert (run.width, run.batch_size, run.optimiser, run.momentum, run.delta, run.epsilon) == (64, 64, "sgd", 0.9, "sphere", 0.01)
+    assert (run.selection, run.lr_patience, run.train_images, run.validation_images, run.input_noise) == ("last", None, None, 0, 0)
+
+
+@pytest.mark.parametrize("row", rows(GHOSH_ROWS), ids=lambda row: "-".join(row[:2]))
+def test_the_rows_of_ghosh_et_al(row: list[str], paper: Scale) -> None:
+    """Their sums over pixels and codes as weights of means; both protocols; in the paper's the images are in [-1, 1], errors four times."""
+    dataset, name, rate, reconstruction, others, epochs, batch, width, latent_dim = row
+    run = paper.run(dataset, f"ghosh_{name}", 0)
+    theirs = {"rec": product(reconstruction)} | {key: product(value) for key, value in (part.split("=") for part in others.split(","))}
+    assert run.model == {"vae": "vae_rec", "rae_sn": "rae"}.get(name, name)
+    assert run.coefficients == pytest.approx(theirs)
+    assert (run.learning_rate, run.epochs, run.batch_size, run.width, run.latent_dim) == (
+        float(rate), int(epochs), int(batch), int(width), int(latent_dim)
+    )  # fmt: skip
+    assert (run.optimiser, run.batch_norm, run.lr_patience, run.lr_min_delta, run.selection) == ("adam", True, 5, 1e-4, "best_validation")
+    assert (run.constant_sigma, run.spectral_norm) == (0.7 if name == "cvvae" else None, name == "rae_sn")
+    assert run.input_noise == (0.01 if (dataset, name) == ("celeba140", "wae") else 0)
+    split = (162770, 19867) if dataset == "celeba140" else (None, 10000)
+    assert (run.train_images, run.validation_images) == split
+    quoted, mixture = paper.params(dataset, f"ghosh_{name}").samplings
+    assert [paper.samplings[key].density for key in (quoted, mixture)] == ["normal" if name in ("vae", "wae") else "gaussian", "mixture"]
+    assert {(paper.samplings[key].n, paper.samplings[key].reference) for key in (quoted, mixture)} == {(10000, "test")}
+
+    if name != "vae":  # the plain VAE in the paper's protocol is the paper's own row
+        ours = {"mnist32": "mnist", "celeba140": "celeba"}.get(dataset, dataset)
+        run, vpga = paper.run(ours, name, 0), paper.run(ours, "vpga", 0)
+        pixels = {"mnist": 28 * 28, "cifar10": 32 * 32, "celeba": 64 * 64}[ours]
+        per_pixel = theirs["rec"] if name != "cvvae" else 1
+        expected = {key: 4 * value / per_pixel for key, value in theirs.items() if key != "rec"}
+        if name == "cvvae":
+            expected["kl"] = 4 * product(others.removeprefix("kl=").split("*")[0]) * run.latent_dim / pixels
+        assert run.coefficients == pytest.approx({"rec": 1, **expected}, rel=1e-3)
+        for key in ("network", "width", "batch_norm", "latent_dim", "learning_rate", "batch_size", "momentum", "optimiser", "selection"):
+            assert getattr(run, key) == getattr(vpga, key)
+
+
+def test_the_papers_deviating_rows_change_only_what_its_text_says(paper: Scale) -> None:
+    def differences(one: tuple[str, str], other: tuple[str, str]) -> dict[str, object]:
+        a, b = (paper.run(*name, 0).asdict() for name in (one, other))
+        return {key: b[key] for key in a if a[key] != b[key] and key not in ("name", "dataset", "snapshots")}
+
+    for dataset in ("mnist", "cifar10", "celeba"):  # Figure 4
+        gamma = paper.run(dataset, "lpga", 0).coefficients["gamma"]
+        assert differences((dataset, "lpga"), (dataset, "lpga_ablation")) == {"coefficients": {"alpha": 0, "beta": 0, "gamma": gamma}}
+    assert differences(("cifar10", "lpga"), ("cifar10", "lpga_resnet")) == {"network": "resnet_32", "width": 512}  # Figure 5
+    for model in ("lpga", "vae"):  # Figure 6
+        assert differences(("celeba", model), ("celeba140", model)) == {"width": 128}
+    datasets = load_datasets()
+    assert (datasets["celeba"].crop, datasets["celeba140"].crop) == (108, 140)
+    for dataset, c in {"mnist": 0.05, "cifar10": 0.012, "celeba": 0.011}.items():  # the plain VAE
+        changed = {"model": "vae", "coefficients": {"c": c}} | ({"epochs": 100} if dataset == "celeba" else {})
+        assert differences((dataset, "vpga"), (dataset, "vae")) == changed
+
+
+def test_the_grid_over_the_plain_vaes_sigma_has_a_seed_that_no_table_uses() -> None:
+    for name in ("sweep", "quick_sweep"):
+        grid, base = load_scale(f"params/{name}.yaml"), load_scale(f"params/{'paper' if name == 'sweep' else 'quick'}.yaml")
+        assert not set(grid.seeds) & set(base.seeds)
+        for dataset, block in grid.datasets.items():
+            c = base.run(dataset, "vae", 0).coefficients["c"]
+            assert [row.coefficients["c"][0] for row in block.runs.values()] == pytest.approx([c / 4, c / 2, c, 2 * c, 4 * c])
