@@ -176,7 +176,7 @@ def test_a_missing_member_is_named(absent: str, small: dict[str, bytes], tmp_pat
     path = pack(tmp_path / "a.tar.gz", {name: content for name, content in small.items() if name != absent}, "w:gz")
     with pytest.raises(UserError) as raised:
         read_cifar10(path, table(small))
-    assert str(raised.value) == f"{path}: lacks the members {absent}"
+    assert str(raised.value) == f"{path}: lacks the members {absent}; delete it and fetch again"
 
 
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.DIRTYPE, tarfile.FIFOTYPE])

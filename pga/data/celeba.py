@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import io
+import lzma
 import re
+import struct
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -21,6 +24,9 @@ WIDTH, HEIGHT = 178, 218
 LARGEST = 1 << 20
 """Bytes beyond which a member is no aligned CelebA image (the largest has some 30 kB)."""
 PARTITIONS = {"0": "train", "1": "validation", "2": "test"}
+
+DAMAGED = (OSError, EOFError, ValueError, RuntimeError, NotImplementedError, struct.error, zipfile.BadZipFile, zlib.error, lzma.LZMAError)
+"""What zipfile raises when a member cannot be read, by packing and damage."""
 
 Reader = Callable[[Sequence[str]], Iterable[tuple[str, bytes]]]
 
@@ -106,7 +112,7 @@ def archive_reader(path: Path, listed: Sequence[str]) -> Reader:
         for name in names:
             try:
                 yield name, archive.read(members[name])
-            except (OSError, zipfile.BadZipFile, EOFError, ValueError) as error:
+            except DAMAGED as error:
                 raise UserError(f"{path}: its member {name} is damaged ({error}); delete it and fetch again") from error
 
     return read
@@ -124,7 +130,11 @@ def folder_reader(folder: Path, listed: Sequence[str]) -> Reader:
 
     def read(names: Sequence[str]) -> Iterator[tuple[str, bytes]]:
         for name in names:
-            with open(folder / name, "rb") as file:
-                yield name, file.read(LARGEST)
+            try:
+                with open(folder / name, "rb") as file:
+                    content = file.read(LARGEST)
+            except OSError as error:
+                raise UserError(f"{folder / name}: cannot be read: {error.strerror or error}") from error
+            yield name, content
 
     return read

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import io
+import lzma
 import pickle
 import tarfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -59,11 +61,11 @@ def read_cifar10(path: Path, checksum: Checksum) -> dict[str, tuple[npt.NDArray[
                             "delete it and fetch again"
                         )
                     batches[member.name] = batch(content, f"{path}: {member.name}")
-    except (OSError, EOFError, tarfile.TarError) as error:
+    except (OSError, EOFError, tarfile.TarError, zlib.error, lzma.LZMAError) as error:
         raise UserError(f"{path}: cannot be read ({error}); delete it and fetch again") from error
     missing = [name for name in TRAIN + TEST if name not in batches]
     if missing:
-        raise UserError(f"{path}: lacks the members {', '.join(missing)}")
+        raise UserError(f"{path}: lacks the members {', '.join(missing)}; delete it and fetch again")
     joined = {}
     for split, names in (("train", TRAIN), ("test", TEST)):
         images, labels = zip(*(batches[name] for name in names), strict=True)
@@ -76,7 +78,7 @@ def batch(content: bytes, where: str) -> tuple[npt.NDArray[np.uint8], npt.NDArra
     try:
         found = ArrayUnpickler(io.BytesIO(content), encoding="bytes").load()
         data, labels = found[b"data"], np.asarray(found[b"labels"], np.int64)
-    except (pickle.UnpicklingError, EOFError, KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+    except (pickle.UnpicklingError, EOFError, KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
         raise UserError(f"{where}: not a CIFAR-10 batch ({error})") from error
     if not isinstance(data, np.ndarray) or data.dtype != np.uint8 or data.shape != (IMAGES, 3072) or labels.shape != (IMAGES,):
         raise UserError(f"{where}: not a CIFAR-10 batch of {IMAGES} images")

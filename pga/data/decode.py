@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, takewhile
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -168,19 +169,37 @@ def journal_of(part: Path) -> Path:
 
 def resume(part: Path, key: str, size: int) -> tuple[int, int, list[tuple[str, str]]]:
     """(finished chunks, images in them, bad files in them); everything else is removed from `part` and its journal."""
-    lines: list[str] = []
-    if part.exists() and journal_of(part).exists():
-        text = journal_of(part).read_text(encoding="utf-8")
-        lines = text[: text.rfind("\n") + 1].splitlines()  # a line without its end was being written
-    if not lines or json.loads(lines[0]) != {"key": key}:
+    records = journal_records(part, key, size)
+    if records is None:
+        records = []
         part.write_bytes(b"")
-        journal_of(part).write_text(json.dumps({"key": key}) + "\n", encoding="utf-8")
-        return 0, 0, []
-    records = [json.loads(line) for line in lines[1:]]
-    good = records[-1]["good"] if records else 0
-    journal_of(part).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    good = records[-1].good if records else 0
+    lines = [{"key": key}, *(record._asdict() for record in records)]
+    journal_of(part).write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     os.truncate(part, good * size)
-    return len(records), good, [(name, reason) for record in records for name, reason in record["bad"]]
+    return len(records), good, [(name, reason) for record in records for name, reason in record.bad]
+
+
+class Finished(NamedTuple):
+    """What the journal says of a finished chunk: images in the part after it, and its bad files with their reasons."""
+
+    good: int
+    bad: list[tuple[str, str]]
+
+
+def journal_records(part: Path, key: str, size: int) -> list[Finished] | None:
+    """The finished chunks whose images stand in `part`; None where the journal is absent, damaged or of another key."""
+    try:
+        held = part.stat().st_size
+        text = journal_of(part).read_text(encoding="utf-8")
+        first, *rest = (json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines())  # a line without its end was being written
+        records = [Finished(int(record["good"]), [(str(name), str(reason)) for name, reason in record["bad"]]) for record in rest]
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        return None
+    if first != {"key": key}:
+        return None
+    # After a power cut the journal's lines can be on the disk and the images not.
+    return list(takewhile(lambda record: record.good * size <= held, records))
 
 
 def remove(part: Path) -> None:

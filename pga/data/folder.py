@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import warnings
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -19,6 +20,8 @@ from pga.errors import UserError
 GREY, COLOUR = {"1", "L", "LA"}, {"RGB", "RGBA", "P", "PA", "CMYK", "YCbCr", "HSV", "LAB"}
 LARGEST = 512 << 20
 """Bytes beyond which a file is not read."""
+ADDRESS = r"<[^<>]* at 0x[0-9a-f]+>"
+"""An object in Pillow's messages, which would differ from call to call in the provenance."""
 
 
 def list_files(folder: Path) -> list[str]:
@@ -40,7 +43,20 @@ def list_files(folder: Path) -> list[str]:
 
 def identity(folder: Path) -> list[tuple[str, int, int]]:
     """Names, sizes and times of the files: what changes when the folder does."""
-    return [(name, (stat := (folder / name).stat()).st_size, stat.st_mtime_ns) for name in list_files(folder)]
+    return identities(folder, list_files(folder))
+
+
+def identities(folder: Path, names: Sequence[str]) -> list[tuple[str, int, int]]:
+    """Name, size and time of some files; zeros of one that cannot be read, which reading it reports by name."""
+    found = []
+    for name in names:
+        try:
+            stat = (folder / name).stat()
+        except OSError:
+            found.append((name, 0, 0))
+        else:
+            found.append((name, stat.st_size, stat.st_mtime_ns))
+    return found
 
 
 def reader(folder: Path, names: Sequence[str]) -> Iterator[tuple[str, bytes]]:
@@ -66,8 +82,9 @@ def decode_own(content: bytes, crop: int | None, size: int, channels: int, conve
             with Image.open(io.BytesIO(content)) as opened:
                 opened.load()
                 image = ImageOps.exif_transpose(opened)
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise BadImage(f"not a complete image ({(str(error) or type(error).__name__).splitlines()[0]})") from error
+    except Exception as error:  # on damaged files Pillow's readers raise whatever they run into, struct.error and RuntimeError among it
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise BadImage(f"not a complete image ({re.sub(ADDRESS, 'its content', reason)})") from error
     if image.mode not in GREY | COLOUR:
         raise BadImage(f"its mode {image.mode} is not 8 bits per channel")
     if min(image.size) < max(min_size, crop or 0):
@@ -80,8 +97,8 @@ def decode_own(content: bytes, crop: int | None, size: int, channels: int, conve
     image = image.convert("L" if channels == 1 else "RGB")
     side = crop or min(image.size)
     left, top = (image.size[0] - side) // 2, (image.size[1] - side) // 2
-    box = (left, top, left + side, top + side)
-    return np.asarray(image.resize((size, size), Image.Resampling.BICUBIC, box=box)).reshape(size, size, channels)
+    cropped = image.crop((left, top, left + side, top + side))  # first, so that nothing beyond the crop flows in
+    return np.asarray(cropped.resize((size, size), Image.Resampling.BICUBIC)).reshape(size, size, channels)
 
 
 def decoder(crop: int | None, size: int, channels: int, convert: bool, min_size: int) -> partial[npt.NDArray[np.uint8]]:

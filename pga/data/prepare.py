@@ -92,7 +92,7 @@ def celeba(row: Celeba, context: Context) -> Prepared:
         content: Any = context.files[archive]
     else:
         contents = aligned.folder_reader(row.folder, names)
-        content = [(name, (row.folder / name).stat().st_size, (row.folder / name).stat().st_mtime_ns) for name in names]
+        content = own.identities(row.folder, names)
     key = digest([row.model_dump(mode="json"), names, content, preparing_code("celeba")])
     decode = aligned.decoder(row.crop, row.size, row.resize)
     images, bad = decode_all(names, contents, decode, (row.size, row.size, 3), context.part, key, context.processes, context.name)
