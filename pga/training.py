@@ -28,7 +28,7 @@ RUNAWAY = 1e6
 
 OPTIMISERS: dict[str, Callable[[list[nn.Parameter], Run], torch.optim.Optimizer]] = {
     "sgd": lambda parameters, run: torch.optim.SGD(parameters, lr=run.learning_rate, momentum=run.momentum),
-    "adam": lambda parameters, run: torch.optim.Adam(parameters, lr=run.learning_rate),
+    "adam": lambda parameters, run: torch.optim.Adam(parameters, lr=run.learning_rate, eps=1e-7),  # Keras's ε, for Ghosh et al.
 }
 
 
