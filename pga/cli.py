@@ -16,6 +16,7 @@ VERBS = {
     "params": "print every run and coefficient with its origin",
     "train": "train one run",
     "sample": "draw images from a trained run",
+    "interpolate": "decode lines between the codes of test images",
     "classifier": "train the small classifier whose features serve as a distance",
     "reference": "statistics of real images in a feature space",
     "evaluate": "distances and other metrics of samples",

@@ -60,6 +60,11 @@ def sampling_code(run: Run) -> str:
     return _of_run(SAMPLING, run.model, network_rows(run))
 
 
+def interpolation_code(run: Run) -> str:
+    """The code that interpolates between test images with `run`."""
+    return _of_run(("pga.interpolation.interpolate", "pga.sampling.load_networks"), run.model, network_rows(run))
+
+
 def curve_code(run: Run) -> str:
     """The code that measures the snapshots of `run`."""
     return _of_run((*SAMPLING, *EVALUATION, "pga.sampling.load_snapshots"), run.model, network_rows(run))

@@ -102,8 +102,8 @@ def test_the_grid_holds_the_first_images_row_by_row(rows: int, columns: int, gap
 def test_a_divided_sheet_holds_every_image_and_wider_lines_where_it_is_divided() -> None:
     images = np.random.default_rng(0).integers(0, 255, (2, 4, 5, 7, 3), np.uint8)
     sheet = tile(images, gap=2, divided_after=(0, 2))
-    assert sheet.shape == (5 + 2 + 5, 4 * 7 + 8 + 2 + 8, 3)
-    lefts = (0, 15, 24, 39)
+    assert sheet.shape == (5 + 2 + 5, 4 * 7 + 6 + 2 + 6, 3)
+    lefts = (0, 13, 22, 35)
     assert all(np.array_equal(sheet[7 * r :][:5, left:][:, :7], images[r, c]) for r in range(2) for c, left in enumerate(lefts))
     assert (sheet != 255).sum() == images.size
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from pga.dataset import Images
 
-WIDE = 4
+WIDE = 3
 """How many times as wide a line is where a sheet is divided."""
 
 

@@ -87,6 +87,7 @@ NETWORKS: dict[str, Dcgan | Dense | Resnet | Ghosh] = {
     "conv_64": Dcgan(
         64, 3, encoder=((1, False), (2, False), (4, True), (8, True)), decoder=((4, True), (2, True), (1, False))
     ),
+    "resnet_8": Resnet(8, 1, encoder=("down", "same"), up_blocks=1),
     "resnet_32": Resnet(32, 3, encoder=("down", "down", "same", "same"), up_blocks=3),
     "ghosh_32_grey": Ghosh(32, 1, kernel=4, decoder=(4, 2)),
     "ghosh_32": Ghosh(32, 3, kernel=4, decoder=(4, 2)),
