@@ -84,6 +84,19 @@ def test_changing_one_model_leaves_the_digests_of_the_others(tmp_path: Path) -> 
     assert changed == {"vpga"}
 
 
+def test_a_row_may_have_seeds_of_its_own(tmp_path: Path) -> None:
+    text = Path("params/quick.yaml").read_text()
+    path = tmp_path / "quick.yaml"
+    path.write_text(text.replace("      lvpga:\n", "      lvpga:\n        seeds: [7]\n"))
+    before, after = load_scale("params/quick.yaml"), load_scale(path)
+    assert after.seeds_of("digits", "lvpga") == (7,) and after.seeds_of("digits", "vpga") == (0, 1, 2)
+    assert [run.seed for run in after.all_runs() if run.name == "lvpga"] == [7]
+    assert after.run("digits", "lvpga", 0).digest == before.run("digits", "lvpga", 0).digest
+    path.write_text(text.replace("      lvpga:\n", "      lvpga:\n        seeds: [7, 7]\n"))
+    with pytest.raises(UserError, match=r"datasets\.digits\.runs\.lvpga\.seeds: \[7, 7\] holds a seed twice"):
+        load_scale(path)
+
+
 def test_every_model_takes_just_its_coefficients() -> None:
     assert {model: coefficients(model) for model in ("lpga", "vpga", "lvpga", "vae")} == {
         "lpga": ["alpha", "beta", "gamma"],

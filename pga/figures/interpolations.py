@@ -25,7 +25,7 @@ def draw(sources: Sources) -> canvas.Drawn:
             canvas.show(panel, tile(images, divided_after=(0, images.shape[1] - 2)))
         panel.set_title(f"{sources.dataset_title(dataset)}, {sources.model_title(model)}", loc="left")
     text = (
-        f"Pairs of test images (outer columns) drawn by seed {scale.seeds[0]}, not picked, the same for every model. Between them the "
+        f"Pairs of test images (outer columns) drawn by {sources.first_seeds()}, not picked, the same for every model. Between them the "
         f"decoder at {points} points on the line from one image's code to the other's, both codes (the reconstructions) included."
     )
     return canvas.Drawn(figure, sources.caption(text))

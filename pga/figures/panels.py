@@ -29,7 +29,7 @@ def draw(sources: Sources) -> canvas.Drawn:
             seeds = f" ({cell.n} seed{'s' if cell.n > 1 else ''})" if cell.n else ""
             axes[i][j].set_title(f"{sources.dataset_title(dataset)}, {sources.model_title(model)}\n{cell.text()}{seeds}")
     text = (
-        f"The first {ROWS * COLUMNS} samples of seed {scale.seeds[0]}, not picked. Numbers: {TITLES[scale.evaluation.metric]} of "
+        f"The first {ROWS * COLUMNS} samples of {sources.first_seeds()}, not picked. Numbers: {TITLES[scale.evaluation.metric]} of "
         f"{scale.samplings[row.sampling].n} samples, mean ± standard error over {sources.seeds()}."
     )
     return canvas.Drawn(figure, sources.caption(text))

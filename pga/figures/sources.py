@@ -35,7 +35,7 @@ class Sources:
     def __init__(self, scale: Scale, name: str, data: Path, allow_missing: bool = False):
         self.scale, self.name, self.row = scale, name, scale.figures[name]
         self.folder = Path(scale.results)
-        self.missing = [file for file in self.row.files(scale.seeds) if not (self.folder / file).exists()]
+        self.missing = [file for file in scale.files_of_figure(name) if not (self.folder / file).exists()]
         if self.missing and not allow_missing:
             raise UserError(
                 f"{name}: missing under {self.folder}: {', '.join(self.missing)}; make them, or pass --allow-missing for a partial figure"
@@ -46,7 +46,7 @@ class Sources:
     def _records(self, data: Path) -> dict[str, dict[str, Any]]:
         """run.json of every run that is there, by its folder's name."""
         records: dict[str, dict[str, Any]] = {}
-        for file in self.row.files(self.scale.seeds):
+        for file in self.scale.files_of_figure(self.name):
             folder = self.folder / "/".join(file.split("/")[:3])
             name = folder.relative_to(self.folder).as_posix()
             if name not in records and (folder / "run.json").exists():
@@ -64,11 +64,13 @@ class Sources:
     def images(self, dataset: str, model: str, ndim: int = 4) -> Images | None:
         """The first seed's array of a figure that shows images, (…, H, W, C), or None where it is missing."""
         [file] = self.row.needs.first
-        return self.read(dataset, model, self.scale.seeds[0], file, lambda path: load_images(path, ndim))
+        return self.read(dataset, model, self.scale.seeds_of(dataset, model)[0], file, lambda path: load_images(path, ndim))
 
     def tables(self, dataset: str, model: str, file: str, columns: tuple[str, ...]) -> list[pd.DataFrame]:
         """A table of every seed that has it."""
-        found = [self.read(dataset, model, seed, file, lambda path: read_table(path, columns)) for seed in self.scale.seeds]
+        found = [
+            self.read(dataset, model, seed, file, lambda path: read_table(path, columns)) for seed in self.scale.seeds_of(dataset, model)
+        ]
         return [table for table in found if table is not None]
 
     def lacks(self, dataset: str = "", model: str = "") -> list[str]:
@@ -79,7 +81,7 @@ class Sources:
 
     def cell(self, dataset: str, model: str) -> Cell:
         """The headline metric of a run over its seeds."""
-        return summarise(self.metrics, dataset, model, self.row.sampling, self.scale.evaluation.metric, self.scale.seeds)
+        return summarise(self.metrics, dataset, model, self.row.sampling, self.scale.evaluation.metric, self.scale.seeds_of(dataset, model))
 
     def dataset_title(self, dataset: str) -> str:
         """How a data set is called on the page."""
@@ -92,9 +94,14 @@ class Sources:
         return self.row.titles.get(model, rows.get(model, model.upper()))
 
     def seeds(self) -> str:
-        """The seeds as words of a caption."""
-        seeds = self.scale.seeds
+        """The seeds of all runs that are shown, as words of a caption."""
+        seeds = sorted({seed for run in self.row.runs() for seed in self.scale.seeds_of(*run)})
         return f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {', '.join(map(str, seeds))}"
+
+    def first_seeds(self) -> str:
+        """The seeds whose images are shown."""
+        firsts = sorted({self.scale.seeds_of(*run)[0] for run in self.row.runs()})
+        return f"seed{'s' if len(firsts) > 1 else ''} {', '.join(map(str, firsts))}"
 
     def caption(self, text: str) -> str:
         """`text` with the row's own note and what is missing."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
 from pga.networks.table import NETWORKS
-from pga.params.base import Count, Name, NonNegative, Origin, Positive, Sourced, Strict
+from pga.params.base import Count, Name, NonNegative, Origin, Positive, Seed, Sourced, Strict
 from pga.run import Run
 from pga.terms import MODELS, TERMS, coefficients, reads_sigma
 
@@ -71,6 +71,7 @@ class RunParams(Strict):
     precision: Literal["float32", "float64"] = "float32"
     threads: Count = Field(1, description="CPU threads of a step; part of the run, because sums depend on it")
     samplings: tuple[Name, ...] = Field(("prior",), description="rows of `samplings` by which this run is evaluated")
+    seeds: tuple[Seed, ...] | None = Field(None, description="seeds of this run where they are not the scale's", min_length=1)
 
     @model_validator(mode="after")
     def _consistent(self) -> RunParams:
@@ -95,7 +96,7 @@ class RunParams(Strict):
             elif isinstance(value, tuple) and len(value) == 2 and isinstance(value[1], Origin):
                 found.append((key, value[0], value[1].value))
             elif value is not None:
-                found.append((key, " ".join(value) if isinstance(value, tuple) else value, ""))
+                found.append((key, " ".join(map(str, value)) if isinstance(value, tuple) else value, ""))
         return found
 
     def run(self, dataset: str, name: str, seed: int) -> Run:
@@ -103,7 +104,7 @@ class RunParams(Strict):
         values: dict[str, Any] = {
             key: value[0] if isinstance(value, tuple) else value
             for key, value in self
-            if key not in ("coefficients", "samplings")
+            if key not in ("coefficients", "samplings", "seeds")
         }  # fmt: skip
         plain = {key: value[0] for key, value in self.coefficients.items()}
         return Run(dataset=dataset, name=name, seed=seed, coefficients=plain, **values)

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from pga.errors import UserError
-from pga.params.base import Name, Strict
+from pga.params.base import Name, Seed, Strict
 from pga.params.derive import derive
 from pga.params.evaluation import Evaluation
 from pga.params.reading import validate
@@ -30,7 +30,7 @@ class Scale(Strict):
     description: str = Field(description="what this scale is for")
     device: Literal["auto", "cpu"] = Field("auto", description="cpu: never ask for a GPU; auto: use one where there is one")
     results: Annotated[str, Field(pattern=r"^results(/[a-z][a-z0-9_]*)?$")] = Field(description="folder of its results")
-    seeds: tuple[Annotated[int, Field(ge=0, lt=2**31)], ...] = Field(description="one run per seed", min_length=1)
+    seeds: tuple[Seed, ...] = Field(description="one run per seed", min_length=1)
     evaluation: Evaluation
     samplings: dict[Name, Sampling]
     interpolation: Interpolation = Interpolation()
@@ -44,6 +44,8 @@ class Scale(Strict):
             raise ValueError(f"seeds: {list(self.seeds)} holds a seed twice")
         for dataset, block in self.datasets.items():
             for name, run in block.runs.items():
+                if run.seeds is not None and len(set(run.seeds)) != len(run.seeds):
+                    raise ValueError(f"datasets.{dataset}.runs.{name}.seeds: {list(run.seeds)} holds a seed twice")
                 unknown = [sampling for sampling in run.samplings if sampling not in self.samplings]
                 if unknown:
                     raise ValueError(f"datasets.{dataset}.runs.{name}.samplings: {unknown} not among {sorted(self.samplings)}")
@@ -105,8 +107,17 @@ class Scale(Strict):
             params.run(dataset, name, seed)
             for dataset, block in self.datasets.items()
             for name, params in block.runs.items()
-            for seed in self.seeds
+            for seed in params.seeds or self.seeds
         ]  # fmt: skip
+
+    def seeds_of(self, dataset: str, name: str) -> tuple[int, ...]:
+        """The seeds of one run."""
+        return self.params(dataset, name).seeds or self.seeds
+
+    def files_of_figure(self, name: str) -> list[str]:
+        """Everything that a figure reads, under this scale's folder of results."""
+        figure = self.figures[name]
+        return [file for dataset, model in figure.runs() for file in figure.files(dataset, model, self.seeds_of(dataset, model))]
 
 
 def load_scale(path: str | Path) -> Scale:

@@ -97,13 +97,12 @@ class Figure(Strict):
         """(data set, model) of every run that it shows, data sets first."""
         return [(dataset, model) for dataset in self.datasets for model in self.models]
 
-    def files(self, seeds: tuple[int, ...]) -> list[str]:
-        """Everything that the figure reads, under the scale's folder of results."""
+    def files(self, dataset: str, model: str, seeds: tuple[int, ...]) -> list[str]:
+        """Everything that the figure reads of one run and its seeds, under the scale's folder of results."""
         found = []
-        for dataset, model in self.runs():
-            for seed in seeds:
-                metrics = ("{sampling}/metrics.json",) if self.needs.metrics else ()
-                files = (self.needs.first if seed == seeds[0] else ()) + self.needs.every + metrics
-                of_run = (*files, "run.json") if files else ()
-                found += [f"{dataset}/{model}/seed{seed}/{file.format(sampling=self.sampling)}" for file in of_run]
+        for seed in seeds:
+            metrics = ("{sampling}/metrics.json",) if self.needs.metrics else ()
+            files = (self.needs.first if seed == seeds[0] else ()) + self.needs.every + metrics
+            of_run = (*files, "run.json") if files else ()
+            found += [f"{dataset}/{model}/seed{seed}/{file.format(sampling=self.sampling)}" for file in of_run]
         return found

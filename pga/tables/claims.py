@@ -43,7 +43,9 @@ def verdicts(scale: Scale, metrics: pd.DataFrame, claims: Claims) -> pd.DataFram
     rows = []
     for claim in claims.claims:
         place = run_of(scale, claim) if scale.evaluation.metric == claims.metric else None
-        cell = summarise(metrics, *place, claims.metric, scale.seeds) if place else Cell(None, None, 0, (), scale.seeds)
+        cell = Cell(None, None, 0, (), scale.seeds)
+        if place:
+            cell = summarise(metrics, *place, claims.metric, scale.seeds_of(*place[:2]))
         difference = allowed = in_errors = None
         verdict = NOT_RUN
         if cell.mean is not None:

@@ -30,7 +30,7 @@ def entries(scale: Scale, metrics: pd.DataFrame, claims: Claims) -> list[Entry]:
     for row in scale.table1.rows:
         for column in scale.table1.columns:
             dataset = row.on(column)
-            cell = summarise(metrics, dataset, row.model, row.sampling, scale.evaluation.metric, scale.seeds)
+            cell = summarise(metrics, dataset, row.model, row.sampling, scale.evaluation.metric, scale.seeds_of(dataset, row.model))
             claim = claims.find(column.paper or column.dataset, row.model, scale.samplings[row.sampling].density)
             found.append(Entry(row, column, cell, claim, best=False))
     best: dict[tuple[str, str], float] = {}

@@ -96,7 +96,11 @@ def metrics_of(root: str, artifact: str | None = None) -> list[str]:
     """metrics.json of everything that a scale measures, or of what one of its tables or figures shows."""
     scale = SCALES[root][1]
     cells = scale.samplings_shown(artifact) if artifact else scale.samplings_of_runs()
-    return [f"{root}/{dataset}/{model}/seed{seed}/{sampling}/metrics.json" for dataset, model, sampling in cells for seed in scale.seeds]
+    return [
+        f"{root}/{dataset}/{model}/seed{seed}/{sampling}/metrics.json"
+        for dataset, model, sampling in cells
+        for seed in scale.seeds_of(dataset, model)
+    ]
 
 
 def extractor_of(scale: Scale) -> str:
@@ -142,5 +146,4 @@ def scale_weights(wildcards) -> str:
 
 def files_of_figure(wildcards) -> list[str]:
     """What a figure is drawn from."""
-    scale = scale_of(wildcards)
-    return [f"{wildcards.root}/{file}" for file in scale.figures[wildcards.figure].files(scale.seeds)]
+    return [f"{wildcards.root}/{file}" for file in scale_of(wildcards).files_of_figure(wildcards.figure)]
