@@ -27,7 +27,7 @@ def collect(scale: Scale, artifact: str | None = None, allow_missing: bool = Fal
     """
     rows: list[dict[str, Any]] = []
     missing: list[str] = []
-    for dataset, model, sampling in scale.samplings_of_runs() if artifact is None else scale.samplings_shown(artifact):
+    for dataset, model, sampling in scale.measurements() if artifact is None else scale.samplings_shown(artifact):
         for seed in scale.seeds_of(dataset, model):
             path = Path(scale.results, dataset, model, f"seed{seed}", sampling, "metrics.json")
             if not path.exists():

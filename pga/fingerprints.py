@@ -65,6 +65,13 @@ def interpolation_code(run: Run) -> str:
     return _of_run(("pga.interpolation.interpolate", "pga.sampling.load_networks"), run.model, network_rows(run))
 
 
+def reconstruction_code(run: Run) -> str:
+    """The code that reconstructs test images with `run`."""
+    return _of_run(
+        ("pga.reconstruction.reconstruct", "pga.sampling.load_networks", "pga.commands.reconstruct.run"), run.model, network_rows(run)
+    )
+
+
 def curve_code(run: Run) -> str:
     """The code that measures the snapshots of `run`."""
     return _of_run((*SAMPLING, *EVALUATION, "pga.sampling.load_snapshots"), run.model, network_rows(run))
@@ -74,6 +81,12 @@ def curve_code(run: Run) -> str:
 def evaluation_code() -> str:
     """The code that measures samples."""
     return meaning(*EVALUATION)
+
+
+@cache
+def neighbours_code() -> str:
+    """The code that finds the images nearest to samples."""
+    return meaning("pga.neighbours.nearest_images", "pga.features.load.load_extractor")
 
 
 @cache

@@ -383,7 +383,7 @@ def test_a_sampling_that_is_never_made_is_refused(place: str, sampling: str, fol
 def place_results(scale: Scale, without: tuple[tuple[str, str, int, str], ...] = ()) -> None:
     """metrics.json of every run, in the folder where it belongs."""
     for number, run in enumerate(scale.all_runs()):
-        for sampling in scale.params(run.dataset, run.name).samplings:
+        for sampling in (*scale.params(run.dataset, run.name).samplings, "reconstruction"):
             if (run.dataset, run.name, run.seed, sampling) in without:
                 continue
             metric = {
@@ -405,10 +405,11 @@ def test_collect_gathers_every_run_once_in_the_order_of_the_scale(scale: Scale, 
     place_results(scale)
     found, missing = collect(scale)
     assert list(found.columns) == COLUMNS and missing == []
-    assert len(found) == 3 * 3 * 4  # data sets × seeds × (one run of two samplings, two of one)
+    assert len(found) == 3 * 3 * (4 + 3)  # data sets × seeds × (one run of two samplings, two of one, and each one's reconstructions)
     assert not found.duplicated(["dataset", "model", "seed", "sampling", "metric"]).any()
     assert list(dict.fromkeys(found.dataset)) == ["digits", "small_digits", "cifar10"]
-    [row] = found[(found.dataset == "cifar10") & (found.model == "lpga") & (found.seed == 2)].to_dict("records")
+    lpga = found[(found.dataset == "cifar10") & (found.model == "lpga") & (found.seed == 2)]
+    [row] = lpga[lpga.sampling == "prior"].to_dict("records")
     number = [(run.dataset, run.name, run.seed) for run in scale.all_runs()].index(("cifar10", "lpga", 2))
     assert row["value"] == number + 0.05
     assert (row["reference"], row["extractor"], row["extractor_accuracy"]) == ("train", "classifier", 0.99)

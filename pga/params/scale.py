@@ -17,6 +17,9 @@ from pga.params.sampling import Interpolation, Sampling
 from pga.params.shown import Figure, Table1
 from pga.run import Run
 
+RECONSTRUCTION = "reconstruction"
+"""Folder of a run's reconstructed test images, which has a metrics.json as each sampling's folder has."""
+
 
 class DatasetRuns(Strict):
     """The runs on one data set."""
@@ -42,6 +45,8 @@ class Scale(Strict):
     def _consistent(self) -> Scale:
         if len(set(self.seeds)) != len(self.seeds):
             raise ValueError(f"seeds: {list(self.seeds)} holds a seed twice")
+        if RECONSTRUCTION in self.samplings:
+            raise ValueError(f"samplings: the name {RECONSTRUCTION!r} is taken by the test images' reconstructions")
         for dataset, block in self.datasets.items():
             for name, run in block.runs.items():
                 if run.seeds is not None and len(set(run.seeds)) != len(run.seeds):
@@ -83,6 +88,11 @@ class Scale(Strict):
             for name, params in block.runs.items()
             for sampling in params.samplings
         ]  # fmt: skip
+
+    def measurements(self) -> list[tuple[str, str, str]]:
+        """(data set, model, sampling) of every metrics.json: each sampling, and the reconstruction of the test images."""
+        reconstructions = [(dataset, name, RECONSTRUCTION) for dataset, block in self.datasets.items() for name in block.runs]
+        return self.samplings_of_runs() + reconstructions
 
     def params(self, dataset: str, name: str) -> RunParams:
         """The row of one run, with origins.

@@ -95,7 +95,7 @@ def of_runs(root: str, file: str) -> list[str]:
 def metrics_of(root: str, artifact: str | None = None) -> list[str]:
     """metrics.json of everything that a scale measures, or of what one of its tables or figures shows."""
     scale = SCALES[root][1]
-    cells = scale.samplings_shown(artifact) if artifact else scale.samplings_of_runs()
+    cells = scale.samplings_shown(artifact) if artifact else scale.measurements()
     return [
         f"{root}/{dataset}/{model}/seed{seed}/{sampling}/metrics.json"
         for dataset, model, sampling in cells

@@ -72,6 +72,30 @@ rule evaluate:
         " --device {params.device} --out {output.metrics} 2> {log}"
 
 
+rule neighbours:
+    input:
+        samples="{root}/{dataset}/{model}/seed{seed}/{sampling}/samples.npy",
+        images="data/processed/{dataset}.npy",
+        provenance=ancient("data/processed/{dataset}.json"),
+        weights=scale_weights,
+    output: neighbours="{root}/{dataset}/{model}/seed{seed}/{sampling}/neighbours.npy"
+    params:
+        extractor=lambda wildcards: extractor_of(scale_of(wildcards)),
+        device=lambda wildcards: scale_of(wildcards).device,
+        pinned=PINNED,
+        code=fingerprints.neighbours_code(),
+    log: "logs/neighbours/{root}/{dataset}/{model}/seed{seed}-{sampling}.log"
+    benchmark: "logs/neighbours/{root}/{dataset}/{model}/seed{seed}-{sampling}.tsv"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime="2h",
+        gpu=lambda wildcards: 0 if scale_of(wildcards).device == "cpu" else 1,
+    shell:
+        "pga neighbours {wildcards.dataset} --samples {input.samples} --weights {input.weights} --weights-sha256 {params.pinned} --extractor {params.extractor}"
+        " --data data/processed --device {params.device} --out {output.neighbours} 2> {log}"
+
+
 rule curve:
     input:
         snapshots="{root}/{dataset}/{model}/seed{seed}/snapshots.safetensors",

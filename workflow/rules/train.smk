@@ -30,6 +30,28 @@ rule train:
         " --device {params.device} --expect {params.digest} --out {params.out} 2> {log}"
 
 
+rule reconstruct:
+    input:
+        model="{root}/{dataset}/{model}/seed{seed}/model.safetensors",
+        images="data/processed/{dataset}-test.npy",
+        provenance=ancient("data/processed/{dataset}.json"),
+    output:
+        images="{root}/{dataset}/{model}/seed{seed}/reconstruction/reconstructions.npy",
+        metrics="{root}/{dataset}/{model}/seed{seed}/reconstruction/metrics.json",
+    params:
+        out=subpath(output.images, parent=True),
+        device=lambda wildcards: scale_of(wildcards).device,
+        code=lambda wildcards: fingerprints.reconstruction_code(run_of(wildcards)),
+    log: "logs/reconstruct/{root}/{dataset}/{model}/seed{seed}.log"
+    benchmark: "logs/reconstruct/{root}/{dataset}/{model}/seed{seed}.tsv"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime="30m",
+        gpu=lambda wildcards: 0 if scale_of(wildcards).device == "cpu" else 1,
+    shell: "pga reconstruct --run {input.model} --data data/processed --out-dir {params.out} --device {params.device} 2> {log}"
+
+
 rule sample:
     input: model="{root}/{dataset}/{model}/seed{seed}/model.safetensors",
     output: samples="{root}/{dataset}/{model}/seed{seed}/{sampling}/samples.npy",

@@ -1,0 +1,43 @@
+"""Reconstruct a run's test images: the first ones as an array to look at, the error over all of them as a metric."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+EXAMPLE = "pga reconstruct --run results/quick/digits/lpga/seed0 --out-dir /tmp/reconstruction"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Flags of `pga reconstruct`."""
+    parser.add_argument("--run", required=True, type=Path, help="folder of the trained run, or its model.safetensors")
+    parser.add_argument("--data", default="data/processed", type=Path, help="folder of prepared data (default: %(default)s)")
+    parser.add_argument("--out-dir", required=True, type=Path, help="folder for reconstructions.npy and metrics.json")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:K (default: a GPU if there is one)")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Reconstruct."""
+    import numpy as np
+
+    from pga import devices
+    from pga.dataset import load
+    from pga.files import atomic, write_json
+    from pga.reconstruction import reconstruct
+    from pga.sampling import load_networks
+
+    path = arguments.run / "model.safetensors" if arguments.run.is_dir() else arguments.run
+    device = devices.choose(arguments.device)
+    devices.make_deterministic(threads=1)
+    row, encoder, decoder = load_networks(path, device)
+    images, checksum = load(arguments.data, row.dataset, "test")
+    beside, error = reconstruct(encoder, decoder, images, row, device)
+    with atomic(arguments.out_dir / "reconstructions.npy") as file:
+        np.save(file, beside, allow_pickle=False)
+    metric = {"metric": "reconstruction_error", "value": error, "standard_error": None, "n": len(images), "reference": "test"}
+    who = {"dataset": row.dataset, "model": row.name, "seed": row.seed, "sampling": "reconstruction"}
+    extractor = {"name": "pixels", "digest": None, "accuracy": None}
+    write_json(
+        arguments.out_dir / "metrics.json",
+        {**who, "inputs": {"images": checksum}, "n": len(images), "extractor": extractor, "metrics": [metric]},
+    )
