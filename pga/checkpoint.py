@@ -13,7 +13,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from pga.errors import UserError
-from pga.files import atomic
+from pga.files import atomic, digest, unreadable
 
 RECORD = "pga"  # safetensors writes several metadata keys in random order; one keeps the bytes equal
 
@@ -28,10 +28,16 @@ def tensor_digest(tensors: dict[str, Tensor]) -> str:
     return hasher.hexdigest()
 
 
+def record_digest(record: dict[str, Any]) -> str:
+    """SHA-256 over a record without its own checksum."""
+    return digest({key: value for key, value in record.items() if key != "record"})
+
+
 def save_tensors(path: str | Path, tensors: dict[str, Tensor], record: dict[str, Any]) -> None:
     """Write tensors and a JSON record, complete or not at all."""
     on_cpu = {name: tensor.detach().to("cpu").contiguous() for name, tensor in tensors.items()}
-    text = json.dumps({**record, "tensors": tensor_digest(on_cpu)}, sort_keys=True, allow_nan=False)
+    complete = {**record, "tensors": tensor_digest(on_cpu)}
+    text = json.dumps({**complete, "record": record_digest(complete)}, sort_keys=True, allow_nan=False)
     with atomic(path) as file:
         file.write(save(on_cpu, metadata={RECORD: text}))
 
@@ -42,14 +48,17 @@ def load_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     Raises:
         UserError: the file is absent, truncated, altered, or was not written by this program.
     """
-    if not Path(path).exists():
-        raise UserError(f"{path}: no such file")
     try:
         with safe_open(path, framework="pt") as file:
             record = json.loads((file.metadata() or {})[RECORD])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
-    except (SafetensorError, KeyError, ValueError, OSError) as error:
+    except OSError as error:
+        raise unreadable(path, error) from error
+    except (SafetensorError, KeyError, ValueError, RuntimeError, RecursionError) as error:
         raise UserError(f"{path}: not a file of this program's, or damaged ({error}); delete it and make it again") from error
-    if tensor_digest(tensors) != record.get("tensors"):
-        raise UserError(f"{path}: damaged: its tensors do not match their checksum; delete it and make it again")
+    if not isinstance(record, dict) or "record" not in record:
+        raise UserError(f"{path}: written by another version of this program; delete it and make it again")
+    for part, found in (("record", record_digest(record)), ("tensors", tensor_digest(tensors))):
+        if found != record.get(part):
+            raise UserError(f"{path}: damaged: its {part} does not match the checksum; delete it and make it again")
     return tensors, record

@@ -60,6 +60,9 @@ def main(argv: list[str] | None = None) -> int:
         except BrokenPipeError:  # `pga params … | head`: whoever read has enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 0
+        except OSError as error:  # a disk that is full or read-only, a folder without permission: wherever it shows first
+            print(f"pga {verb}: error: {error.filename or 'a file'}: {error.strerror or error}", file=sys.stderr)
+            return 1
         except KeyboardInterrupt:
             print(f"pga {verb}: interrupted; the same command continues", file=sys.stderr)
             return 130

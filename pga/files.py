@@ -38,10 +38,8 @@ def atomic(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO[Any]]:
         os.replace(temporary, path)
         temporary = None
         sync_folder(path.parent)
-    except OSError as error:
-        if isinstance(error, (FileNotFoundError, PermissionError)) or error.errno is not None:
-            raise UserError(f"{path}: cannot be written: {error.strerror or error}") from error
-        raise
+    except OSError as error:  # numpy's, on a full disk, have no number
+        raise UserError(f"{path}: cannot be written: {error.strerror or error}") from error
     finally:
         if temporary is not None:
             with contextlib.suppress(OSError):
@@ -68,23 +66,34 @@ def read_json(path: str | os.PathLike[str]) -> Any:
     """Read JSON.
 
     Raises:
-        UserError: the file is absent or is not JSON.
+        UserError: the file is absent, cannot be read or is not JSON.
     """
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise UserError(f"{path}: no such file") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise unreadable(path, error) from error
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: not JSON ({error}); delete it and run the command that makes it again") from error
 
 
 def sha256(path: str | os.PathLike[str]) -> str:
-    """SHA-256 of a file's bytes, in hexadecimal."""
+    """SHA-256 of a file's bytes, in hexadecimal.
+
+    Raises:
+        UserError: the file is absent or cannot be read.
+    """
     try:
         with open(path, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
-    except FileNotFoundError as error:
-        raise UserError(f"{path}: no such file") from error
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
+def unreadable(path: str | os.PathLike[str], error: OSError) -> UserError:
+    """What to tell a person of a file that the system does not give."""
+    return UserError(
+        f"{path}: no such file" if isinstance(error, FileNotFoundError) else f"{path}: cannot be read: {error.strerror or error}"
+    )
 
 
 def digest(content: Any) -> str:

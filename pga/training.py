@@ -25,6 +25,12 @@ RUNAWAY_LOG = 15.0
 RUNAWAY = 1e6
 """No other term of a healthy run comes near this."""
 
+CAUSES = {
+    "scaled_latent_error": "; it is divided by the codes' mean square, which is near zero when all images of a batch are alike",
+    "log_volume": "; it is the logarithm of a change of h, which is zero when h gives all codes alike",
+}
+"""What else a term may run away from."""
+
 
 OPTIMISERS: dict[str, Callable[[list[nn.Parameter], Run], torch.optim.Optimizer]] = {
     "sgd": lambda parameters, run: torch.optim.SGD(parameters, lr=run.learning_rate, momentum=run.momentum),
@@ -59,6 +65,7 @@ class Trainer:
             )
         encoder, decoder = build_run(run, derive(run.seed, "weights"))
         self.encoder, self.decoder = encoder.to(device, self.dtype), decoder.to(device, self.dtype)
+        check_batch(min(len(self.images), run.batch_size), run)
         check_shape(self.images, self.decoder, run)
         parameters = [*self.encoder.parameters(), *self.decoder.parameters()]
         self.parameters = parameters
@@ -71,7 +78,7 @@ class Trainer:
         self.order_epoch, self.order = -1, torch.empty(0, dtype=torch.int64)
         self.sums = {term: torch.zeros((), dtype=torch.float64, device=device) for term in self.weights}
         self.summed = 0
-        self.history: list[dict[str, float]] = []
+        self.history: list[dict[str, float | None]] = []
         self.best: dict[str, Tensor] = {}
         self.best_loss, self.best_epoch = math.inf, 0
         self.plateau_loss, self.waited = math.inf, 0
@@ -151,18 +158,20 @@ class Trainer:
         return self.best or self.tensors()
 
     def log(self, values: Values, on: list[str]) -> None:
-        """Append a row: the mean since the last row of each term in use, this batch's value of each term that is not."""
-        row: dict[str, float] = {}
+        """Append a row: the mean since the last row of each term in use, this batch's value (None if not finite) of each that is not."""
+        row: dict[str, float | None] = {}
+        means = {term: float(self.sums[term]) / self.summed for term in on}
         for term in self.weights:
             if term in on:
-                row[term] = float(self.sums[term]) / self.summed
+                row[term] = means[term]
             else:
                 with torch.no_grad():
-                    row[term] = float(term_value(term, values))
+                    value = float(term_value(term, values))
+                row[term] = value if math.isfinite(value) else None
             self.sums[term].zero_()
         self.summed = 0
-        self.check({term: row[term] for term in on})
-        tensors = {term: torch.tensor(row[term]) for term in on}
+        self.check(means)
+        tensors = {term: torch.tensor(value) for term, value in means.items()}
         encoder_loss, decoder_loss = network_losses(tensors, self.weights)
         self.history.append({"step": self.step, **row, "encoder_loss": encoder_loss, "decoder_loss": decoder_loss})
 
@@ -179,6 +188,7 @@ class Trainer:
                     f"{self.run.dataset}/{self.run.name}, seed {self.run.seed}, stopped at step {self.step}: term {term} "
                     f"({TERMS[term].meaning}) is {value:.4g}, accepted are finite values up to {limit:g}. A longer warmup_steps "
                     f"(now {self.run.warmup_steps}), a smaller learning_rate (now {self.run.learning_rate:g}) or smaller coefficients help"
+                    f"{CAUSES.get(TERMS[term].loss, '')}"
                 )
 
     def tensors(self) -> dict[str, Tensor]:
@@ -242,6 +252,17 @@ def load_network(network: nn.Module, prefix: str, tensors: dict[str, Tensor]) ->
     """Put the tensors under `prefix` into `network`; every name must fit."""
     start = f"{prefix}."
     network.load_state_dict({name.removeprefix(start): tensor for name, tensor in tensors.items() if name.startswith(start)})
+
+
+def check_batch(n_images: int, run: Run) -> None:
+    """Refuse batches of one image where a batch is compared with itself.
+
+    Raises:
+        UserError: names what needs more.
+    """
+    needs = [name for name, there in (("batch normalisation", run.batch_norm), ("the discrepancy of codes", run.model == "wae")) if there]
+    if n_images < 2 and needs:
+        raise UserError(f"{run.dataset}/{run.name}: batches of {n_images} image (batch_size {run.batch_size}); {needs[0]} needs at least 2")
 
 
 def check_shape(images: Tensor, decoder: nn.Module, run: Run) -> None:

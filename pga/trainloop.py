@@ -90,7 +90,7 @@ def train(
             trainer = Trainer(run, images, device)
             record = run_to_end(trainer, folder, every_s)
             write_results(trainer, folder, out, {**record, "data_sha256": data_sha256, "code": code}, started)
-            shutil.rmtree(folder)
+            shutil.rmtree(folder, ignore_errors=True)  # another process may look into it just now, for the lock
     except Timeout:
         raise UserError(
             f"{run.dataset}/{run.name}, seed {run.seed}, is being trained by another process (lock {folder / 'lock'})"
@@ -105,7 +105,7 @@ def run_to_end(trainer: Trainer, folder: Path, every_s: float) -> dict[str, Any]
     resumed: list[int] = []
     if saved.exists():
         try:
-            tensors, record = load_tensors(saved)
+            tensors, record = load_state(saved, run.snapshot_steps(len(trainer.images)))
         except UserError as error:
             print(f"{error}; starting from step 0", file=sys.stderr)
         else:
@@ -118,7 +118,7 @@ def run_to_end(trainer: Trainer, folder: Path, every_s: float) -> dict[str, Any]
     def save() -> None:
         tensors, record = trainer.state()
         wall = wall_before + time.monotonic() - started
-        save_tensors(saved, tensors, {**record, "wall_s": wall, "resumed": resumed})
+        save_tensors(saved, tensors, {**record, "of": folder.name, "wall_s": wall, "resumed": resumed})
 
     with (
         stop_on_signals() as received,
@@ -133,7 +133,8 @@ def run_to_end(trainer: Trainer, folder: Path, every_s: float) -> dict[str, Any]
                 now = time.monotonic()
                 trainer.history[-1]["images_per_s"] = (trainer.step - logged_step) * run.batch_size / max(now - logged_at, 1e-9)
                 logged_at, logged_step = now, trainer.step
-            shown = {key: trainer.history[-1][key] for key in ("encoder_loss", "decoder_loss")} if trainer.history else {}
+            last = trainer.history[-1] if trainer.history else {}
+            shown = {key: value for key in ("encoder_loss", "decoder_loss") if (value := last.get(key)) is not None}
             progress.advance(1, **shown)
             if received:
                 save()
@@ -146,6 +147,23 @@ def run_to_end(trainer: Trainer, folder: Path, every_s: float) -> dict[str, Any]
                 saved_at = time.monotonic()
     save()  # so that a kill while the results are written costs nothing
     return {"resumed_at_steps": resumed, "wall_s": wall_before + time.monotonic() - started}
+
+
+def load_state(path: Path, snapshots: list[int]) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors and record of a checkpoint, whose snapshots so far must be whole as well.
+
+    Raises:
+        UserError: the checkpoint or a snapshot is absent, damaged, or of another run than its folder says.
+    """
+    tensors, record = load_tensors(path)
+    if record.get("of") != path.parent.name:
+        raise UserError(f"{path}: the state of {record.get('of')}, its place is that of {path.parent.name}")
+    for number, step in enumerate(snapshots, 1):
+        if step <= record["step"]:
+            snapshot = path.with_name(snapshot_name(number))
+            if load_tensors(snapshot)[1].get("step") != step:
+                raise UserError(f"{snapshot}: not the snapshot of step {step}")
+    return tensors, record
 
 
 def snapshot_name(number: int) -> str:
@@ -187,7 +205,7 @@ def write_snapshots(folder: Path, path: Path, run: Run, steps: list[int]) -> Non
     save_tensors(path, tensors, {"run": run.asdict(), "steps": steps})
 
 
-def write_history(path: Path, history: list[dict[str, float]]) -> None:
+def write_history(path: Path, history: list[dict[str, float | None]]) -> None:
     """The history as CSV; floats in the shortest form that reads back equal."""
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=list(history[0]), lineterminator="\n")

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -609,8 +610,12 @@ def test_a_killed_worker_is_reported_and_what_was_finished_is_kept(tmp_path: Pat
 def write_part(folder: Path, chunks: int = 3, size: int = 4) -> Path:
     """A part of chunks of ten images of `size` bytes and its journal under the key "k"; the second chunk had a bad file."""
     part = folder / "part"
-    part.write_bytes(bytes(range(10 * chunks)) * size)
-    lines = [{"key": "k"}] + [{"good": 10 * (i + 1), "bad": [["b.jpg", "bad"]] if i == 1 else []} for i in range(chunks)]
+    content = bytes(range(10 * chunks)) * size
+    part.write_bytes(content)
+    rows = [content[start : start + 10 * size] for start in range(0, len(content), 10 * size)]
+    lines = [{"key": "k"}] + [
+        {"good": 10 * (i + 1), "bad": [["b.jpg", "bad"]] if i == 1 else [], "crc": zlib.crc32(row)} for i, row in enumerate(rows)
+    ]
     journal_of(part).write_text("".join(json.dumps(line) + "\n" for line in lines))
     return part
 
@@ -648,6 +653,14 @@ def test_a_part_that_is_shorter_than_its_journal_says_is_not_filled_with_zeros(t
     done, good, _ = resume(part, "k", 4)
     assert done <= 1 and good == 10 * done
     assert part.stat().st_size == good * 4 and part.read_bytes() == (bytes(range(30)) * 4)[: good * 4]
+
+
+def test_images_that_a_power_cut_left_as_zeros_are_decoded_again(tmp_path: Path) -> None:
+    part = write_part(tmp_path)
+    whole = part.read_bytes()
+    part.write_bytes(whole[:40] + bytes(40) + whole[80:])
+    assert resume(part, "k", 4) == (1, 10, [])
+    assert part.read_bytes() == whole[:40]
 
 
 DAMAGED = {

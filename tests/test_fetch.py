@@ -6,8 +6,11 @@ import email.utils
 import gzip
 import hashlib
 import http.server
+import io
 import json
 import random
+import socket
+import struct
 import subprocess
 import sys
 import tarfile
@@ -15,6 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
@@ -25,6 +29,7 @@ import yaml
 
 from pga.cli import main
 from pga.data import download as downloading
+from pga.data import verify as verifying
 from pga.data.download import Refused, download
 from pga.data.fetch import fetch
 from pga.errors import UserError
@@ -366,6 +371,105 @@ def test_damaged_notes_of_a_part_mean_to_fetch_anew(notes: str, server: Server, 
     part.with_name(".file.bin.part.json").write_text(notes)
     assert get(a_source(url), tmp_path).read_bytes() == CONTENT
     assert server.seen == [("/file.bin", None)]
+
+
+def test_a_part_that_a_power_cut_damaged_is_fetched_anew(server: Server, tmp_path: Path, waits: list[float]) -> None:
+    url = server.serve(ranged(CONTENT))  # the length of what was written reached the disk, the bytes did not
+    part = tmp_path / "toy" / ".file.bin.part"
+    part.parent.mkdir()
+    part.write_bytes(CONTENT[:1000] + bytes(1000))
+    part.with_name(".file.bin.part.json").write_text(json.dumps({"url": url, "validator": '"first"'}))
+    assert get(a_source(url), tmp_path).read_bytes() == CONTENT
+    assert starts(server) == [2000, None]
+
+
+@pytest.mark.parametrize("tenth", range(10))
+def test_a_connection_reset_at_each_tenth_is_continued(tenth: int, server: Server, tmp_path: Path, waits: list[float]) -> None:
+    def resets(handler: Handler) -> None:
+        ranged(CONTENT, tenth * len(CONTENT) // 10)(handler)
+        handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # RST instead of FIN
+        handler.connection.close()
+
+    url = server.serve(resets, ranged(CONTENT))
+    assert get(a_source(url), tmp_path).read_bytes() == CONTENT
+    assert len(server.seen) == 2 and waits == [1.0]
+    assert starts(server)[1] is None or starts(server)[1] <= tenth * len(CONTENT) // 10
+
+
+def test_a_slow_drip_is_waited_for_and_silence_is_a_break(
+    server: Server, tmp_path: Path, waits: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(downloading, "TIMEOUT_S", (1, 0.3))
+    silent = threading.Event()
+
+    def drips(handler: Handler) -> None:
+        reply(200, CONTENT, 0, etag='"first"')(handler)
+        for start in range(0, 200_000, 20_000):  # together longer than the time-out, which is of silence
+            handler.wfile.write(CONTENT[start : start + 20_000])
+            time.sleep(0.05)
+        silent.wait(10)
+
+    url = server.serve(drips, ranged(CONTENT))
+    assert get(a_source(url), tmp_path).read_bytes() == CONTENT
+    silent.set()
+    assert waits == [1.0] and 100_000 < starts(server)[1] <= 200_000
+
+
+def test_every_flipped_byte_is_another_file_until_the_server_recovers(server: Server, tmp_path: Path) -> None:
+    for place in random.Random(2).sample(range(len(CONTENT)), 5):
+        flipped = CONTENT[:place] + bytes([CONTENT[place] ^ 1 << place % 8]) + CONTENT[place + 1 :]
+        source = a_source(server.serve(reply(body=flipped), reply(body=CONTENT)))
+        with pytest.raises(UserError, match="serves another file"):
+            get(source, tmp_path)
+        assert left(tmp_path) == []
+        get(source, tmp_path).unlink()
+
+
+def test_a_part_that_changes_between_two_attempts_is_never_mixed(server: Server, tmp_path: Path, waits: list[float]) -> None:
+    # even where the server continues the new file under the old one's name: the checksum tells, and it is fetched once more
+    url = server.serve(ranged(OTHER, CUT), ranged(CONTENT), ranged(CONTENT))
+    with pytest.raises(UserError, match="serves another file"):
+        get(a_source(url), tmp_path)
+    assert left(tmp_path) == [] and starts(server)[1]
+    assert get(a_source(url), tmp_path).read_bytes() == CONTENT
+
+
+def test_an_archive_bomb_is_not_unpacked(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verifying, "hash_stream", partial(verifying.hash_stream, limit=1 << 20))
+    bomb = gzip.compress(bytes(64 << 20))
+    (tmp_path / "zeros").write_bytes(bytes(64 << 20))
+    with tarfile.open(tmp_path / "bomb.tar.gz", "w:gz") as archive:
+        archive.add(tmp_path / "zeros", "a")
+    for body, checksum in (
+        (bomb, {"of": "content", "algorithm": "sha256", "value": sha(CONTENT)}),
+        ((tmp_path / "bomb.tar.gz").read_bytes(), {"of": "members", "algorithm": "sha256", "members": {"a": sha(CONTENT)}}),
+    ):
+        with pytest.raises(UserError, match="serves another file: its content exceeds 1048576 bytes"):
+            get(a_source(server.serve(reply(body=body)), checksum=checksum), tmp_path / "raw")
+        assert left(tmp_path / "raw") == []
+
+
+@pytest.mark.parametrize("kind", ["../evil", "/absolute", "link"])
+def test_members_that_would_leave_the_folder_are_never_extracted(kind: str, server: Server, tmp_path: Path) -> None:
+    evil = tmp_path / "evil"
+    name = {"../evil": "../../evil", "/absolute": str(evil), "link": "a"}[kind]
+    with tarfile.open(tmp_path / "a.tar", "w") as archive:
+        member = tarfile.TarInfo(name)
+        if kind == "link":
+            member.type, member.linkname = tarfile.SYMTYPE, "/etc/hostname"
+            archive.addfile(member)
+        else:
+            member.size = len(CONTENT)
+            archive.addfile(member, io.BytesIO(CONTENT))
+    body = (tmp_path / "a.tar").read_bytes()
+    wanted = {"of": "members", "algorithm": "sha256", "members": {name: sha(CONTENT)}}
+    source = a_source(server.serve(reply(body=body)), checksum=wanted, max_size=len(body))
+    if kind == "link":  # not a file, whatever it points at
+        with pytest.raises(UserError, match="it lacks the members a"):
+            get(source, tmp_path / "raw")
+    else:
+        assert get(source, tmp_path / "raw").read_bytes() == body  # read as a stream: its names are names and nothing else
+    assert not evil.exists()
 
 
 def test_a_content_length_that_is_too_long_is_a_break_and_one_too_short_another_file(

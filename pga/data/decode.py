@@ -6,6 +6,7 @@ import contextlib
 import json
 import multiprocessing
 import os
+import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -131,11 +132,11 @@ def decode_all(
                     break
                 count, future = waiting.popleft()
                 images, wrong = future.result()
-                if images is not None:
-                    file.write(images.tobytes())
-                    file.flush()
-                good += 0 if images is None else len(images)
-                journal.write(json.dumps({"good": good, "bad": wrong}) + "\n")
+                rows = b"" if images is None else images.tobytes()
+                file.write(rows)
+                file.flush()
+                good += len(rows) // size
+                journal.write(json.dumps(Finished(good, wrong, zlib.crc32(rows))._asdict()) + "\n")
                 journal.flush()
                 bad += wrong
                 progress.advance(count)
@@ -185,21 +186,41 @@ class Finished(NamedTuple):
 
     good: int
     bad: list[tuple[str, str]]
+    crc: int
+    """Of the chunk's images."""
 
 
 def journal_records(part: Path, key: str, size: int) -> list[Finished] | None:
     """The finished chunks whose images stand in `part`; None where the journal is absent, damaged or of another key."""
     try:
-        held = part.stat().st_size
         text = journal_of(part).read_text(encoding="utf-8")
         first, *rest = (json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines())  # a line without its end was being written
-        records = [Finished(int(record["good"]), [(str(name), str(reason)) for name, reason in record["bad"]]) for record in rest]
+        records = [
+            Finished(int(record["good"]), [(str(name), str(reason)) for name, reason in record["bad"]], int(record["crc"])) for record in rest
+        ]
     except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return None
-    if first != {"key": key}:
+    if first != {"key": key} or not part.exists():
         return None
-    # After a power cut the journal's lines can be on the disk and the images not.
-    return list(takewhile(lambda record: record.good * size <= held, records))
+    return list(takewhile(standing(part, size), records))
+
+
+def standing(part: Path, size: int) -> Callable[[Finished], bool]:
+    """Whether the images of the next chunk stand in `part`: after a power cut the journal can be on the disk and they cut, or zeros."""
+    read = 0
+
+    def stands(record: Finished) -> bool:
+        nonlocal read
+        wanted = (record.good - read) * size
+        if not 0 <= wanted <= CHUNK * size:
+            return False
+        with open(part, "rb") as file:
+            file.seek(read * size)
+            images = file.read(wanted)
+        read = record.good
+        return len(images) == wanted and zlib.crc32(images) == record.crc
+
+    return stands
 
 
 def remove(part: Path) -> None:

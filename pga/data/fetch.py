@@ -55,12 +55,15 @@ def obtain(name: str, row: SourceFile, target: Path, mirror: str | None) -> None
     part = target.with_name(f".{target.name}.part")
     failures: list[str] = []
     for place in places(row, mirror):
+        continued = part.exists()
         try:
-            if place.startswith(("http://", "https://")):
-                download(place, part, row.max_size)
-            else:
-                copy(Path(place), part, row.max_size)
-            verify(part, row.checksum)
+            try:
+                transfer(place, part, row)
+            except Mismatch:
+                part.unlink(missing_ok=True)
+                if not continued:
+                    raise
+                transfer(place, part, row)  # what an earlier process left may be damaged (a power cut): once more from the start
         except Refused as error:
             failures.append(f"{place}: {error}")
         except Mismatch as error:
@@ -75,6 +78,15 @@ def obtain(name: str, row: SourceFile, target: Path, mirror: str | None) -> None
             return
     advice = row.by_hand or "Without a network set PGA_MIRROR to a folder or an address that has it, or put the file in place by hand."
     raise UserError(f"{name}: no place serves it.\n" + "\n".join(f"  {line}" for line in failures) + f"\n{advice}\nIts place is {target}")
+
+
+def transfer(place: str, part: Path, row: SourceFile) -> None:
+    """Bring the file from one place into `part` and verify it."""
+    if place.startswith(("http://", "https://")):
+        download(place, part, row.max_size)
+    else:
+        copy(Path(place), part, row.max_size)
+    verify(part, row.checksum)
 
 
 def places(row: SourceFile, mirror: str | None) -> list[str]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from filelock import FileLock, Timeout
 
 from pga.data import celeba as aligned
 from pga.data import folder as own
@@ -38,6 +40,23 @@ class Context:
     part: Path
     """Where work in progress may stand."""
     processes: int
+    held: ExitStack
+    """What is released when the data set is complete."""
+
+    def alone(self) -> None:
+        """Keep others from the work in progress.
+
+        Raises:
+            UserError: another process prepares the same data set.
+        """
+        folder = self.part.parent
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = folder / f".{self.name}.lock"
+        try:
+            self.held.enter_context(FileLock(lock, timeout=0))
+        except Timeout:
+            raise UserError(f"{self.name} is being prepared in {folder} by another process; wait for it or stop it") from None
+        self.held.callback(lock.unlink, missing_ok=True)  # while it is held: who waits notices that it is gone
 
 
 @dataclass(frozen=True)
@@ -94,6 +113,7 @@ def celeba(row: Celeba, context: Context) -> Prepared:
         contents = aligned.folder_reader(row.folder, names)
         content = own.identities(row.folder, names)
     key = digest([row.model_dump(mode="json"), names, content, preparing_code("celeba")])
+    context.alone()
     decode = aligned.decoder(row.crop, row.size, row.resize)
     images, bad = decode_all(names, contents, decode, (row.size, row.size, 3), context.part, key, context.processes, context.name)
     if bad:
@@ -109,6 +129,7 @@ def folder(row: Folder, context: Context) -> Prepared:
     """A user's own images, sorted by path; every so-manyth is a test image."""
     names = own.list_files(row.path)
     key = digest([row.model_dump(mode="json"), own.identity(row.path), preparing_code("folder")])
+    context.alone()
     decode = own.decoder(row.crop, row.size, row.channels, row.convert, row.min_size)
     shape = (row.size, row.size, row.channels)
     images, bad = decode_all(names, lambda some: own.reader(row.path, some), decode, shape, context.part, key, context.processes, context.name)
@@ -151,12 +172,23 @@ def prepare(name: str, row: Any, raw: Path, out: Path, sources: dict[str, Source
         processes: for decoding images; 0 for all cores.
 
     Raises:
-        UserError: a raw file is absent or not what it should be.
+        UserError: a raw file is absent or not what it should be, or another process prepares the same data set.
     """
     place = raw / row.source if row.source else raw
     files = {file: sha256(place / file) for file in row.raw_files(sources)}
     part = out / f".{name}.part"
-    prepared = KINDS[row.kind](row, Context(name, place, sources[row.source] if row.source else None, files, part, processes))
+    with ExitStack() as held:
+        context = Context(name, place, sources[row.source] if row.source else None, files, part, processes, held)
+        prepared = KINDS[row.kind](row, context)
+        write(name, row, prepared, out, files)
+        remove(part)
+    if bad := prepared.notes.get("skipped"):
+        print(f"{name}: {len(bad)} of {prepared.notes['files']} files were left out, as on_bad says; {out / name}.json lists them:", file=sys.stderr)
+        print(listing([(entry["file"], entry["reason"]) for entry in bad]), file=sys.stderr)
+
+
+def write(name: str, row: Any, prepared: Prepared, out: Path, files: dict[str, str]) -> None:
+    """Write arrays, labels and last the provenance, which names their checksums and those of the source's `files`."""
     paths = {"train": out / f"{name}.npy", "test": out / f"{name}-test.npy"}
     for split, path in paths.items():
         save_array(path, getattr(prepared, split))
@@ -179,10 +211,6 @@ def prepare(name: str, row: Any, raw: Path, out: Path, sources: dict[str, Source
             **prepared.notes,
         },
     )
-    remove(part)
-    if bad := prepared.notes.get("skipped"):
-        print(f"{name}: {len(bad)} of {prepared.notes['files']} files were left out, as on_bad says; {out / name}.json lists them:", file=sys.stderr)
-        print(listing([(entry["file"], entry["reason"]) for entry in bad]), file=sys.stderr)
 
 
 def save_array(path: Path, images: Array | Rows) -> None:
