@@ -8,15 +8,16 @@ from pga.figures.sources import Sources
 from pga.tables.summary import TITLES
 
 ROWS, COLUMNS = 8, 8
-PANEL = 1.75
-"""Width of a panel in inches."""
+PANEL = 2.6
+"""Width of a panel in inches, at most."""
 
 
 def draw(sources: Sources) -> canvas.Drawn:
     """A grid of panels, data sets down and models across."""
     row, scale = sources.row, sources.scale
     across, down = len(row.models), len(row.datasets)
-    figure, axes = canvas.page(PANEL * across, (PANEL + 0.4) * down, down, across)
+    size = min(PANEL, canvas.PAGE / across)
+    figure, axes = canvas.page(size * across, (size + 0.4) * down, down, across)
     for i, dataset in enumerate(row.datasets):
         for j, model in enumerate(row.models):
             cell = sources.cell(dataset, model)
@@ -28,8 +29,9 @@ def draw(sources: Sources) -> canvas.Drawn:
                 canvas.show(axes[i][j], grid(samples, ROWS, COLUMNS))
             seeds = f" ({cell.n} seed{'s' if cell.n > 1 else ''})" if cell.n else ""
             axes[i][j].set_title(f"{sources.dataset_title(dataset)}, {sources.model_title(model)}\n{cell.text()}{seeds}")
+    several = any(len(scale.seeds_of(*run)) > 1 for run in row.runs())
     text = (
         f"The first {ROWS * COLUMNS} samples of {sources.first_seeds()}, not picked. Numbers: {TITLES[scale.evaluation.metric]} of "
-        f"{scale.samplings[row.sampling].n} samples, mean ± standard error over {sources.seeds()}."
+        f"{scale.samplings[row.sampling].n} samples, {'mean ± standard error over' if several else 'of'} {sources.seeds()}."
     )
     return canvas.Drawn(figure, sources.caption(text))

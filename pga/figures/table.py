@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from pga.figures import interpolations, panels, training
+from pga.figures import diagram, interpolations, panels, training
 from pga.figures.canvas import Drawn
 from pga.figures.sources import Sources
 
 FIGURES: dict[str, Callable[[Sources], Drawn]] = {
+    "routing": diagram.draw,
     "panels": panels.draw,
     "training": training.draw,
     "interpolations": interpolations.draw,

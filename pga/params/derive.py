@@ -79,7 +79,8 @@ def derive(path: str | Path) -> dict[str, Any]:
         replaced = row.get("datasets", {})
         row["datasets"] = {substitute.get(old, old): substitute.get(new, new) for old, new in replaced.items()}
     for figure in merged.get("figures", {}).values():
-        figure["datasets"] = [substitute.get(name, name) for name in figure["datasets"]]
+        figure["datasets"] = [substitute.get(name, name) for name in figure.get("datasets", [])]
+        figure["titles"] = {substitute.get(name, name): title for name, title in figure.get("titles", {}).items()}
     return merged
 
 
