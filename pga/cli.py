@@ -44,6 +44,15 @@ def parser_for(verb: str) -> argparse.ArgumentParser:
     return parser
 
 
+def gpu_advice(error: RuntimeError) -> str | None:
+    """What to do about a GPU that is full or lost; None if `error` is not torch's."""
+    if "torch" not in sys.modules:
+        return None
+    from pga.devices import advice
+
+    return advice(error)
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run one verb; returns the exit status (0 well, 1 the user can mend it, 2 wrong usage, 130 interrupted)."""
     argv = sys.argv[1:] if argv is None else argv
@@ -57,6 +66,11 @@ def main(argv: list[str] | None = None) -> int:
         except UserError as error:
             print(f"pga {verb}: error: {error}", file=sys.stderr)
             return getattr(error, "exit_status", 1)
+        except RuntimeError as error:
+            if (advice := gpu_advice(error)) is None:
+                raise
+            print(f"pga {verb}: error: {advice}", file=sys.stderr)
+            return 1
         except BrokenPipeError:  # `pga params … | head`: whoever read has enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 0
