@@ -12,6 +12,7 @@ include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/panels.smk"
+include: "workflow/rules/tables.smk"
 include: "workflow/rules/artifacts.smk"
 
 

@@ -23,7 +23,8 @@ def collect(scale: Scale, artifact: str | None = None, allow_missing: bool = Fal
         allow_missing: go on without the runs that are not there.
 
     Raises:
-        UserError: a run is missing and `allow_missing` is not set, or a file is of another run than its place says.
+        UserError: a run is missing and `allow_missing` is not set, a file is of another run than its place says, or was measured in
+            another way than the scale now says.
     """
     rows: list[dict[str, Any]] = []
     missing: list[str] = []
@@ -33,7 +34,10 @@ def collect(scale: Scale, artifact: str | None = None, allow_missing: bool = Fal
             if not path.exists():
                 missing.append(f"{dataset}/{model} seed {seed} ({sampling})")
                 continue
-            rows += rows_of(path, {"dataset": dataset, "model": model, "seed": seed, "sampling": sampling})
+            found = rows_of(path, {"dataset": dataset, "model": model, "seed": seed, "sampling": sampling})
+            if sampling in scale.samplings:
+                refuse_stale(path, found, scale, sampling)
+            rows += found
     if missing and not allow_missing:
         raise UserError(f"runs are missing: {', '.join(missing)}; run them, or pass --allow-missing for a partial table")
     return pd.DataFrame(rows, columns=COLUMNS), missing
@@ -65,3 +69,16 @@ def rows_of(path: Path, who: dict[str, Any]) -> list[dict[str, Any]]:
         return [{**who, **{key: metric[key] for key in COLUMNS[4:9]}, **extractor} for metric in content["metrics"]]
     except (KeyError, TypeError) as error:
         raise UserError(f"{path}: lacks {error}; delete it and evaluate again") from error
+
+
+def refuse_stale(path: Path, rows: list[dict[str, Any]], scale: Scale, sampling: str) -> None:
+    """Refuse metrics of another number of samples, other real images or other features than the scale now says.
+
+    Raises:
+        UserError: names what was found and what the scale says.
+    """
+    wanted = scale.samplings[sampling]
+    says = {"n": wanted.n, "reference": wanted.reference, "extractor": scale.evaluation.extractor_label}
+    for row in rows:
+        if differ := [f"{key} {row[key]!r}, now {value!r}" for key, value in says.items() if row[key] != value]:
+            raise UserError(f"{path}: {row['metric']} was measured in another way than the scale says: {'; '.join(differ)}; evaluate again")

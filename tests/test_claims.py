@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from artifacts import record
 
 from pga.cli import main
 from pga.collect import COLUMNS
+from pga.files import read_json, write_json
+from pga.lineage.runs import Place
 from pga.params.claims import load_claims
 from pga.params.scale import load_scale
 from pga.tables.claims import run_of, verdicts
@@ -71,9 +74,13 @@ def test_a_distance_that_is_not_fid_answers_no_claim() -> None:
     assert set(found.verdict) == {"not run"} and found.ours.isna().all()
 
 
-def test_the_command_writes_claims_csv(tmp_path: Path) -> None:
-    metrics(("mnist", "vpga", "prior", 0, 4.97)).to_csv(tmp_path / "m.csv", index=False)
-    arguments = ["table", "claims", "--params", "params/paper.yaml", "--metrics", str(tmp_path / "m.csv"), "--out-dir", str(tmp_path)]
-    assert main(arguments) == 0
-    found = pd.read_csv(tmp_path / "claims.csv")
+def test_the_command_writes_claims_csv_and_the_runs_that_it_is_of(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    metrics(("mnist", "vpga", "prior", 0, 4.97)).to_csv("m.csv", index=False)
+    place = Place("mnist", "vpga", 0)
+    write_json(Path("results", str(place), "run.json"), record(PAPER, place))
+    files = ["--params", f"{root}/params/paper.yaml", "--claims", f"{root}/params/claims.yaml", "--metrics", "m.csv", "--out-dir", "out"]
+    assert main(["table", "claims", *files]) == 0
+    found = pd.read_csv("out/claims.csv")
     assert found.verdict.value_counts().to_dict() == {"not run": len(CLAIMS.claims) - 1, "reproduced": 1}
+    assert list(read_json("out/claims.json")["runs"]) == [str(place)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import os
 import re
@@ -54,7 +55,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         for model in MODELS:
             for seed in range(3):
                 run = Path("results", "tiny", dataset, model, f"seed{seed}")
-                write_json(run / "run.json", {"digest": f"{dataset} {model} {seed}", "git": "abc", "data_sha256": dataset, "wall_s": 1.0})
+                own = load_scale("tiny.yaml").run(dataset, model, seed)
+                record = {"run": own.asdict(), "digest": own.digest, "git": "abc", "data_sha256": dataset, "wall_s": 1.0}
+                write_json(run / "run.json", record)
                 write_metrics(dataset, model, seed, VALUES.get((dataset, model), (4.0, 5.0, 6.0))[seed])
                 np.save(run / "prior" / "samples.npy", rng.integers(0, 256, (70, size, size, channels), np.uint8))
     return tmp_path
@@ -177,13 +180,29 @@ def test_no_text_is_wider_than_the_page(models: tuple[str, ...], folder: Path) -
 
 def test_metadata_name_every_run_that_is_shown(folder: Path) -> None:
     found = json.loads(sources().about("what it shows"))
-    assert (found["figure"], found["caption"], found["scale"]) == ("figure2", "what it shows", "for the tests")
-    assert found["runs"] == {
-        f"{dataset}/{model}/seed{seed}": {"digest": f"{dataset} {model} {seed}", "git": "abc", "data_sha256": dataset}
-        for dataset in DATASETS
-        for model in MODELS
-        for seed in range(3)
-    }
+    assert (found["artifact"], found["caption"], found["scale"]["description"]) == ("figure2", "what it shows", "for the tests")
+    scale = load_scale("tiny.yaml")
+    assert found["runs"].keys() == {f"{run[0]}/{run[1]}/seed{seed}" for run in itertools.product(DATASETS, MODELS) for seed in range(3)}
+    for name, said in found["runs"].items():
+        dataset, model, seed = name.split("/")
+        assert said["digest"] == scale.run(dataset, model, int(seed[-1])).digest
+        assert (said["git"], said["data_sha256"]) == ("abc", dataset)
+    assert "wall_s" not in json.dumps(found)  # or two builds would differ
+
+
+def test_a_run_with_other_parameters_than_the_scales_is_refused_by_name(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = Path("tiny.yaml").read_text()
+    Path("tiny.yaml").write_text(
+        text.replace("lpga: {coefficients: {gamma: [0.015, paper]}}", "lpga: {coefficients: {gamma: [0.02, paper]}}")
+    )
+    assert main([*COMMAND, "out"]) == 1
+    message = capsys.readouterr().err
+    assert (
+        "digits/lpga/seed0/run.json: trained with other parameters" in message
+        and "'gamma': 0.015" in message
+        and "'gamma': 0.02" in message
+    )
+    assert not Path("out").exists()
 
 
 def test_panels_show_the_first_samples_of_the_first_seed_data_sets_down_and_models_across(folder: Path) -> None:

@@ -11,11 +11,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from artifacts import record, write_records
 
 from pga.cli import main
 from pga.collect import COLUMNS, collect
 from pga.errors import UserError
-from pga.files import write_json
+from pga.files import sha256, write_json
+from pga.lineage.runs import Place
 from pga.params.claims import load_claims
 from pga.params.scale import Scale, load_scale
 from pga.tables import table1
@@ -110,9 +112,12 @@ def metrics(values: dict[tuple[str, str, str], tuple[float, ...]] = VALUES, with
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The tiny scale with the records of its runs; the current folder."""
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "tiny.yaml").write_text(SCALE)
     (tmp_path / "claims.yaml").write_text(CLAIMS)
+    write_records(load_scale("tiny.yaml"))
     return tmp_path
 
 
@@ -386,13 +391,9 @@ def place_results(scale: Scale, without: tuple[tuple[str, str, int, str], ...] =
         for sampling in (*scale.params(run.dataset, run.name).samplings, "reconstruction"):
             if (run.dataset, run.name, run.seed, sampling) in without:
                 continue
-            metric = {
-                "metric": "classifier_fd",
-                "value": number + len(sampling) / 100,
-                "standard_error": None,
-                "n": 300,
-                "reference": "train",
-            }
+            of = scale.samplings.get(sampling, scale.samplings["prior"])
+            value = number + len(sampling) / 100
+            metric = {"metric": "classifier_fd", "value": value, "standard_error": None, "n": of.n, "reference": of.reference}
             write_json(
                 Path(scale.results, run.dataset, run.name, f"seed{run.seed}", sampling, "metrics.json"),
                 {"dataset": run.dataset, "model": run.name, "seed": run.seed, "sampling": sampling, "n": 300, "metrics": [metric]}
@@ -441,3 +442,80 @@ def test_collect_refuses_a_file_of_another_run_or_version(
     write_json(path, {**json.loads(path.read_text()), **change})
     with pytest.raises(UserError, match="digits/lpga/seed0/prior/metrics.json"):
         collect(scale)
+
+
+@pytest.mark.parametrize(
+    "change, named",
+    [
+        (
+            {"metrics": [{"metric": "classifier_fd", "value": 1.0, "standard_error": None, "n": 299, "reference": "train"}]},
+            "n 299, now 300",
+        ),
+        (
+            {"metrics": [{"metric": "classifier_fd", "value": 1.0, "standard_error": None, "n": 300, "reference": "test"}]},
+            "'test', now 'train'",
+        ),
+        ({"extractor": {"name": "inception-tf1", "accuracy": None}}, "extractor 'inception-tf1', now 'classifier'"),
+    ],
+    ids=["number of samples", "real images", "features"],
+)
+def test_metrics_that_were_measured_in_another_way_than_the_scale_says_are_refused(
+    change: dict, named: str, scale: Scale, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    place_results(scale)
+    path = Path(scale.results, "digits", "lpga", "seed0", "prior", "metrics.json")
+    write_json(path, {**json.loads(path.read_text()), **change})
+    with pytest.raises(UserError, match=rf"digits/lpga/seed0/prior/metrics.json: .*{named}"):
+        collect(scale)
+
+
+def test_the_file_beside_a_table_names_every_run_and_vouches_for_the_table(folder: Path, scale: Scale) -> None:
+    assert write(folder, metrics()) == 0
+    said = json.loads(Path("out/table1.json").read_text())
+    assert said["files"] == {f"table1.{ending}": sha256(f"out/table1.{ending}") for ending in ("csv", "md", "tex")}
+    shown = {(dataset, model) for dataset, model, _ in VALUES}
+    assert said["runs"].keys() == {f"{dataset}/{model}/seed{seed}" for dataset, model in shown for seed in (0, 1, 2)}
+    for name, run in said["runs"].items():
+        dataset, model, seed = name.split("/")
+        assert run["digest"] == scale.run(dataset, model, int(seed[-1])).digest and run["git"]["commit"].startswith("0123")
+    assert said["parameters"]["digits/lpga"]["coefficients"]["gamma"] == 0.015
+    assert said["caption"] in Path("out/table1.md").read_text()
+
+
+def test_wall_times_change_no_byte_of_a_table(folder: Path, scale: Scale) -> None:
+    found = []
+    for wall_s in (10.0, 11.0):
+        write_records(scale, wall_s=wall_s)
+        assert write(folder, metrics()) == 0
+        found.append([path.read_bytes() for path in sorted(Path("out").iterdir())])
+    assert found[0] == found[1] and len(found[0]) == 4
+
+
+STALE = {
+    "another data set": ({"data_sha256": "f" * 64}, "lpga/seed1/run.json: trained on data with SHA-256 ffffffffffff…"),
+    "other parameters": ({"digest": "0" * 64}, "lpga/seed1/run.json: trained with other parameters than the scale's"),
+}
+
+
+@pytest.mark.parametrize("what", STALE)
+def test_a_run_of_other_data_or_parameters_is_refused_by_name_even_for_a_partial_table(
+    what: str, folder: Path, scale: Scale, capsys: pytest.CaptureFixture[str]
+) -> None:
+    change, named = STALE[what]
+    place = Place("cifar10", "lpga", 1)
+    write_json(Path(scale.results, str(place), "run.json"), record(scale, place, **change))
+    assert write(folder, metrics(), "--allow-missing") == 1
+    assert named in capsys.readouterr().err
+    assert not Path("out").exists()
+
+
+def test_a_run_without_its_record_is_refused_by_name_and_named_in_a_partial_table(
+    folder: Path, scale: Scale, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = Path(scale.results, "digits", "lpga", "seed2", "run.json")
+    path.unlink()
+    assert write(folder, metrics()) == 1
+    assert str(path) in capsys.readouterr().err
+    assert write(folder, metrics(), "--allow-missing") == 0
+    assert f"PARTIAL: missing are {path}." in Path("out/table1.md").read_text()

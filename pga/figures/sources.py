@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,7 +11,8 @@ import pandas as pd
 from pga.collect import collect
 from pga.dataset import Images, load_images
 from pga.errors import UserError
-from pga.files import read_json
+from pga.lineage.about import about, text
+from pga.lineage.runs import Place, checked, same_data
 from pga.params.scale import Scale
 from pga.tables.summary import Cell, summarise
 
@@ -29,7 +29,8 @@ class Sources:
         allow_missing: go on without the files that are not there.
 
     Raises:
-        UserError: a file is missing and `allow_missing` is not set, or two runs of a data set were trained on different data.
+        UserError: a file is missing and `allow_missing` is not set, a run has other parameters than the scale's now, or two runs of a
+            data set were trained on different data.
     """
 
     def __init__(self, scale: Scale, name: str, data: Path, allow_missing: bool = False):
@@ -50,10 +51,9 @@ class Sources:
             folder = self.folder / "/".join(file.split("/")[:3])
             name = folder.relative_to(self.folder).as_posix()
             if name not in records and (folder / "run.json").exists():
-                records[name] = read_json(folder / "run.json")
-        for dataset in self.row.datasets:
-            of_dataset = {f"{self.folder}/{name}/run.json": record for name, record in records.items() if name.startswith(f"{dataset}/")}
-            same_data(of_dataset, data, dataset)
+                dataset, model, seed = name.split("/")
+                records[name] = checked(folder / "run.json", self.scale, Place(dataset, model, int(seed.removeprefix("seed"))))
+        same_data(self.scale, records, data)
         return records
 
     def read(self, dataset: str, model: str, seed: int, file: str, how: Callable[[Path], Content]) -> Content | None:
@@ -110,32 +110,7 @@ class Sources:
 
     def about(self, caption: str) -> str:
         """What the file's metadata says: the caption and every run, as JSON."""
-        runs = {name: {key: record.get(key) for key in ("digest", "git", "data_sha256")} for name, record in self.runs.items()}
-        return json.dumps({"figure": self.name, "caption": caption, "scale": self.scale.description, "runs": runs}, sort_keys=True)
-
-
-def same_data(records: dict[str, dict[str, Any]], data: Path, dataset: str) -> None:
-    """Refuse runs of one data set that were trained on different images.
-
-    Args:
-        records: run.json's path → its content.
-        data: folder of prepared data, which counts where it has this data set.
-        dataset: its name.
-
-    Raises:
-        UserError: names the run and both checksums.
-    """
-    prepared = data / f"{dataset}.json"
-    expected, whose = (read_json(prepared)["sha256"]["train"], str(prepared)) if prepared.exists() else (None, "")
-    for path, record in records.items():
-        found = record.get("data_sha256")
-        if expected is None:
-            expected, whose = found, path
-        if found != expected:
-            raise UserError(
-                f"{path}: trained on data with SHA-256 {str(found)[:12]}…, but {whose} says {str(expected)[:12]}…; "
-                "one figure shows runs on the same data only: train this run again"
-            )
+        return text(about(self.name, self.scale, self.runs, caption, self.scale.shows(self.name)))
 
 
 def read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:

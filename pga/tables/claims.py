@@ -8,9 +8,24 @@ import pandas as pd
 
 from pga.params.claims import Claim, Claims
 from pga.params.scale import Scale
+from pga.tables.request import Made, Request
 from pga.tables.summary import Cell, summarise
 
 REPRODUCED, NOT_REPRODUCED, NOT_RUN = "reproduced", "not reproduced", "not run"
+
+
+def make(request: Request) -> Made:
+    """claims.csv with every run that answers a claim; a claim without one is "not run", which is no mistake."""
+    scale = request.scale
+    found = verdicts(scale, request.metrics, request.claims)
+    cells = [place for claim in request.claims.claims if (place := run_of(scale, claim)) is not None]
+    runs = request.runs(request.measured(cells) if scale.evaluation.metric == request.claims.metric else [])
+    counts = found.verdict.value_counts()
+    text = f"{len(found)} numbers of the paper: " + ", ".join(
+        f"{counts.get(word, 0)} {word}" for word in (REPRODUCED, NOT_REPRODUCED, NOT_RUN)
+    )
+    texts = {"csv": found.to_csv(index=False, lineterminator="\n")}
+    return Made(texts, text, runs.records, scale.shows("table1"))
 
 
 def run_of(scale: Scale, claim: Claim) -> tuple[str, str, str] | None:

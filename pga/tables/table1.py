@@ -10,7 +10,28 @@ import pandas as pd
 from pga.params.claims import Claim, Claims
 from pga.params.scale import Scale
 from pga.params.shown import Column, Row
+from pga.tables.request import Made, Request
 from pga.tables.summary import TITLES, Cell, summarise
+
+
+def make(request: Request) -> Made:
+    """The table with every run that it is of."""
+    scale, claims = request.scale, request.claims
+    found = entries(scale, request.metrics, claims)
+    missing = [
+        f"{entry.row.on(entry.column)}/{entry.row.model} seed {seed} ({entry.row.sampling})"
+        for entry in found
+        for seed in entry.cell.missing
+    ]
+    request.refuse(missing)
+    runs = request.runs(request.measured(scale.samplings_shown("table1")))
+    missing += runs.missing
+    texts = {
+        "csv": as_csv(scale, found),
+        "md": as_markdown(scale, found, missing),
+        "tex": as_latex(scale, found, missing),
+    }
+    return Made(texts, caption(scale, missing, claims_beside(found)), runs.records, scale.shows("table1"))
 
 
 @dataclass(frozen=True)

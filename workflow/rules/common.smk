@@ -103,6 +103,11 @@ def metrics_of(root: str, artifact: str | None = None) -> list[str]:
     ]
 
 
+def records_of(root: str, artifact: str | None = None) -> list[str]:
+    """run.json of the same runs."""
+    return list(dict.fromkeys(f"{file.rsplit('/', 2)[0]}/run.json" for file in metrics_of(root, artifact)))
+
+
 def extractor_of(scale: Scale) -> str:
     return scale.evaluation.extractor_label
 

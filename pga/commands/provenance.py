@@ -1,0 +1,34 @@
+"""Print where a file comes from: its runs, their parameters, commit and device, the prepared data, the sources with licence and address.
+
+Every step is compared with what is there now. What does not agree is marked, and the exit status is then 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+EXAMPLE = "pga provenance results/quick/figures/figure2.png"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Flags of `pga provenance`."""
+    parser.add_argument(
+        "file", type=Path, help="a figure, table or report; a file in a run's folder; prepared data, statistics of them, or a download"
+    )
+    parser.add_argument("--data", default="data/processed", type=Path, help="folder of prepared data (default: %(default)s)")
+    parser.add_argument("--raw", default="data/raw", type=Path, help="folder of downloads (default: %(default)s)")
+    parser.add_argument("--sources", default="params/sources.yaml", type=Path, help="table of sources (default: %(default)s)")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Print the chain."""
+    from pga.errors import UserError
+    from pga.lineage.chain import trace
+    from pga.lineage.tree import Surroundings
+    from pga.params.sources import load_sources
+
+    found = trace(arguments.file, Surroundings(arguments.data, arguments.raw, load_sources(arguments.sources)))
+    print("\n".join(found.lines()))
+    if problems := found.problems():
+        raise UserError(f"{arguments.file}: {len(problems)} of the steps above do not agree:\n" + "\n".join(problems))

@@ -1,0 +1,58 @@
+"""What an artifact says of itself, in the file or beside it: every run with parameters, commit, data, device and versions.
+
+Only what two builds from the same inputs share, so that they give the same bytes: no date, no wall time, no checksum of run.json (which
+holds a wall time). The way from a run's folder to these is `pga.lineage.chain`.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pga.files import digest, sha256, write_json
+from pga.lineage.runs import Record
+from pga.params.scale import Scale
+
+STABLE = ("digest", "git", "data_sha256", "code", "device")
+"""Of a run.json, what a second training of the same run repeats."""
+
+
+def about(artifact: str, scale: Scale, records: dict[str, Record], caption: str, shows: Any = None) -> dict[str, Any]:
+    """What an artifact says of itself.
+
+    Args:
+        artifact: its name, e.g. "figure2".
+        scale: of which it is.
+        records: of every run that it shows, from `pga.lineage.runs`.
+        caption: what stands below it.
+        shows: the values of the scale's file that it shows besides the runs, so that nobody needs that file to know.
+    """
+    runs, rows, environments = {}, {}, {}
+    for name, record in records.items():
+        environment = {"platform": record.get("platform"), "versions": record.get("versions")}
+        key = digest(environment)[:12]
+        environments[key] = environment
+        runs[name] = {**{item: record.get(item) for item in STABLE}, "environment": key}
+        rows[name.rsplit("/", 1)[0]] = {item: value for item, value in record["run"].items() if item != "seed"}
+    return {
+        "artifact": artifact,
+        "caption": caption,
+        "scale": {"results": scale.results, "description": scale.description, "shows": shows},
+        "runs": runs,
+        "parameters": rows,  # of all seeds
+        "environments": environments,
+    }
+
+
+def text(said: dict[str, Any]) -> str:
+    """As one line of ASCII, for metadata."""
+    return json.dumps(said, sort_keys=True)
+
+
+def write_side_file(path: Path, said: dict[str, Any], files: list[Path]) -> None:
+    """What tables say of themselves: beside them, with their checksums, as a table has no place for it.
+
+    It is written after them, so that it never vouches for tables that are not there.
+    """
+    write_json(path, {**said, "files": {file.name: sha256(file) for file in files}})

@@ -1,0 +1,137 @@
+"""The way from any file of the project back to the sources: artifact → runs → prepared data → downloads with checksum, licence, address.
+
+Every step is looked up in the files that record it and compared with what is there now; what does not agree is named as a problem.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pga.errors import UserError
+from pga.files import read_json, sha256
+from pga.lineage.data import of_data, of_download, of_prepared, of_reference
+from pga.lineage.read import READERS, read_about
+from pga.lineage.tree import Node, Surroundings, problem
+
+
+def of_artifact(path: Path, around: Surroundings) -> Node | None:
+    """A figure, table, report, or the file beside a table."""
+    if path.suffix == ".json":
+        content = read_json(path)
+        said = content if isinstance(content, dict) and "artifact" in content and "runs" in content else None
+    else:
+        said = read_about(path) if path.suffix in READERS else None
+    if said is None:
+        return None
+    scale = said["scale"]
+    node = Node(f"{path}: {said['artifact']} of {scale['results']} ({scale['description']})", [Node(f"caption: {said['caption']}")])
+    datasets: dict[str, str] = {}
+    for name, embedded in said["runs"].items():
+        here = Path(scale["results"], name, "run.json")
+        node.causes.append(of_recorded(name, embedded, here))
+        datasets[name.split("/")[0]] = embedded["data_sha256"]
+    node.causes += [of_data(dataset, checksum, around) for dataset, checksum in datasets.items()]
+    return node
+
+
+def of_recorded(name: str, embedded: dict[str, Any], here: Path) -> Node:
+    """A run as an artifact remembers it, compared with the run that is there now."""
+    node = Node(f"run {name}: {describe(embedded)}")
+    if not here.exists():
+        node.causes.append(Node(f"{here}: not here"))
+        return node
+    now = read_json(here)
+    differ = [key for key in ("digest", "data_sha256", "code") if now.get(key) != embedded.get(key)]
+    if differ:
+        node.causes.append(problem(f"{here}: another run by now ({', '.join(differ)} differ); make the artifact again"))
+    else:
+        node.causes.append(Node(f"{here}: {duration(now)}"))
+    return node
+
+
+def describe(record: dict[str, Any]) -> str:
+    """Parameters, commit and device on one line."""
+    git = record.get("git") or {}
+    state = {True: ", with uncommitted changes", False: "", None: ""}[git.get("dirty")]
+    return f"parameters {str(record.get('digest'))[:12]}, commit {git.get('commit') or 'unknown'}{state}, {record.get('device')}"
+
+
+def duration(record: dict[str, Any]) -> str:
+    """How long a run took."""
+    return f"{record.get('steps')} steps in {record.get('wall_s', 0):.1f} s, versions " + ", ".join(
+        f"{name} {version}" for name, version in (record.get("versions") or {}).items()
+    )
+
+
+def of_run_file(path: Path, around: Surroundings) -> Node | None:
+    """A file in a run's folder: its run.json, or what was made from it."""
+    beside = [folder / "run.json" for folder in list(path.parents)[:2] if (folder / "run.json").is_file()]
+    if not beside:
+        return None
+    record = read_json(beside[0])
+    run = record.get("run") if isinstance(record, dict) else None
+    if not isinstance(run, dict):
+        raise UserError(f"{beside[0]}: not the record of a run")
+    parameters = ", ".join(f"{key} {json.dumps(value)}" for key, value in run.items())
+    node = Node(f"run {run['dataset']}/{run['name']}/seed{run['seed']} ({beside[0]}): {describe(record)}")
+    node.causes += [Node(duration(record)), Node(f"parameters: {parameters}"), of_data(run["dataset"], record["data_sha256"], around)]
+    if path.name == "run.json":
+        return node
+    made = Node(f"{path}: SHA-256 {sha256(path)}", [node])
+    made.causes[:0] = contents(path, run, around)
+    return made
+
+
+def contents(path: Path, run: dict[str, Any], around: Surroundings) -> list[Node]:
+    """What a file in a run's folder itself records."""
+    if path.suffix == ".safetensors":
+        from pga.checkpoint import load_tensors
+
+        of = load_tensors(path)[1].get("run")
+        return [] if of == run else [problem(f"its own record is of another run: {of}")]
+    if path.name != "metrics.json":
+        return []
+    content = read_json(path)
+    nodes = [of_input(key, expected, path, run["dataset"], around) for key, expected in content.get("inputs", {}).items()]
+    extractor = content.get("extractor", {})
+    return [*nodes, Node(f"features: {extractor.get('name')}, {str(extractor.get('digest'))[:12]}…")]
+
+
+def of_input(key: str, expected: str, path: Path, dataset: str, around: Surroundings) -> Node:
+    """What metrics were measured on, found by its checksum among what is there now."""
+    candidates = {
+        "samples": [path.parent / "samples.npy"],
+        "reference": sorted((around.data.parent / "reference" / dataset).glob("*.npz")),
+        "images": [around.data / f"{dataset}-test.npy"],
+    }.get(key, [])
+    present = [file for file in candidates if file.exists()]
+    for file in present:
+        if sha256(file) == expected:
+            return Node(f"{key}: {file}, SHA-256 {expected[:12]}…")
+    if present:
+        return problem(f"{key}: none of {', '.join(map(str, present))} has SHA-256 {expected[:12]}…; evaluate again")
+    return Node(f"{key}: SHA-256 {expected[:12]}…, not here")
+
+
+KINDS: tuple[Callable[[Path, Surroundings], Node | None], ...] = (of_artifact, of_prepared, of_download, of_reference, of_run_file)
+"""What a file may be; each answers None to those of another kind."""
+
+
+def trace(path: Path, around: Surroundings) -> Node:
+    """Everything that is known of where `path` comes from.
+
+    Raises:
+        UserError: the file is absent, damaged, or none whose origin is recorded.
+    """
+    if not path.is_file():
+        raise UserError(f"{path}: no such file" if not path.exists() else f"{path}: a folder; name a file in it")
+    for kind in KINDS:
+        if (found := kind(path, around)) is not None:
+            return found
+    raise UserError(
+        f"{path}: its origin is not recorded. Known are figures, tables and reports of this program ({', '.join(READERS)}), what lies in "
+        f"the folder of a run (run.json beside or above it), statistics of real images, and what lies in {around.data} and {around.raw}"
+    )

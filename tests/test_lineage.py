@@ -1,0 +1,213 @@
+"""`pga provenance`: from every kind of file back to the sources, and what does not agree is named."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import shutil
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from artifacts import record, write_records
+from matplotlib.figure import Figure
+from test_tables import CLAIMS, SCALE, metrics
+
+from pga.checkpoint import save_tensors
+from pga.cli import main
+from pga.figures import canvas
+from pga.files import read_json, sha256, write_json
+from pga.lineage.about import about, text
+from pga.lineage.read import read_about
+from pga.lineage.runs import Place
+from pga.params.scale import load_scale
+
+PLACES = [Place("digits", "lpga", 0), Place("digits", "vpga", 0)]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, root: Path) -> Path:
+    """Runs of the tiny scale on prepared digits; the current folder."""
+    monkeypatch.chdir(tmp_path)
+    Path("tiny.yaml").write_text(SCALE)
+    Path("claims.yaml").write_text(CLAIMS)
+    shutil.copytree(root / "params", "params")
+    assert main(["prepare", "digits"]) == 0
+    write_records(load_scale("tiny.yaml"))
+    for place in PLACES:
+        write_json(Path("results/tiny", str(place), "run.json"), of(place))
+    return tmp_path
+
+
+def of(place: Place, **changes: object) -> dict:
+    data = read_json("data/processed/digits.json")["sha256"]["train"]
+    return record(load_scale("tiny.yaml"), place, data_sha256=data, **changes)
+
+
+def draw(caption: str = "Samples (of “digits”) \\ 5 % (more)") -> dict:
+    """figure2.png and .pdf of the two runs; returns what they say of themselves."""
+    said = about("figure2", load_scale("tiny.yaml"), {str(place): of(place) for place in PLACES}, caption, {"seeds": [0]})
+    figure = Figure(figsize=(1, 1))
+    figure.subplots().plot([0, 1])
+    canvas.save(figure, Path("out"), "figure2", text(said))
+    return said
+
+
+def printed(capsys: pytest.CaptureFixture[str], path: str, status: int = 0) -> str:
+    capsys.readouterr()
+    assert main(["provenance", path]) == status
+    return capsys.readouterr().out
+
+
+@pytest.mark.parametrize("ending", ["png", "pdf"])
+def test_what_a_figure_says_of_itself_is_read_back_whole(ending: str, folder: Path) -> None:
+    said = draw()
+    assert read_about(Path(f"out/figure2.{ending}")) == said
+
+
+@pytest.mark.parametrize("ending", ["png", "pdf"])
+def test_a_figure_leads_to_its_runs_their_data_and_its_source(ending: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    draw()
+    shown = printed(capsys, f"out/figure2.{ending}")
+    for place in PLACES:
+        assert f"run {place}: parameters {of(place)['digest'][:12]}, commit 0123456789abcdef" in shown
+        assert f"results/tiny/{place}/run.json: 300 steps in 10.0 s" in shown
+    assert f"data digits: SHA-256 {sha256('data/processed/digits.npy')}" in shown and "comes with scikit-learn" in shown
+    assert "1,437 training and 360 test images of 8×8×1" in shown
+
+
+def test_a_figure_tells_its_runs_without_the_results(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    draw()
+    shutil.rmtree("results")
+    shutil.rmtree("data")
+    shown = printed(capsys, "out/figure2.png")
+    assert "commit 0123456789abcdef" in shown and "results/tiny/digits/lpga/seed0/run.json: not here" in shown
+    assert "`pga prepare digits` makes it" in shown
+
+
+def test_what_was_made_of_other_runs_than_there_are_now_is_a_problem(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    draw()
+    write_json(Path("results/tiny", str(PLACES[1]), "run.json"), of(PLACES[1], code="another", wall_s=99.0))
+    shown = printed(capsys, "out/figure2.png", status=1)
+    [problem] = [line for line in shown.splitlines() if "PROBLEM" in line]
+    assert str(PLACES[1]) in problem and "(code differ)" in problem
+
+
+def write_table() -> None:
+    metrics().to_csv("metrics.csv", index=False)
+    arguments = ["--params", "tiny.yaml", "--metrics", "metrics.csv", "--claims", "claims.yaml", "--out-dir", "out", "--data", "elsewhere"]
+    write_records(load_scale("tiny.yaml"))
+    assert main(["table", "table1", *arguments]) == 0
+
+
+@pytest.mark.parametrize("ending", ["csv", "md", "tex", "json"])
+def test_a_table_leads_to_its_runs(ending: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_table()
+    shown = printed(capsys, f"out/table1.{ending}", status=1)  # its runs are of other digits than are prepared here
+    assert shown.count("\n  run ") == 7 * 3
+    assert "PROBLEM: data/processed/digits.json: by now of other images" in shown
+
+
+def test_a_table_that_was_edited_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_table()
+    path = Path("out/table1.csv")
+    path.write_text(path.read_text().replace("2.25", "1.25"))
+    assert main(["provenance", str(path)]) == 1
+    assert "table1.csv: changed since it was made" in capsys.readouterr().err
+
+
+def run_folder() -> Path:
+    return Path("results/tiny", str(PLACES[0]))
+
+
+def test_the_files_of_a_run_lead_to_its_parameters_and_data(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = load_scale("tiny.yaml").run(*PLACES[0])
+    save_tensors(run_folder() / "model.safetensors", {"a": torch.ones(2)}, {"run": run.asdict(), "step": 1})
+    (run_folder() / "prior").mkdir()
+    np.save(run_folder() / "prior/samples.npy", np.zeros((2, 8, 8, 1), np.uint8))
+    inputs = {"samples": sha256(run_folder() / "prior/samples.npy"), "reference": "0" * 64}
+    write_json(run_folder() / "prior/metrics.json", {"inputs": inputs, "extractor": {"name": "classifier", "digest": "d" * 64}})
+    for file in ("run.json", "model.safetensors", "prior/samples.npy", "prior/metrics.json"):
+        shown = printed(capsys, str(run_folder() / file))
+        assert '"gamma": 0.015' in shown and "learning_rate 0.1" in shown and "comes with scikit-learn" in shown
+    assert "samples: results/tiny/digits/lpga/seed0/prior/samples.npy" in shown and "features: classifier" in shown
+
+
+def test_metrics_of_other_samples_and_a_model_of_another_run_are_problems(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    other = load_scale("tiny.yaml").run(*PLACES[1])
+    save_tensors(run_folder() / "model.safetensors", {"a": torch.ones(2)}, {"run": other.asdict(), "step": 1})
+    assert "PROBLEM: its own record is of another run" in printed(capsys, str(run_folder() / "model.safetensors"), status=1)
+    (run_folder() / "prior").mkdir()
+    np.save(run_folder() / "prior/samples.npy", np.zeros((2, 8, 8, 1), np.uint8))
+    write_json(run_folder() / "prior/metrics.json", {"inputs": {"samples": "0" * 64}})
+    assert "PROBLEM: samples: none of" in printed(capsys, str(run_folder() / "prior/metrics.json"), status=1)
+
+
+def idx(*shape: int) -> bytes:
+    return gzip.compress(struct.pack(f">BBBB{len(shape)}I", 0, 0, 8, len(shape), *shape) + bytes(int(np.prod(shape))))
+
+
+def test_prepared_data_lead_to_downloads_with_licence_and_address(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    raw = Path("data/raw/mnist")
+    raw.mkdir(parents=True)
+    for split, n in (("train", 4), ("t10k", 3)):
+        (raw / f"{split}-images-idx3-ubyte.gz").write_bytes(idx(n, 28, 28))
+        (raw / f"{split}-labels-idx1-ubyte.gz").write_bytes(idx(n))
+    write_json(
+        "data/processed/mnist.json",
+        {
+            "dataset": "mnist", "parameters": {"kind": "idx", "source": "mnist", "pad": 0}, "shape": [28, 28, 1], "n_train": 4, "n_test": 3,
+            "sha256": {"train": "a" * 64, "test": "b" * 64}, "sources": {path.name: sha256(path) for path in sorted(raw.iterdir())},
+        },
+    )  # fmt: skip
+    shown = printed(capsys, "data/processed/mnist.json")
+    assert shown.count("source mnist/") == 4 and "Licence: CC BY-SA 3.0" in shown
+    assert "https://ossci-datasets.s3.amazonaws.com/mnist/train-images-idx3-ubyte.gz" in shown
+    assert "md5 of its content 6bbc9ace898e44ae57da46a324031adb" in shown
+    shown = printed(capsys, "data/raw/mnist/train-labels-idx1-ubyte.gz")
+    assert sha256(raw / "train-labels-idx1-ubyte.gz") in shown and "Licence" in shown
+
+
+@pytest.mark.parametrize("file", ["digits.npy", "digits-test.npy", "digits-labels.npz", "digits.json"])
+def test_every_file_of_a_prepared_data_set_is_known(file: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "comes with scikit-learn" in printed(capsys, f"data/processed/{file}")
+
+
+def test_a_changed_array_is_a_problem(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    np.save("data/processed/digits-test.npy", np.zeros((2, 8, 8, 1), np.uint8))
+    assert "PROBLEM: data/processed/digits-test.npy: its SHA-256" in printed(capsys, "data/processed/digits-test.npy", status=1)
+
+
+def test_statistics_of_real_images_lead_to_their_data(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said = {"dataset": "digits", "split": "train", "data_sha256": sha256("data/processed/digits.npy"), "extractor": {"name": "classifier"}}
+    Path("data/reference/digits").mkdir(parents=True)
+    np.savez("data/reference/digits/classifier-train.npz", mu=np.zeros(2), sigma=np.eye(2), about=np.array(json.dumps(said)))
+    assert "comes with scikit-learn" in printed(capsys, "data/reference/digits/classifier-train.npz")
+
+
+@pytest.mark.parametrize(
+    "file, said",
+    [
+        ("nosuch.png", "no such file"),
+        ("results", "a folder"),
+        ("tiny.yaml", "its origin is not recorded"),
+        ("claims.csv", "its origin is not recorded"),
+        ("other.png", "its origin is not recorded"),
+        ("broken.png", "not a complete PNG"),
+        ("other.pdf", "its origin is not recorded"),
+        ("other.html", "its origin is not recorded"),
+    ],
+)
+def test_a_file_that_it_does_not_know_is_named(file: str, said: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from PIL import Image
+
+    Image.new("L", (2, 2)).save("other.png")
+    Path("broken.png").write_bytes(Path("other.png").read_bytes()[:40])
+    Path("other.pdf").write_bytes(b"%PDF-1.4\n/Subject (hello)\n%%EOF")
+    Path("other.html").write_text("<p>hello")
+    Path("claims.csv").write_text("a,b\n")
+    assert main(["provenance", file]) == 1
+    message = capsys.readouterr().err
+    assert f"pga provenance: error: {file}: {said}" in message and message.count("\n") == 1

@@ -1,0 +1,72 @@
+# Metrics and records of runs → tables.
+# One environment serves all rules (requirements.lock, environment.yml): rules name none of their own.
+
+
+rule collect:
+    input: lambda wildcards: metrics_of(wildcards.root)
+    output: metrics="{root}/metrics.csv"
+    params:
+        file=scale_file,
+        runs=lambda wildcards: metrics_of(wildcards.root),
+        code=fingerprints.command_code("collect"),
+    log: "logs/collect/{root}.log"
+    benchmark: "logs/collect/{root}.tsv"
+    threads: 1
+    resources: mem_mb=1000, runtime="10m"
+    shell: "pga collect --params {params.file} --out {output.metrics} 2> {log}"
+
+
+rule collect_shown:
+    input: lambda wildcards: metrics_of(wildcards.root, wildcards.artifact)
+    output: metrics="{root}/metrics/{artifact}.csv"
+    wildcard_constraints:
+        artifact="table1",
+    params:
+        file=scale_file,
+        runs=lambda wildcards: metrics_of(wildcards.root, wildcards.artifact),
+        code=fingerprints.command_code("collect"),
+    log: "logs/collect/{root}/{artifact}.log"
+    benchmark: "logs/collect/{root}/{artifact}.tsv"
+    threads: 1
+    resources: mem_mb=1000, runtime="10m"
+    shell: "pga collect --params {params.file} --artifact {wildcards.artifact} --out {output.metrics} 2> {log}"
+
+
+rule table1:
+    input:
+        metrics="{root}/metrics/table1.csv",
+        claims="params/claims.yaml",
+        runs=lambda wildcards: records_of(wildcards.root, "table1"),
+    output:
+        csv="{root}/table1.csv",
+        markdown="{root}/table1.md",
+        latex="{root}/table1.tex",
+        about="{root}/table1.json",
+    params:
+        file=scale_file,
+        shows=lambda wildcards: scale_of(wildcards).shows("table1"),
+        code=fingerprints.command_code("table"),
+    log: "logs/table1/{root}.log"
+    benchmark: "logs/table1/{root}.tsv"
+    threads: 1
+    resources: mem_mb=1000, runtime="10m"
+    shell: "pga table table1 --params {params.file} --metrics {input.metrics} --claims {input.claims} --out-dir {wildcards.root} 2> {log}"
+
+
+rule claims:
+    input:
+        metrics="{root}/metrics.csv",
+        claims="params/claims.yaml",
+        runs=lambda wildcards: records_of(wildcards.root),
+    output:
+        csv="{root}/claims.csv",
+        about="{root}/claims.json",
+    params:
+        file=scale_file,
+        shows=lambda wildcards: scale_of(wildcards).shows("table1"),
+        code=fingerprints.command_code("table"),
+    log: "logs/claims/{root}.log"
+    benchmark: "logs/claims/{root}.tsv"
+    threads: 1
+    resources: mem_mb=1000, runtime="10m"
+    shell: "pga table claims --params {params.file} --metrics {input.metrics} --claims {input.claims} --out-dir {wildcards.root} 2> {log}"
