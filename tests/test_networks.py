@@ -13,7 +13,7 @@ from scipy import stats
 from torch import Tensor, nn
 
 from pga.networks.build import build
-from pga.networks.dcgan import SameConv2d, SameConvTranspose2d
+from pga.networks.dcgan import FromImage, SameConv2d, SameConvTranspose2d, ToImage
 from pga.networks.table import NETWORKS
 
 # method.md, "Networks": the layers in order, batch normalisation where marked, if the run switches it on
@@ -40,7 +40,7 @@ OURS = {
     "dense_8": ((8, 1), "fc dim (BN) → fc dim (BN) → fc H", "fc dim (BN) → fc dim (BN) → fc 64"),
 }
 ALL = TABLE | OURS
-SHAPES = {name: row[0] for name, row in ALL.items()} | {"resnet_32": (32, 3)}
+SHAPES = {name: row[0] for name, row in ALL.items()} | {"resnet_32": (32, 3), "resnet_8": (8, 1)}
 WIDTH, H = 3, 5
 
 SIDES = pytest.mark.parametrize("side", ["encoder", "decoder"])
@@ -153,23 +153,30 @@ def test_both_heads_read_the_same_features():
 # TensorFlow's SAME padding, and its adjoint
 
 
+def turned(x: Tensor) -> Tensor:
+    """Turned by 180°, as the networks' maps and kernels lie."""
+    return x.flip(-2, -1)
+
+
 @pytest.mark.parametrize("size", [2, 4, 8, 14, 28])
-def test_convolution_pads_as_tensorflow(size):
+@pytest.mark.parametrize("kind", [SameConv2d, FromImage])
+def test_convolution_pads_as_tensorflow(kind, size):
     generator = torch.Generator().manual_seed(size)
-    layer = SameConv2d(3, 4, bias=True).double()
+    layer = kind(3, 4, bias=True).double()
     x = torch.randn(2, 3, size, size, generator=generator, dtype=torch.float64)
-    found = layer(x).detach().numpy()
-    kernel, bias = layer.weight.detach().numpy(), layer.bias.detach().numpy()
+    found = turned(layer(x if kind is FromImage else turned(x))).detach().numpy()
+    kernel, bias = turned(layer.weight.detach()).numpy(), layer.bias.detach().numpy()
     expected = np.stack([same_convolution(image, kernel, 2) + bias[:, None, None] for image in x.numpy()])
     assert found.shape == (2, 4, size // 2, size // 2)
     np.testing.assert_allclose(found, expected, atol=1e-12)
 
 
 @pytest.mark.parametrize("size", [2, 4, 8, 14, 28])
-def test_transposed_convolution_is_the_exact_adjoint(size):
+@pytest.mark.parametrize("kinds", [(SameConv2d, SameConvTranspose2d), (FromImage, ToImage)])
+def test_transposed_convolution_is_the_exact_adjoint(kinds, size):
     """⟨A x, y⟩ = ⟨x, A′ y⟩, and A′ y is the gradient of ⟨A x, y⟩, which is how TensorFlow defines it."""
     generator = torch.Generator().manual_seed(size)
-    A, adjoint = SameConv2d(3, 4, bias=False).double(), SameConvTranspose2d(4, 3, bias=False).double()
+    A, adjoint = kinds[0](3, 4, bias=False).double(), kinds[1](4, 3, bias=False).double()
     adjoint.weight.data = A.weight.data
     x = torch.randn(2, 3, size, size, generator=generator, dtype=torch.float64, requires_grad=True)
     y = torch.randn(2, 4, size // 2, size // 2, generator=generator, dtype=torch.float64)
@@ -178,8 +185,9 @@ def test_transposed_convolution_is_the_exact_adjoint(size):
     torch.testing.assert_close(adjoint(y), torch.autograd.grad(left, x)[0], rtol=1e-12, atol=1e-12)
 
 
-def test_transposed_convolution_adds_its_bias_everywhere():
-    layer = SameConvTranspose2d(2, 3, bias=True)
+@pytest.mark.parametrize("kind", [SameConvTranspose2d, ToImage])
+def test_transposed_convolution_adds_its_bias_everywhere(kind):
+    layer = kind(2, 3, bias=True)
     torch.nn.init.zeros_(layer.weight)
     torch.nn.init.constant_(layer.bias, 0.5)
     assert torch.equal(layer(torch.randn(1, 2, 4, 4)), torch.full((1, 3, 8, 8), 0.5))

@@ -16,6 +16,7 @@ class Dcgan:
         hidden: fully connected hidden units on both sides, or None; batch normalisation follows.
         stem_bn: batch normalisation after the decoder's last fully connected layer.
         decoder: strided transposed convolutions before the output, as (multiple of the width, batch normalisation follows).
+        memory_format: how kernels and feature maps lie in memory; sums depend on it (benchmarks/training measures both).
     """
 
     size: int
@@ -24,6 +25,7 @@ class Dcgan:
     decoder: tuple[tuple[int, bool], ...]
     hidden: int | None = None
     stem_bn: bool = False
+    memory_format: str = "channels_last"
 
 
 @dataclass(frozen=True)
@@ -49,12 +51,14 @@ class Resnet:
         size, channels: of the image.
         encoder: scale of each block.
         up_blocks: blocks of the decoder.
+        memory_format: how kernels and feature maps lie in memory.
     """
 
     size: int
     channels: int
     encoder: tuple[str, ...]
     up_blocks: int
+    memory_format: str = "contiguous_format"
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,7 @@ class Ghosh:
         kernel: of every convolution.
         decoder: strided transposed convolutions before the output, as multiples of the width.
         encoder: strided convolutions, as multiples of the width.
+        memory_format: how kernels and feature maps lie in memory.
         stem: channels of the decoder's first map, as a multiple of the width.
         signed: whether the encoder takes its images to [-1, 1] first (theirs for CelebA does not).
     """
@@ -75,6 +80,7 @@ class Ghosh:
     kernel: int
     decoder: tuple[int, ...]
     encoder: tuple[int, ...] = (1, 2, 4, 8)
+    memory_format: str = "contiguous_format"
     stem: int = 8
     signed: bool = True
 

@@ -1,0 +1,123 @@
+"""The fast forms of the step against plain ones: layers as TensorFlow has them, the fused update, float32 against float64."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import reference_step as literal
+import torch
+import torch.nn.functional as F
+from paired_steps import COEFFICIENTS, EPSILON, NETWORKS, model_weights, noise_of, steps, training_gradients
+from torch import Tensor, nn
+
+from pga.models import Noise, Values
+from pga.networks.autoencoder import Encoder
+from pga.networks.build import build
+from pga.networks.dcgan import FromImage, SameConv2d, SameConvTranspose2d
+from pga.run import Run
+from pga.training import Trainer
+
+STRIDED = ("conv_8", "conv_mnist", "conv_32", "conv_64")
+
+
+def turned(x: Tensor) -> Tensor:
+    return x.flip(-2, -1)
+
+
+def plain(layers: Iterator[nn.Module], x: Tensor) -> Tensor:
+    """The same layers on maps that are not turned: an asymmetric copy, the stride, a crop; kernels turned instead."""
+    for layer in layers:
+        if isinstance(layer, SameConv2d):
+            x = F.conv2d(F.pad(x, (1, 2, 1, 2)), turned(layer.weight), layer.bias, stride=2)
+        elif isinstance(layer, SameConvTranspose2d):
+            x = F.conv_transpose2d(x, turned(layer.weight), layer.bias, stride=2, padding=1)[..., :-1, :-1]
+        elif isinstance(layer, (nn.Flatten, nn.Unflatten)):  # where maps and vectors meet, the order of the vector is that of turned maps
+            x = layer(turned(x)) if x.ndim == 4 else turned(layer(x))
+        else:
+            x = layer(x)
+    return x
+
+
+@pytest.mark.parametrize("use_bn", [False, True], ids=["no_bn", "bn"])
+@pytest.mark.parametrize("name", STRIDED)
+def test_networks_on_turned_maps_are_the_plain_networks(name, use_bn):
+    """Values, and gradients for parameters, images and codes."""
+    encoder, decoder = (network.double() for network in build(name, 4, 5, use_bn, False, seed=2))
+    z = torch.randn(6, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    x = torch.tanh(2 * decoder(z)).detach().requires_grad_()
+
+    def received(code: Tensor, image: Tensor) -> list[Tensor]:
+        loss = code.square().sum() + image.pow(3).sum()
+        return [code.detach(), image.detach(), *torch.autograd.grad(loss, [x, z, *encoder.parameters(), *decoder.parameters()])]
+
+    fast = received(encoder(x), decoder(z))
+    slow = received(encoder.mean(plain(iter(encoder.features), x)), plain(iter(decoder.layers), z))
+    for found, expected in zip(fast, slow, strict=True):
+        assert float((found - expected).norm()) <= 1e-10 * float(expected.norm())
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_first_layer_is_the_same_with_and_without_a_gradient_for_the_image(channels):
+    layer = FromImage(channels, 4, bias=True).double()
+    x = torch.randn(3, channels, 12, 12, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    y = layer(x)
+    direct = torch.autograd.grad(y.pow(3).sum(), list(layer.parameters()))
+    blocks = layer(x.clone().requires_grad_())
+    torch.testing.assert_close(blocks, y, rtol=1e-12, atol=1e-12)
+    for found, expected in zip(torch.autograd.grad(blocks.pow(3).sum(), list(layer.parameters())), direct, strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-12)
+
+
+def a_run(model: str, network: str, **changes: object) -> Run:
+    coefficients = {name: COEFFICIENTS[name] for name in ("alpha", "beta", "gamma", "vr", "eta") if name in NAMES[model]}
+    settings: dict[str, object] = dict(
+        dataset="toy", name=model, model=model, seed=3, network=network, width=4, latent_dim=4, batch_norm=True, batch_size=6,
+        learning_rate=0.1, momentum=0.9, warmup_steps=0, steps=50, coefficients=coefficients, precision="float64", epsilon=EPSILON,
+    )  # fmt: skip
+    return Run(**{**settings, **changes})  # type: ignore[arg-type]
+
+
+NAMES = {"lpga": ("alpha", "beta", "gamma"), "vpga": ("alpha", "beta", "vr", "eta"), "lvpga": ("alpha", "beta", "vr", "gamma", "eta")}
+
+
+@pytest.mark.parametrize("model", NAMES)
+def test_whole_steps_are_the_literal_gradients_and_momentum_by_hand(model):
+    """Batches, noise, one backward pass and the fused update, three times: 1e-10 of every weight's move."""
+    images = np.random.default_rng(0).integers(0, 256, (20, 8, 8, 1), np.uint8)
+    run = a_run(model, "conv_8")
+    trainer, twin = Trainer(run, images, torch.device("cpu")), Trainer(run, images, torch.device("cpu"))
+    start = {name: tensor.clone() for name, tensor in twin.tensors().items()}
+    velocity: dict[str, Tensor] = {}
+    for _ in range(3):
+        trainer.advance()
+        x = twin.batch()
+        twin.step += 1
+        drawn = Noise(*torch.randn(3, len(x), run.latent_dim, generator=twin.noise, dtype=torch.float64))
+        step = literal.Step(twin.encoder, twin.decoder, x, drawn.z_n, drawn.xi, drawn.xi_delta, EPSILON)
+        gradients = literal.literal_gradients(step, model, run.coefficients)
+        for network, gradient in zip(("encoder", "decoder"), gradients, strict=True):
+            for name, parameter in getattr(twin, network).named_parameters():
+                key = f"{network}.{name}"
+                velocity[key] = 0.9 * velocity.get(key, torch.zeros_like(parameter)) + gradient[name]
+                parameter.data -= 0.1 * velocity[key]
+    for name, found in trainer.tensors().items():
+        assert float((found - twin.tensors()[name]).norm()) <= 1e-10 * float((found - start[name]).norm()), name
+
+
+@pytest.mark.parametrize("model", NAMES)
+@pytest.mark.parametrize(("name", "width", "latent_dim"), [NETWORKS[1], NETWORKS[2]])
+def test_float32_gives_the_literal_gradient_within_a_thousandth(name, width, latent_dim, model):
+    """Of each network's whole gradient; h(z+δ) − h(z), a small difference, is what costs the digits."""
+    values, reference = steps(name, width, latent_dim, use_bn=name != "conv_mnist", sigma_head=model != "lpga")
+    expected = literal.literal_gradients(reference, model, COEFFICIENTS)
+    encoder, decoder = values.f.float(), values.g.float()
+    noise = Noise(*(draw.float() for draw in dataclasses.astuple(noise_of(latent_dim))))
+    found = training_gradients(model, Values(encoder, decoder, values.x.float(), noise, "sphere", EPSILON), model_weights(model))
+    assert isinstance(encoder, Encoder)
+    for got, wanted in zip(found, expected, strict=True):
+        error = sum(float((got[name].double() - gradient).square().sum()) for name, gradient in wanted.items())
+        size = sum(float(gradient.square().sum()) for gradient in wanted.values())
+        assert (error / size) ** 0.5 < 1e-3
