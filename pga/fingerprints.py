@@ -120,6 +120,12 @@ def command_code(verb: str) -> str:
 
 
 @cache
+def table_code(name: str) -> str:
+    """The code that writes one table."""
+    return meaning("pga.commands.table.run", only={"pga.tables.table.TABLES": [name]})
+
+
+@cache
 def figure_code(kind: str) -> str:
     """The code that draws figures of one kind."""
     return meaning("pga.commands.figure.run", only={"pga.figures.table.FIGURES": [kind]})

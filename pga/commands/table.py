@@ -13,6 +13,9 @@ EXAMPLE = "pga table table1 --params params/quick.yaml --metrics results/quick/m
 TABLES = {
     "table1": "mean, standard error, n and every seed's value, the paper's numbers beside ours",
     "claims": "every number of the paper with ours and a verdict",
+    "notation": "Table 2, the symbols, from the table of terms in the code",
+    "parameters": "every parameter of every run with its origin",
+    "costs": "device, time, steps per second, memory and parameters of every run",
 }
 
 
@@ -25,6 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data", default="data/processed", type=Path, help="folder of prepared data, which the runs must be of (default: %(default)s)"
     )
+    parser.add_argument(
+        "--logs", default="logs", type=Path, help="folder of the workflow's benchmark files, for costs (default: %(default)s)"
+    )
     parser.add_argument("--out-dir", required=True, type=Path, help="folder for the table in each format, and the .json")
     parser.add_argument("--allow-missing", action="store_true", help="write a partial table which names what is missing")
 
@@ -36,7 +42,5 @@ def run(arguments: argparse.Namespace) -> None:
     from pga.tables.table import TABLES, write
 
     scale = load_scale(arguments.params)
-    request = Request(
-        scale, metrics_file=arguments.metrics, claims_file=arguments.claims, data=arguments.data, allow_missing=arguments.allow_missing
-    )
+    request = Request(scale, arguments.metrics, arguments.claims, arguments.data, arguments.logs, arguments.allow_missing)
     write(arguments.table, scale, TABLES[arguments.table](request), arguments.out_dir)

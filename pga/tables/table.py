@@ -8,12 +8,15 @@ from pathlib import Path
 from pga.files import atomic
 from pga.lineage.about import about, write_side_file
 from pga.params.scale import Scale
-from pga.tables import claims, table1
+from pga.tables import claims, costs, notation, parameters, table1
 from pga.tables.request import Made, Request
 
 TABLES: dict[str, Callable[[Request], Made]] = {
     "table1": table1.make,
     "claims": claims.make,
+    "notation": notation.make,
+    "parameters": parameters.make,
+    "costs": costs.make,
 }
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 from pga.params.claims import Claim, Claims
 from pga.params.scale import Scale
 from pga.params.shown import Column, Row
+from pga.tables.formats import latex, markdown
 from pga.tables.request import Made, Request
 from pga.tables.summary import TITLES, Cell, summarise
 
@@ -157,48 +158,23 @@ def shown(entry: Entry) -> str:
     return text
 
 
-def cell_text(text: str) -> str:
-    """A user's title within a Markdown table."""
-    return text.replace("|", r"\|")
-
-
 def as_markdown(scale: Scale, found: list[Entry], missing: list[str]) -> str:
     """A Markdown table with the caption below."""
     columns = scale.table1.columns
     beside = claims_beside(found)
     paper = [f" | Paper ({column.paper or column.dataset})" if beside else "" for column in columns]
-    head = "| Model | " + " | ".join(cell_text(column.title) + text for column, text in zip(columns, paper, strict=True)) + " |"
+    head = "| Model | " + " | ".join(markdown(column.title) + text for column, text in zip(columns, paper, strict=True)) + " |"
     width = (2 if beside else 1) * len(columns)
     lines = [head, "|---|" + "---:|" * width]
     several = len({entry.row.block for entry in found}) > 1
     last = None
     for (block, title), group in groupby(found, key=lambda entry: (entry.row.block, entry.row.title)):
         if several and block != last:
-            lines.append(f"| *{cell_text(block)}* |" + " |" * width)
+            lines.append(f"| *{markdown(block)}* |" + " |" * width)
         last = block
         cells = [(f"**{shown(e)}**" if e.best else shown(e)) + (f" | {claimed(e.claim)}" if beside else "") for e in group]
-        lines.append(f"| {cell_text(title)} | " + " | ".join(cells) + " |")
+        lines.append(f"| {markdown(title)} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + f"\n\n{caption(scale, missing, beside)}\n"
-
-
-ESCAPES = {
-    "&": r"\&",
-    "%": r"\%",
-    "#": r"\#",
-    "_": r"\_",
-    "$": r"\$",
-    "{": r"\{",
-    "}": r"\}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "\\": r"\textbackslash{}",
-}
-SYMBOLS = {"±": r"$\pm$", "α": r"$\alpha$", "β": r"$\beta$", "γ": r"$\gamma$", "–": "--", "é": r"\'e"}
-
-
-def latex(text: str) -> str:
-    """Text for LaTeX: special characters escaped, the symbols used here translated."""
-    return "".join(ESCAPES.get(letter) or SYMBOLS.get(letter, letter) for letter in text)
 
 
 def bold(text: str, best: bool) -> str:

@@ -115,7 +115,8 @@ def extractor_of(scale: Scale) -> str:
 def artifacts(root: str) -> list[str]:
     """Everything that a scale makes."""
     figures = [f"{root}/figures/{figure}.{kind}" for figure in SCALES[root][1].figures for kind in ("png", "pdf")]
-    return [f"{root}/table1.{kind}" for kind in ("csv", "md", "tex")] + [f"{root}/claims.csv"] + figures
+    tables = [f"{root}/{table}.{kind}" for table in ("table1", "notation", "parameters", "costs") for kind in ("csv", "md", "tex")]
+    return [*tables, f"{root}/claims.csv", *figures]
 
 
 def raw_of(wildcards) -> list[str]:

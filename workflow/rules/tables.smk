@@ -45,9 +45,9 @@ rule table1:
     params:
         file=scale_file,
         shows=lambda wildcards: scale_of(wildcards).shows("table1"),
-        code=fingerprints.command_code("table"),
-    log: "logs/table1/{root}.log"
-    benchmark: "logs/table1/{root}.tsv"
+        code=fingerprints.table_code("table1"),
+    log: "logs/table/{root}/table1.log"
+    benchmark: "logs/table/{root}/table1.tsv"
     threads: 1
     resources: mem_mb=1000, runtime="10m"
     shell: "pga table table1 --params {params.file} --metrics {input.metrics} --claims {input.claims} --out-dir {wildcards.root} 2> {log}"
@@ -64,9 +64,49 @@ rule claims:
     params:
         file=scale_file,
         shows=lambda wildcards: scale_of(wildcards).shows("table1"),
-        code=fingerprints.command_code("table"),
-    log: "logs/claims/{root}.log"
-    benchmark: "logs/claims/{root}.tsv"
+        code=fingerprints.table_code("claims"),
+    log: "logs/table/{root}/claims.log"
+    benchmark: "logs/table/{root}/claims.tsv"
     threads: 1
     resources: mem_mb=1000, runtime="10m"
     shell: "pga table claims --params {params.file} --metrics {input.metrics} --claims {input.claims} --out-dir {wildcards.root} 2> {log}"
+
+
+rule table_of_parameters:
+    # Of the scale's file, and of the code for `notation`: no run is needed.
+    output:
+        csv="{root}/{table}.csv",
+        markdown="{root}/{table}.md",
+        latex="{root}/{table}.tex",
+        about="{root}/{table}.json",
+    wildcard_constraints:
+        table="notation|parameters",
+    params:
+        file=scale_file,
+        shows=lambda wildcards: None if wildcards.table == "notation" else scale_of(wildcards).model_dump(mode="json")["datasets"],
+        code=lambda wildcards: fingerprints.table_code(wildcards.table),
+    log: "logs/table/{root}/{table}.log"
+    benchmark: "logs/table/{root}/{table}.tsv"
+    threads: 1
+    resources: mem_mb=1000, runtime="10m"
+    shell: "pga table {wildcards.table} --params {params.file} --out-dir {wildcards.root} 2> {log}"
+
+
+rule costs:
+    input:
+        runs=lambda wildcards: records_of(wildcards.root),
+        after=lambda wildcards: metrics_of(wildcards.root), # so that their costs have been measured
+    output:
+        csv="{root}/costs.csv",
+        markdown="{root}/costs.md",
+        latex="{root}/costs.tex",
+        about="{root}/costs.json",
+    params:
+        file=scale_file,
+        runs=lambda wildcards: records_of(wildcards.root),
+        code=fingerprints.table_code("costs"),
+    log: "logs/table/{root}/costs.log"
+    benchmark: "logs/table/{root}/costs.tsv"
+    threads: 1
+    resources: mem_mb=1000, runtime="10m"
+    shell: "pga table costs --params {params.file} --out-dir {wildcards.root} 2> {log}"

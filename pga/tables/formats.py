@@ -1,0 +1,80 @@
+"""A grid of texts as Markdown and as LaTeX."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+ESCAPES = {
+    "&": r"\&",
+    "%": r"\%",
+    "#": r"\#",
+    "_": r"\_",
+    "$": r"\$",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "\\": r"\textbackslash{}",
+}
+SYMBOLS = {
+    "±": r"$\pm$", "×": r"$\times$", "≥": r"$\ge$", "·": r"$\cdot$", "∼": r"$\sim$", "⊙": r"$\odot$", "−": "$-$", "⟶": r"$\to$",
+    "α": r"$\alpha$", "β": r"$\beta$", "γ": r"$\gamma$", "δ": r"$\delta$", "ε": r"$\epsilon$", "η": r"$\eta$", "θ": r"$\theta$",
+    "μ": r"$\mu$", "ξ": r"$\xi$", "σ": r"$\sigma$", "φ": r"$\phi$", "𝓗": r"$\mathcal{H}$", "x̂": r"$\hat{x}$", "²": "$^2$",
+    "′": "$'$", "–": "--", "é": r"\'e", "’": "'", "“": "``", "”": "''", "…": r"\ldots{}",
+}  # fmt: skip
+
+
+def latex(text: str) -> str:
+    """Text for LaTeX: special characters escaped, the symbols used here translated."""
+    text = text.replace("x̂", "\0")  # the one symbol of two characters
+    return "".join(ESCAPES.get(letter) or SYMBOLS.get(letter, letter) for letter in text).replace("\0", SYMBOLS["x̂"])
+
+
+def markdown(text: str) -> str:
+    """Text within a Markdown table."""
+    return text.replace("|", r"\|")
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table of texts.
+
+    Attributes:
+        head: titles of the columns.
+        align: "l", "r" or "p{5cm}" for each column.
+        rows: texts; a cell that starts and ends with "$" is LaTeX already.
+        title: what stands above, if several grids make one table.
+    """
+
+    head: tuple[str, ...]
+    align: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    title: str = ""
+
+
+def math(cell: str) -> bool:
+    """Whether a cell is LaTeX's mathematics already."""
+    return len(cell) > 2 and cell[0] == cell[-1] == "$"
+
+
+def as_markdown(grids: list[Grid], caption: str) -> str:
+    """Markdown tables with the caption below."""
+    parts = []
+    for grid in grids:
+        rule = "".join("---:|" if align == "r" else "---|" for align in grid.align)
+        lines = [f"| {' | '.join(grid.head)} |", f"|{rule}"]
+        lines += ["| " + " | ".join(cell if math(cell) else markdown(cell) for cell in row) + " |" for row in grid.rows]
+        parts.append((f"**{grid.title}**\n\n" if grid.title else "") + "\n".join(lines))
+    return "\n\n".join(parts) + f"\n\n{caption}\n"
+
+
+def as_latex(grids: list[Grid], caption: str) -> str:
+    """Tables for booktabs, one environment per grid, so that each fits on a page."""
+    parts = []
+    for grid in grids:
+        body = [" & ".join(cell if math(cell) else latex(cell) for cell in row) + r" \\" for row in grid.rows]
+        said = f"{grid.title}. {caption}" if grid.title else caption
+        lines = [r"\begin{table}", r"\centering\small", rf"\begin{{tabular}}{{{''.join(grid.align)}}}", r"\toprule"]
+        lines += [" & ".join(map(latex, grid.head)) + r" \\", r"\midrule", *body, r"\bottomrule", r"\end{tabular}"]
+        parts.append("\n".join([*lines, rf"\caption{{{latex(said)}}}", r"\end{table}"]))
+    return "\n\n".join(parts) + "\n"
