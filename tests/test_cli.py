@@ -156,7 +156,7 @@ CURVE = "curve --extractor classifier --out {0}/out"
         ("table table1 --params params/quick.yaml --metrics {0}/nosuch.csv --out-dir {0}/out", "nosuch.csv"),
         ("table table1 --params params/quick.yaml --metrics {0}/text.txt --claims {0}/nosuch.yaml --out-dir {0}/out", "nosuch.yaml"),
         ("figure figure2 --params {0}/nosuch.yaml --out-dir {0}/out", "nosuch.yaml"),
-        ("figure nosuch --params params/quick.yaml --out-dir {0}/out", "no figure 'nosuch'; there are figure2"),
+        ("figure nosuch --params params/quick.yaml --out-dir {0}/out", "no figure 'nosuch'; there are figure1, figure2"),
         ("figure figure2 --params params/smoke.yaml --out-dir {0}/out", "missing under results/smoke: mnist/lpga/seed0/prior/samples.npy"),
     ],
 )
@@ -244,7 +244,7 @@ def test_params_prints_every_value_with_its_origin(
         assert "digits,lpga,gamma,0.015,paper" in lines and "digits,vae,c,0.05,inferred" in lines
     else:
         [row] = [line.split() for line in text.splitlines() if line.startswith("gamma")]
-        assert row[1:] == ["–", "0.015·paper", "–", "0.0·code", "0.015·paper"]  # vae, lpga, vpga, lvpga, lpga_ablation
+        assert row[1:6] == ["–", "0.015·paper", "–", "0.0·code", "0.015·paper"]  # vae, lpga, vpga, lvpga, lpga_ablation
 
 
 def test_a_reader_who_has_seen_enough_causes_no_traceback() -> None:
