@@ -12,9 +12,10 @@ Array = npt.NDArray[np.float64]
 def frechet_distance(mu: Array, sigma: Array, mu_reference: Array, sigma_reference: Array) -> float:
     """‖μ − μᵣ‖² + tr(Σ + Σᵣ − 2 (Σ Σᵣ)^½).
 
-    tr (Σ Σᵣ)^½ is the sum of square roots of the eigenvalues of Lᵀ Σ L with Σᵣ = L Lᵀ, a symmetric problem: several times
-    faster than a matrix square root and without its imaginary parts. L is the Cholesky factor; where Σᵣ is singular it is the
-    symmetric square root with negative rounding errors set to zero.
+    tr (Σ Σᵣ)^½ is the sum of the singular values of Lᵀ Lᵣ with Σ = L Lᵀ and Σᵣ = Lᵣ Lᵣᵀ: many times faster than a matrix square root
+    and without its imaginary parts. Where both covariances have full rank, L and Lᵣ are Cholesky factors, and the singular values are
+    the square roots of the eigenvalues of a symmetric matrix. Where one is singular, square roots of its eigenvalues' rounding
+    errors would add up; then L and Lᵣ have as many columns as their covariance has rank.
 
     Args:
         mu: mean, (d,).
@@ -26,20 +27,27 @@ def frechet_distance(mu: Array, sigma: Array, mu_reference: Array, sigma_referen
         ValueError: shapes differ, or a value is not finite.
     """
     shapes = {mu.shape + mu.shape, sigma.shape, mu_reference.shape + mu_reference.shape, sigma_reference.shape}
-    if len(shapes) != 1:
+    if mu.ndim != 1 or len(shapes) != 1:
         raise ValueError(f"shapes differ: means {mu.shape}, {mu_reference.shape}, covariances {sigma.shape}, {sigma_reference.shape}")
     if not all(np.isfinite(part).all() for part in (mu, sigma, mu_reference, sigma_reference)):
         raise ValueError("means and covariances must be finite")
-    factor = square_root_factor(sigma_reference)
-    eigenvalues = scipy.linalg.eigvalsh(factor.T @ sigma @ factor, check_finite=False)
-    between = np.sqrt(eigenvalues.clip(min=0.0)).sum()
+    product = square_root_factor(sigma).T @ square_root_factor(sigma_reference)
+    if product.shape == sigma.shape:
+        between = np.sqrt(scipy.linalg.eigvalsh(product.T @ product, check_finite=False).clip(min=0.0)).sum()
+    else:
+        between = scipy.linalg.svdvals(product, check_finite=False).sum()
     return float(np.square(mu - mu_reference).sum() + np.trace(sigma) + np.trace(sigma_reference) - 2.0 * between)
 
 
 def square_root_factor(sigma: Array) -> Array:
-    """L with Σ = L Lᵀ: Cholesky, or the symmetric square root where Σ is singular."""
+    """L (d, rank) with Σ = L Lᵀ: Cholesky's, or √λ v of each eigenvalue that is no rounding error of 0 where Σ is singular."""
+    rounding = 10 * len(sigma) * np.finfo(np.float64).eps
     try:
-        return scipy.linalg.cholesky(sigma, lower=True, check_finite=False)
+        factor: Array = scipy.linalg.cholesky(sigma, lower=True, check_finite=False)
+        if np.square(np.diagonal(factor)).min() > rounding * np.diagonal(sigma).max():  # a pivot below it is an error of 0
+            return factor
     except scipy.linalg.LinAlgError:
-        eigenvalues, vectors = scipy.linalg.eigh(sigma, check_finite=False)
-        return vectors * np.sqrt(eigenvalues.clip(min=0.0))
+        pass
+    eigenvalues, vectors = scipy.linalg.eigh(sigma, check_finite=False)
+    kept = eigenvalues > rounding * eigenvalues[-1]
+    return vectors[:, kept] * np.sqrt(eigenvalues[kept])
