@@ -9,7 +9,8 @@ import pandas as pd
 
 from pga.errors import UserError
 from pga.files import read_json
-from pga.params.scale import Scale
+from pga.params.evaluation import FOREIGN_SPLIT
+from pga.params.scale import REAL, Scale
 
 COLUMNS = ["dataset", "model", "seed", "sampling", "metric", "value", "standard_error", "n", "reference", "extractor", "extractor_accuracy"]
 
@@ -65,8 +66,11 @@ def rows_of(path: Path, who: dict[str, Any]) -> list[dict[str, Any]]:
     if found != who:
         raise UserError(f"{path}: it is of {found}, its place is that of {who}; delete it and evaluate again")
     try:
-        extractor = {"extractor": content["extractor"]["name"], "extractor_accuracy": content["extractor"]["accuracy"]}
-        return [{**who, **{key: metric[key] for key in COLUMNS[4:9]}, **extractor} for metric in content["metrics"]]
+        accuracy = {extractor["name"]: extractor["accuracy"] for extractor in content["extractors"]}
+        return [
+            {**who, **{key: metric[key] for key in COLUMNS[4:10]}, "extractor_accuracy": accuracy[metric["extractor"]]}
+            for metric in content["metrics"]
+        ]
     except (KeyError, TypeError) as error:
         raise UserError(f"{path}: lacks {error}; delete it and evaluate again") from error
 
@@ -74,11 +78,20 @@ def rows_of(path: Path, who: dict[str, Any]) -> list[dict[str, Any]]:
 def refuse_stale(path: Path, rows: list[dict[str, Any]], scale: Scale, sampling: str) -> None:
     """Refuse metrics of another number of samples, other real images or other features than the scale now says.
 
+    Of real images in the samples' place there may be fewer.
+
     Raises:
         UserError: names what was found and what the scale says.
     """
-    wanted = scale.samplings[sampling]
-    says = {"n": wanted.n, "reference": wanted.reference, "extractor": scale.evaluation.extractor_label}
+    wanted, labels = scale.samplings[sampling], scale.evaluation.labels(labelled=True)
+    if scale.evaluation.extractor_label not in {row["extractor"] for row in rows}:
+        raise UserError(f"{path}: measured in other features than the scale says, {scale.evaluation.extractor_label}; evaluate again")
     for row in rows:
+        place = f"{row['dataset']}/{row['extractor']}-{wanted.reference}"
+        says = {
+            "n": min(wanted.n, row["n"]) if row["model"] == REAL else wanted.n,
+            "reference": FOREIGN_SPLIT if place in scale.evaluation.foreign else wanted.reference,
+            "extractor": row["extractor"] if row["extractor"] in labels else scale.evaluation.extractor_label,
+        }
         if differ := [f"{key} {row[key]!r}, now {value!r}" for key, value in says.items() if row[key] != value]:
             raise UserError(f"{path}: {row['metric']} was measured in another way than the scale says: {'; '.join(differ)}; evaluate again")

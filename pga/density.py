@@ -22,9 +22,9 @@ COMPONENTS = {"gaussian": 1, "mixture": 10}
 """Components of the fitted mixture, full covariances."""
 
 
-def prior(run: Run, device: torch.device, dtype: torch.dtype) -> Draw:
-    """N(0, I)."""
-    codes = generator(device, run.seed, "sample")
+def prior(run: Run, device: torch.device, dtype: torch.dtype, purpose: str = "sample") -> Draw:
+    """N(0, I); each purpose has codes of its own."""
+    codes = generator(device, run.seed, purpose)
     return lambda n: torch.randn(n, run.latent_dim, generator=codes, device=device, dtype=dtype)
 
 

@@ -52,6 +52,15 @@ def neighbours(features: Features, real: Features, reference: Statistics, seed: 
     return [Measured("nearest_real", float(to_real / among_real))]
 
 
+def chosen(images: Images, at_most: int | None, seed: int) -> Images:
+    """The images, or a random subset of `at_most` of them where there are more, in their order."""
+    if at_most is None or len(images) <= at_most:
+        return images
+    rng = np.random.default_rng(derive(seed, "chosen images"))
+    subset: Images = images[np.sort(rng.choice(len(images), at_most, replace=False))]
+    return subset
+
+
 EXTRA: dict[str, Callable[[Features, Features, Statistics, int], list[Measured]]] = {
     "kid": kid,
     "manifold": manifold,
@@ -71,7 +80,7 @@ def evaluate(
         extractor: the feature space.
         reference: statistics of the real images in it.
         extra: keys of `EXTRA`; they keep all features of the samples in memory.
-        real: features of real images, which `extra` needs.
+        real: features of real images, which all of `extra` but "infinity" need.
         seed: of the subsets that `extra` draws.
 
     Raises:
@@ -85,17 +94,29 @@ def evaluate(
     distance = frechet_distance(found.mu, found.sigma, reference.mu, reference.sigma)
     measured = [(metric_name(extractor.label, official), Measured("", distance))]
     if extra:
-        if real is None:
-            raise UserError(f"{', '.join(extra)} need features of real images")
+        if real is None and (lacking := [key for key in extra if key != "infinity"]):
+            raise UserError(f"{', '.join(lacking)} ({extractor.label}): features of real images are needed, which its reference is without")
         features = np.concatenate(list(batches))
+        real = features[:0] if real is None else real
         for key in extra:
-            measured += [(prefix(extractor.label, official) + part.name, part) for part in EXTRA[key](features, real, reference, seed)]
+            try:
+                found_of_key = EXTRA[key](features, real, reference, seed)
+            except ValueError as error:
+                raise UserError(f"--metrics {key} ({extractor.label}): {error}") from error
+            measured += [(prefix(extractor.label, official) + part.name, part) for part in found_of_key]
     split = reference.about.get("split")
     return {
         "n": len(samples),
         "extractor": identity(extractor),
         "metrics": [
-            {"metric": name, "value": part.value, "standard_error": part.standard_error, "n": len(samples), "reference": split}
+            {
+                "metric": name,
+                "value": part.value,
+                "standard_error": part.standard_error,
+                "n": len(samples),
+                "reference": split,
+                "extractor": extractor.label,
+            }
             for name, part in measured
         ],
     }

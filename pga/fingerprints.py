@@ -57,7 +57,7 @@ EVALUATION = ("pga.evaluation.evaluate", "pga.features.load.load_extractor", "pg
 
 def sampling_code(run: Run) -> str:
     """The code that samples from `run`."""
-    return _of_run(SAMPLING, run.model, network_rows(run))
+    return _of_run((*SAMPLING, "pga.standing.standing"), run.model, network_rows(run))
 
 
 def interpolation_code(run: Run) -> str:
@@ -74,13 +74,13 @@ def reconstruction_code(run: Run) -> str:
 
 def curve_code(run: Run) -> str:
     """The code that measures the snapshots of `run`."""
-    return _of_run((*SAMPLING, *EVALUATION, "pga.sampling.load_snapshots"), run.model, network_rows(run))
+    return _of_run((*SAMPLING, *EVALUATION, "pga.sampling.load_snapshots", "pga.commands.curve.run"), run.model, network_rows(run))
 
 
 @cache
 def evaluation_code() -> str:
     """The code that measures samples."""
-    return meaning(*EVALUATION)
+    return meaning(*EVALUATION, "pga.evaluation.chosen", "pga.commands.evaluate.run")
 
 
 @cache

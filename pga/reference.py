@@ -16,6 +16,7 @@ import numpy.typing as npt
 from pga.errors import UserError
 from pga.features.extractor import Extractor, Features
 from pga.files import atomic, sha256
+from pga.params.evaluation import FOREIGN_SPLIT
 from pga.randomness import derive
 
 
@@ -124,8 +125,13 @@ def save_statistics(path: Path, found: Statistics) -> None:
         np.savez(file, mu=found.mu, sigma=found.sigma, about=np.array(about))
 
 
-def load_statistics(path: Path, extractor: Extractor | None = None) -> Statistics:
+def load_statistics(path: Path, extractor: Extractor | None = None, foreign: bool = False) -> Statistics:
     """Read statistics and check that they are of the feature space `extractor`.
+
+    Args:
+        path: .npz of `save_statistics`, or of another tool with mu and sigma.
+        extractor: the feature space; None checks nothing.
+        foreign: whoever asks vouches that a file which does not say so itself is of this feature space.
 
     Raises:
         UserError: the file is absent, damaged, not finite, or of another feature space.
@@ -142,11 +148,18 @@ def load_statistics(path: Path, extractor: Extractor | None = None) -> Statistic
         raise UserError(f"{path}: not a complete file of statistics ({error}); delete it and make it again") from error
     if mu.ndim != 1 or sigma.shape != mu.shape * 2 or not (np.isfinite(mu).all() and np.isfinite(sigma).all()):
         raise UserError(f"{path}: mean of shape {mu.shape} and covariance of shape {sigma.shape}, finite values are needed")
+    if foreign and extractor is not None and not about:
+        if len(mu) != extractor.dim:
+            raise UserError(
+                f"{path}: statistics of {len(mu)} dimensions; {extractor.label} has {extractor.dim}: they are of something else"
+            )
+        about = {"extractor": identity(extractor), "split": FOREIGN_SPLIT}
     if extractor is not None:
         found = about.get("extractor", {})
         if found.get("digest") != extractor.digest or found.get("name") != extractor.label:
             raise UserError(
                 f"{path}: statistics of {found.get('name', 'an unknown feature space')} {str(found.get('digest'))[:12]}, "
                 f"the samples' features are of {extractor.label} {extractor.digest[:12]}; make them again"
+                + ("" if about else f", or say --foreign {extractor.label} if you know that another tool made them of the same")
             )
     return Statistics(mu.astype(np.float64), sigma.astype(np.float64), int(about.get("n", 0)), about)

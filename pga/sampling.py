@@ -79,7 +79,7 @@ def sample(decoder: nn.Module, run: Run, n: int, batch_size: int, device: torch.
     full batch, as in the released code (5 × 1000).
 
     Args:
-        decoder: g_θ.
+        decoder: g_θ, or its copy with standing statistics.
         run: whose seed the codes come from.
         n: number of images.
         batch_size: codes per batch.

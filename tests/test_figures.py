@@ -64,10 +64,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def write_metrics(dataset: str, model: str, seed: int, value: float) -> None:
-    metric = {"metric": "classifier_fd", "value": value, "standard_error": None, "n": 300, "reference": "train"}
+    metric = {"metric": "classifier_fd", "value": value, "standard_error": None, "n": 300, "reference": "train", "extractor": "classifier"}
     content = {"dataset": dataset, "model": model, "seed": seed, "sampling": "prior", "metrics": [metric]}
     path = Path("results", "tiny", dataset, model, f"seed{seed}", "prior", "metrics.json")
-    write_json(path, {**content, "extractor": {"name": "classifier", "accuracy": 0.9}})
+    write_json(path, {**content, "extractors": [{"name": "classifier", "accuracy": 0.9}]})
 
 
 def drawn(folder: Path) -> dict[str, str]:

@@ -127,8 +127,8 @@ def test_the_files_of_a_run_lead_to_its_parameters_and_data(folder: Path, capsys
     save_tensors(run_folder() / "model.safetensors", {"a": torch.ones(2)}, {"run": run.asdict(), "step": 1})
     (run_folder() / "prior").mkdir()
     np.save(run_folder() / "prior/samples.npy", np.zeros((2, 8, 8, 1), np.uint8))
-    inputs = {"samples": sha256(run_folder() / "prior/samples.npy"), "reference": "0" * 64}
-    write_json(run_folder() / "prior/metrics.json", {"inputs": inputs, "extractor": {"name": "classifier", "digest": "d" * 64}})
+    inputs = {"samples": sha256(run_folder() / "prior/samples.npy"), "reference classifier": "0" * 64}
+    write_json(run_folder() / "prior/metrics.json", {"inputs": inputs, "extractors": [{"name": "classifier", "digest": "d" * 64}]})
     for file in ("run.json", "model.safetensors", "prior/samples.npy", "prior/metrics.json"):
         shown = printed(capsys, str(run_folder() / file))
         assert '"gamma": 0.015' in shown and "learning_rate 0.1" in shown and "comes with scikit-learn" in shown

@@ -161,8 +161,13 @@ def test_the_papers_rows(row: list[str], paper: Scale) -> None:
     assert run.coefficients == expected
     assert (run.width, run.batch_size, run.optimiser, run.momentum, run.delta, run.epsilon) == (64, 64, "sgd", 0.9, "sphere", 0.01)
     assert (run.selection, run.lr_patience, run.train_images, run.validation_images, run.input_noise) == ("last", None, None, 0, 0)
-    assert paper.params(dataset, model).samplings == ("prior",)
-    assert paper.samplings["prior"].model_dump() == {"density": "normal", "n": 5000, "batch_size": 1000, "reference": "train"}
+    first, *beside = paper.params(dataset, model).samplings
+    assert first == "prior" and beside == ["prior_10k", "prior_50k", "prior_test"] + ["prior_standing"] * run.batch_norm
+    protocol = {"density": "normal", "n": 5000, "batch_size": 1000, "reference": "train", "batch_norm": "batch"}
+    assert paper.samplings["prior"].model_dump(include=set(protocol)) == protocol
+    changes = [{"n": 10000}, {"n": 50000}, {"reference": "test"}, {"batch_norm": "standing"}]
+    for name, change in zip(beside, changes, strict=False):
+        assert paper.samplings[name].model_dump(include=set(protocol)) == protocol | change
 
 
 @pytest.mark.parametrize("row", rows(GHOSH_ROWS), ids=lambda row: "-".join(row[:2]))

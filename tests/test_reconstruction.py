@@ -79,7 +79,8 @@ def test_the_command_writes_both_and_says_the_loss_of_the_paper(tmp_path: Path) 
     for file in ("reconstructions.npy", "metrics.json"):
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
     content = json.loads((tmp_path / "a" / "metrics.json").read_text())
-    [metric] = content["metrics"]
+    metric, per_pixel = content["metrics"]
+    assert per_pixel["value"] == pytest.approx(metric["value"] * (255 / 2) ** 2) and per_pixel["metric"].endswith("_255")
     run, encoder, decoder = load_networks(tmp_path / "run" / "model.safetensors", CPU)
     x = from_uint8(np.load(tmp_path / "toy-test.npy"), run, CPU)
     with torch.no_grad():

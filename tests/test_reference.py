@@ -12,7 +12,7 @@ import pytest
 from pga.checkpoint import save_tensors
 from pga.cli import main
 from pga.errors import UserError
-from pga.evaluation import evaluate
+from pga.evaluation import chosen, evaluate
 from pga.features.classifier import ClassifierFeatures, train_classifier
 from pga.features.extractor import stream
 from pga.files import sha256, write_json
@@ -57,10 +57,10 @@ def reference(folder: Path, out: Path, *more: str) -> int:
     return main(["reference", "halves", "--data", str(folder), "--extractor", "classifier", "--weights", weights, "--out", str(out), *more])
 
 
-def evaluation(folder: Path, statistics_file: Path, out: Path, weights: str = "classifier0.safetensors") -> int:
+def evaluation(folder: Path, statistics_file: Path, out: Path, weights: str = "classifier0.safetensors", more: tuple[str, ...] = ()) -> int:
     paths = ["--samples", str(folder / "samples.npy"), "--reference", str(statistics_file), "--weights", str(folder / weights)]
     who = ["--dataset", "halves", "--model", "lpga", "--seed", "3"]
-    return main(["evaluate", *paths, *who, "--extractor", "classifier", "--out", str(out)])
+    return main(["evaluate", *paths, *who, "--extractor", "classifier", "--out", str(out), *more])
 
 
 def batches(features: np.ndarray, size: int) -> Iterator[np.ndarray]:
@@ -146,7 +146,10 @@ def test_the_file_records_what_it_is_of(split: str, folder: Path, extractor: Cla
     np.testing.assert_allclose(found.mu, features.mean(axis=0), rtol=1e-6, atol=1e-9)
     np.testing.assert_allclose(found.sigma, np.cov(features, rowvar=False), rtol=1e-5, atol=1e-7)
     assert found.n == len(images)
+    kept = np.load(tmp_path / "r-features.npy")
+    np.testing.assert_allclose(kept, features, rtol=1e-5, atol=1e-6)
     assert found.about == {
+        "features_sha256": sha256(tmp_path / "r-features.npy"),
         "dataset": "halves",
         "split": split,
         "data_sha256": sha256(folder / ("halves.npy" if split == "train" else "halves-test.npy")),
@@ -171,15 +174,15 @@ def test_evaluation_is_the_distance_of_whole_sets_and_names_its_inputs(folder: P
     [metric] = found.pop("metrics")
     value = metric.pop("value")
     assert value == pytest.approx(expected, rel=1e-5) and value > 0
-    assert metric == {"metric": "classifier_fd", "standard_error": None, "n": 150, "reference": "train"}
+    assert metric == {"metric": "classifier_fd", "standard_error": None, "n": 150, "reference": "train", "extractor": "classifier"}
     assert found == {
         "dataset": "halves",
         "model": "lpga",
         "seed": 3,
         "sampling": "prior",
         "n": 150,
-        "extractor": identity(extractor),
-        "inputs": {"samples": sha256(folder / "samples.npy"), "reference": sha256(tmp_path / "r.npz")},
+        "extractors": [identity(extractor)],
+        "inputs": {"samples": sha256(folder / "samples.npy"), "reference classifier": sha256(tmp_path / "r.npz")},
     }
 
 
@@ -207,6 +210,93 @@ def test_evaluate_refuses_statistics_of_another_extractor(folder: Path, tmp_path
     message = capsys.readouterr().err
     assert "r.npz" in message and all(digest[:12] in message for digest in digests)
     assert not (tmp_path / "metrics.json").exists()
+
+
+EVERYTHING = ("--metrics", "kid", "manifold", "infinity", "neighbours")
+
+
+def test_everything_is_measured_in_one_call_and_twice_the_same(folder: Path, tmp_path: Path) -> None:
+    assert reference(folder, tmp_path / "r.npz") == 0
+    np.save(tmp_path / "many.npy", halves(300, 4)[0])
+    more = ("--samples", str(tmp_path / "many.npy"), *EVERYTHING, "--reference-features", str(tmp_path / "r-features.npy"))
+    for name in ("one.json", "two.json"):
+        assert evaluation(folder, tmp_path / "r.npz", tmp_path / name, more=more) == 0
+    assert (tmp_path / "one.json").read_bytes() == (tmp_path / "two.json").read_bytes()
+    found = json.loads((tmp_path / "one.json").read_text())["metrics"]
+    names = "fd kid precision recall density coverage fd_infinity nearest_real"
+    assert [metric["metric"] for metric in found] == [f"classifier_{name}" for name in names.split()]
+    assert all(np.isfinite(metric["value"]) and metric["extractor"] == "classifier" for metric in found)
+
+
+def test_at_most_so_many_images_are_a_subset_that_the_seed_draws(folder: Path, extractor: ClassifierFeatures, tmp_path: Path) -> None:
+    assert reference(folder, tmp_path / "r.npz") == 0
+    assert evaluation(folder, tmp_path / "r.npz", tmp_path / "part.json", more=("--at-most", "100")) == 0
+    [metric] = json.loads((tmp_path / "part.json").read_text())["metrics"]
+    images = np.load(folder / "samples.npy")
+    subset = chosen(images, 100, seed=3)
+    assert metric["n"] == len(subset) == 100
+    places = [np.flatnonzero((images == image).all(axis=(1, 2, 3)))[0] for image in subset]
+    assert places == sorted(set(places)) and places != list(range(100))
+    assert not np.array_equal(subset, chosen(images, 100, seed=4))
+    assert chosen(images, 150, seed=3) is images
+    assert metric["value"] == evaluate(subset, extractor, load_statistics(tmp_path / "r.npz"))["metrics"][0]["value"]
+
+
+def test_real_images_of_the_same_law_are_nearer_than_others(folder: Path, extractor: ClassifierFeatures, tmp_path: Path) -> None:
+    assert reference(folder, tmp_path / "r.npz") == 0
+    real = load_statistics(tmp_path / "r.npz", extractor)
+    test = np.load(folder / "halves-test.npy")
+    noise = np.random.default_rng(0).integers(0, 256, test.shape, np.uint8)
+    floor, other = (evaluate(images, extractor, real)["metrics"][0]["value"] for images in (test, noise))
+    assert floor < other / 2
+
+
+@pytest.mark.parametrize(
+    "more, named",
+    [
+        (EVERYTHING, "needs --reference-features"),
+        ((*EVERYTHING, "--reference-features", "a.npy", "b.npy"), "--reference-features: found 2 files; one for each of"),
+        (("--foreign", "inception-tf1"), "--foreign inception-tf1: accepted are those of --extractor, classifier"),
+        (("--extractor", "classifier", "classifier"), "the same feature space twice"),
+        (("--extractor", "classifier", "inception-tf1"), "--weights: found 1 files; one for each of"),
+        (("--at-most", "1"), "--at-most 1: accepted is at least 2"),
+        (("--at-most", "20"), f"20 samples are too few for {DIM} feature dimensions"),
+        (("--at-most", "100", "--metrics", "infinity"), "--metrics infinity (classifier): features: 100 rows of"),
+    ],
+)
+def test_flags_that_do_not_fit_are_named(more: tuple[str, ...], named: str, folder: Path, tmp_path: Path, capsys) -> None:
+    assert reference(folder, tmp_path / "r.npz") == 0
+    assert evaluation(folder, tmp_path / "r.npz", tmp_path / "metrics.json", more=more) == 1
+    assert named in capsys.readouterr().err
+    assert not (tmp_path / "metrics.json").exists()
+
+
+def test_statistics_of_another_tool_need_a_word_and_are_recorded_as_such(
+    folder: Path, extractor: ClassifierFeatures, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    features = extractor(np.load(folder / "halves.npy")).astype(np.float64)
+    np.savez(tmp_path / "other.npz", mu=features.mean(axis=0), sigma=np.cov(features.T))  # as pytorch-fid writes them
+    assert evaluation(folder, tmp_path / "other.npz", tmp_path / "metrics.json") == 1
+    assert "say --foreign classifier" in capsys.readouterr().err
+    assert evaluation(folder, tmp_path / "other.npz", tmp_path / "metrics.json", more=("--foreign", "classifier")) == 0
+    assert reference(folder, tmp_path / "r.npz") == 0
+    assert evaluation(folder, tmp_path / "r.npz", tmp_path / "own.json") == 0
+    [theirs], [ours] = (json.loads((tmp_path / name).read_text())["metrics"] for name in ("metrics.json", "own.json"))
+    assert theirs["reference"] == "foreign" and theirs["value"] == pytest.approx(ours["value"], rel=1e-5)
+    assert evaluation(folder, tmp_path / "other.npz", tmp_path / "kid.json", more=("--foreign", "classifier", "--metrics", "kid")) == 1
+    assert "features of real images are needed" in capsys.readouterr().err
+
+
+def test_statistics_of_another_tool_of_other_dimensions_are_refused(extractor: ClassifierFeatures, tmp_path: Path) -> None:
+    np.savez(tmp_path / "r.npz", mu=np.zeros(2048), sigma=np.eye(2048))
+    with pytest.raises(UserError, match=f"r.npz: statistics of 2048 dimensions; classifier has {DIM}"):
+        load_statistics(tmp_path / "r.npz", extractor, foreign=True)
+
+
+def test_a_word_does_not_overrule_what_a_file_says(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert reference(folder, tmp_path / "r.npz") == 0
+    assert evaluation(folder, tmp_path / "r.npz", tmp_path / "m.json", "classifier1.safetensors", ("--foreign", "classifier")) == 1
+    assert "statistics of classifier" in capsys.readouterr().err
 
 
 def test_statistics_of_an_unknown_feature_space_are_refused(extractor: ClassifierFeatures, tmp_path: Path) -> None:

@@ -395,10 +395,11 @@ def place_results(scale: Scale, without: tuple[tuple[str, str, int, str], ...] =
             of = scale.samplings.get(sampling, scale.samplings["prior"])
             value = number + len(sampling) / 100
             metric = {"metric": "classifier_fd", "value": value, "standard_error": None, "n": of.n, "reference": of.reference}
+            metric["extractor"] = "classifier"
             write_json(
                 Path(scale.results, run.dataset, run.name, f"seed{run.seed}", sampling, "metrics.json"),
                 {"dataset": run.dataset, "model": run.name, "seed": run.seed, "sampling": sampling, "n": 300, "metrics": [metric]}
-                | {"extractor": {"name": "classifier", "digest": "d", "accuracy": 0.99}},
+                | {"extractors": [{"name": "classifier", "digest": "d", "accuracy": 0.99}]},
             )
 
 
@@ -433,7 +434,9 @@ def test_collect_then_table_and_a_missing_run_is_named_by_both(
     assert csv_rows(folder)["LPGA", "Digits"]["n"] == "2"
 
 
-@pytest.mark.parametrize("change", [{"seed": 1}, {"model": "vpga"}, {"sampling": "mixture"}, {"metrics": 3}, {"extractor": None}], ids=str)
+@pytest.mark.parametrize(
+    "change", [{"seed": 1}, {"model": "vpga"}, {"sampling": "mixture"}, {"metrics": 3}, {"extractors": None}, {"extractors": []}], ids=str
+)
 def test_collect_refuses_a_file_of_another_run_or_version(
     change: dict, scale: Scale, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -449,14 +452,44 @@ def test_collect_refuses_a_file_of_another_run_or_version(
     "change, named",
     [
         (
-            {"metrics": [{"metric": "classifier_fd", "value": 1.0, "standard_error": None, "n": 299, "reference": "train"}]},
+            {
+                "metrics": [
+                    {
+                        "metric": "classifier_fd",
+                        "value": 1.0,
+                        "standard_error": None,
+                        "n": 299,
+                        "reference": "train",
+                        "extractor": "classifier",
+                    }
+                ]
+            },
             "n 299, now 300",
         ),
         (
-            {"metrics": [{"metric": "classifier_fd", "value": 1.0, "standard_error": None, "n": 300, "reference": "test"}]},
+            {
+                "metrics": [
+                    {
+                        "metric": "classifier_fd",
+                        "value": 1.0,
+                        "standard_error": None,
+                        "n": 300,
+                        "reference": "test",
+                        "extractor": "classifier",
+                    }
+                ]
+            },
             "'test', now 'train'",
         ),
-        ({"extractor": {"name": "inception-tf1", "accuracy": None}}, "extractor 'inception-tf1', now 'classifier'"),
+        (
+            {
+                "metrics": [
+                    {"metric": "fid", "value": 1.0, "standard_error": None, "n": 300, "reference": "train", "extractor": "inception-tf1"}
+                ],
+                "extractors": [{"name": "inception-tf1", "accuracy": None}],
+            },
+            "measured in other features than the scale says, classifier",
+        ),
     ],
     ids=["number of samples", "real images", "features"],
 )

@@ -22,6 +22,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--extractor", required=True, help="classifier, inception-tf1 (FID) or inception-pytorch_fid")
     parser.add_argument("--weights", required=True, type=Path, help="the feature network's weights")
     parser.add_argument("--weights-sha256", default="6726825d", help="what Inception's weights must have (default: %(default)s, FID's)")
+    parser.add_argument(
+        "--foreign", action="store_true", help="the statistics are another tool's (mu, sigma): you vouch for their feature space"
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:K")
     parser.add_argument("--out", required=True, type=Path, help="the .csv file to write")
 
@@ -40,7 +43,7 @@ def run(arguments: argparse.Namespace) -> None:
     devices.make_deterministic(threads=1)
     device = devices.choose(arguments.device)
     extractor = load_extractor(arguments.extractor, arguments.weights, arguments.device, arguments.weights_sha256)
-    reference = load_statistics(arguments.reference, extractor)
+    reference = load_statistics(arguments.reference, extractor, arguments.foreign)
     row, snapshots = load_snapshots(arguments.run, device)
     with atomic(arguments.out, "w") as file:
         writer = csv.writer(file, lineterminator="\n")

@@ -17,15 +17,35 @@ EXTRA = ("kid", "manifold", "infinity", "neighbours")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of `pga evaluate`."""
     parser.add_argument("--samples", required=True, type=Path, help="uint8 images (n, height, width, channels) as .npy")
-    parser.add_argument("--reference", required=True, type=Path, help="statistics that `pga reference` wrote")
+    parser.add_argument("--at-most", type=int, metavar="N", help="measure so many of them, drawn at random from --seed, if there are more")
     parser.add_argument("--metrics", nargs="*", default=[], choices=EXTRA, help=f"beside the Fréchet distance: {', '.join(EXTRA)}")
-    parser.add_argument("--reference-features", type=Path, help="features of real images that `pga reference` wrote, for --metrics")
-    parser.add_argument("--extractor", required=True, help="classifier, inception-tf1 (FID) or inception-pytorch_fid")
-    parser.add_argument("--weights", required=True, type=Path, help="the feature network's weights")
+    parser.add_argument(
+        "--extractor",
+        required=True,
+        nargs="+",
+        help="one or more of classifier, inception-tf1 (FID), inception-pytorch_fid, the headline first",
+    )
+    parser.add_argument("--weights", required=True, nargs="+", type=Path, help="weights of each feature network")
     parser.add_argument("--weights-sha256", default="6726825d", help="what Inception's weights must have (default: %(default)s, FID's)")
+    parser.add_argument(
+        "--reference", required=True, nargs="+", type=Path, help="for each extractor, statistics that `pga reference` wrote"
+    )
+    parser.add_argument(
+        "--reference-features",
+        nargs="+",
+        type=Path,
+        help="for each extractor, features of real images that `pga reference` wrote, for --metrics",
+    )
+    parser.add_argument(
+        "--foreign",
+        nargs="+",
+        default=[],
+        metavar="EXTRACTOR",
+        help="extractors whose --reference is a .npz of another tool (mu, sigma): you vouch that it is of this feature space",
+    )
     parser.add_argument("--dataset", required=True, help="written into the result")
     parser.add_argument("--model", required=True, help="written into the result")
-    parser.add_argument("--seed", required=True, type=int, help="written into the result")
+    parser.add_argument("--seed", required=True, type=int, help="written into the result; subsets of images are drawn from it")
     parser.add_argument("--sampling", default="prior", help="written into the result (default: prior)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:K")
     parser.add_argument("--out", required=True, type=Path, help="the .json file to write")
@@ -35,19 +55,52 @@ def run(arguments: argparse.Namespace) -> None:
     """Evaluate."""
     from pga import devices
     from pga.dataset import load_images
-    from pga.errors import UserError
-    from pga.evaluation import evaluate
+    from pga.evaluation import chosen, evaluate
     from pga.features.load import load_extractor
     from pga.files import sha256, write_json
     from pga.reference import load_features, load_statistics
 
+    check(arguments)
     devices.make_deterministic(threads=1)
-    extractor = load_extractor(arguments.extractor, arguments.weights, arguments.device, arguments.weights_sha256)
-    reference = load_statistics(arguments.reference, extractor)
-    if arguments.metrics and arguments.reference_features is None:
-        raise UserError(f"--metrics {' '.join(arguments.metrics)} needs --reference-features")
-    real = load_features(arguments.reference_features, reference) if arguments.metrics else None
-    found = evaluate(load_images(arguments.samples), extractor, reference, arguments.metrics, real, arguments.seed)
+    found = []
+    images = None
+    for k, label in enumerate(arguments.extractor):
+        extractor = load_extractor(label, arguments.weights[k], arguments.device, arguments.weights_sha256)
+        foreign = label in arguments.foreign
+        reference = load_statistics(arguments.reference[k], extractor, foreign)
+        wanted = bool(set(arguments.metrics) - {"infinity"}) and not foreign
+        real = load_features(arguments.reference_features[k], reference) if wanted else None
+        if images is None:
+            images = chosen(load_images(arguments.samples), arguments.at_most, arguments.seed)
+        found.append(evaluate(images, extractor, reference, arguments.metrics, real, arguments.seed))
     who = {key: getattr(arguments, key) for key in ("dataset", "model", "seed", "sampling")}
-    inputs = {key: sha256(getattr(arguments, key)) for key in ("samples", "reference")}
-    write_json(arguments.out, {**who, "inputs": inputs, **found})
+    references = {f"reference {label}": sha256(path) for label, path in zip(arguments.extractor, arguments.reference, strict=True)}
+    content = {
+        **who,
+        "inputs": {"samples": sha256(arguments.samples), **references},
+        "n": found[0]["n"],
+        "extractors": [part["extractor"] for part in found],
+        "metrics": [metric for part in found for metric in part["metrics"]],
+    }
+    write_json(arguments.out, content)
+
+
+def check(arguments: argparse.Namespace) -> None:
+    """Refuse flags that do not fit together; raises UserError."""
+    from pga.errors import UserError
+
+    labels = arguments.extractor
+    if len(set(labels)) != len(labels):
+        raise UserError(f"--extractor {' '.join(labels)}: the same feature space twice")
+    if unknown := [label for label in arguments.foreign if label not in labels]:
+        raise UserError(f"--foreign {' '.join(unknown)}: accepted are those of --extractor, {' '.join(labels)}")
+    if set(arguments.metrics) - {"infinity"} and arguments.reference_features is None and not arguments.foreign:
+        raise UserError(f"--metrics {' '.join(arguments.metrics)} needs --reference-features")
+    for flag in ("weights", "reference", "reference_features"):
+        given = getattr(arguments, flag)
+        if given is not None and len(given) != len(labels):
+            raise UserError(
+                f"--{flag.replace('_', '-')}: found {len(given)} files; one for each of --extractor {' '.join(labels)} is needed"
+            )
+    if arguments.at_most is not None and arguments.at_most < 2:
+        raise UserError(f"--at-most {arguments.at_most}: accepted is at least 2")

@@ -23,6 +23,7 @@ def run(arguments: argparse.Namespace) -> None:
     from pga import devices
     from pga.dataset import load
     from pga.files import atomic, write_json
+    from pga.params.scale import RECONSTRUCTION
     from pga.reconstruction import reconstruct
     from pga.sampling import load_networks
 
@@ -34,10 +35,17 @@ def run(arguments: argparse.Namespace) -> None:
     beside, error = reconstruct(encoder, decoder, images, row, device)
     with atomic(arguments.out_dir / "reconstructions.npy") as file:
         np.save(file, beside, allow_pickle=False)
-    metric = {"metric": "reconstruction_error", "value": error, "standard_error": None, "n": len(images), "reference": "test"}
-    who = {"dataset": row.dataset, "model": row.name, "seed": row.seed, "sampling": "reconstruction"}
-    extractor = {"name": "pixels", "digest": None, "accuracy": None}
-    write_json(
-        arguments.out_dir / "metrics.json",
-        {**who, "inputs": {"images": checksum}, "n": len(images), "extractor": extractor, "metrics": [metric]},
-    )
+    who = {"dataset": row.dataset, "model": row.name, "seed": row.seed, "sampling": RECONSTRUCTION}
+    values = {"reconstruction_error": error, "reconstruction_error_255": error * 127.5**2}
+    metrics = [
+        {"metric": name, "value": value, "standard_error": None, "n": len(images), "reference": "test", "extractor": "pixels"}
+        for name, value in values.items()
+    ]
+    content = {
+        **who,
+        "inputs": {"images": checksum},
+        "n": len(images),
+        "extractors": [{"name": "pixels", "digest": None, "accuracy": None}],
+        "metrics": metrics,
+    }
+    write_json(arguments.out_dir / "metrics.json", content)

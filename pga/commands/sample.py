@@ -23,6 +23,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="law of the codes: N(0, I), or one Gaussian or a 10-component mixture fitted to the training codes (default: normal)",
     )
     parser.add_argument(
+        "--batch-norm",
+        default="batch",
+        choices=("batch", "standing"),
+        help="batch: statistics of the batch in hand, as in the paper; standing: fixed ones, estimated from many batches of prior codes"
+        " (default: batch)",
+    )
+    parser.add_argument("--standing-batches", default=20, type=int, help="batches of the estimate (default: %(default)s)")
+    parser.add_argument(
         "--data", default="data/processed", type=Path, help="folder of prepared data, for a fitted density (default: %(default)s)"
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:K (default: a GPU if there is one)")
@@ -37,17 +45,27 @@ def run(arguments: argparse.Namespace) -> None:
     from pga.errors import UserError
     from pga.files import atomic
     from pga.sampling import load_networks, sample
+    from pga.standing import standing
 
     if arguments.n < 1 or arguments.batch_size < 2:
         raise UserError(f"--n {arguments.n} --batch-size {arguments.batch_size}: accepted are n of at least 1 and batches of at least 2")
+    if arguments.batch_norm == "standing" and (arguments.density != "normal" or arguments.standing_batches < 1):
+        raise UserError(
+            f"--density {arguments.density} --standing-batches {arguments.standing_batches}: "
+            "standing statistics are of at least one batch of codes from N(0, I); accepted is --density normal"
+        )
     path = arguments.run / "model.safetensors" if arguments.run.is_dir() else arguments.run
     device = devices.choose(arguments.device)
     devices.make_deterministic(threads=1)
     row, encoder, decoder = load_networks(path, device)
     draw = None
+    dtype = next(decoder.parameters()).dtype
+    if arguments.batch_norm == "standing":
+        codes_of_estimate = density.prior(row, device, dtype, "standing statistics")
+        decoder = standing(decoder, codes_of_estimate, arguments.standing_batches, arguments.batch_size)
     if arguments.density != "normal":
         codes = density.encode(encoder, load(arguments.data, row.dataset)[0], row, device)
-        draw = density.fitted(arguments.density, codes, row, device, next(decoder.parameters()).dtype)
+        draw = density.fitted(arguments.density, codes, row, device, dtype)
     images = sample(decoder, row, arguments.n, arguments.batch_size, device, draw)
     with atomic(arguments.out) as file:
         np.save(file, images, allow_pickle=False)

@@ -96,8 +96,8 @@ def contents(path: Path, run: dict[str, Any], around: Surroundings) -> list[Node
         return []
     content = read_json(path)
     nodes = [of_input(key, expected, path, run["dataset"], around) for key, expected in content.get("inputs", {}).items()]
-    extractor = content.get("extractor", {})
-    return [*nodes, Node(f"features: {extractor.get('name')}, {str(extractor.get('digest'))[:12]}…")]
+    features = [Node(f"features: {e.get('name')}, {str(e.get('digest'))[:12]}…") for e in content.get("extractors", [])]
+    return [*nodes, *features]
 
 
 def of_input(key: str, expected: str, path: Path, dataset: str, around: Surroundings) -> Node:
@@ -106,7 +106,7 @@ def of_input(key: str, expected: str, path: Path, dataset: str, around: Surround
         "samples": [path.parent / "samples.npy"],
         "reference": sorted((around.data.parent / "reference" / dataset).glob("*.npz")),
         "images": [around.data / f"{dataset}-test.npy"],
-    }.get(key, [])
+    }.get(key.partition(" ")[0], [])  # a reference says of which feature space
     present = [file for file in candidates if file.exists()]
     for file in present:
         if sha256(file) == expected:

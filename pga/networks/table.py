@@ -105,3 +105,8 @@ NETWORKS: dict[str, Dcgan | Dense | Resnet | Ghosh] = {
 def unit_range(network: str) -> bool:
     """Whether the network's images are in [0, 1] instead of [-1, 1]."""
     return isinstance(NETWORKS[network], Ghosh)
+
+
+def keeps_averages(network: str) -> bool:
+    """Whether the network's batch normalisation keeps running averages, by which it samples."""
+    return isinstance(NETWORKS[network], Ghosh)

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from pga.params.base import Strict
+
+Metric = Literal["kid", "manifold", "infinity", "neighbours"]
+Label = Literal["classifier", "inception-tf1", "inception-pytorch_fid"]
+FOREIGN = r"^[a-z][a-z0-9_]*/(classifier|inception-tf1|inception-pytorch_fid)-(train|test)$"
+FOREIGN_SPLIT = "foreign"
+"""What results say of their reference where it is another tool's."""
+INCEPTION_DIM = 2048
+"""Length of Inception's feature vectors: `infinity` needs four times as many samples."""
 
 
 class Evaluation(Strict):
@@ -18,14 +26,30 @@ class Evaluation(Strict):
     resize: Literal["tf1", "pytorch_fid"] = Field(
         "tf1", description="resize to 299 before Inception: the released code's, or pytorch-fid's"
     )
-
+    also: tuple[Label, ...] = Field(
+        (), description="feature spaces measured beside `extractor`; the classifier only on data sets that have labels"
+    )
     weights: Literal["official", "other"] = Field(
         "official", description="other: another Inception than FID's, pinned in sources.yaml (tests); its distance is not FID"
     )
-
-    metrics: tuple[Literal["kid", "manifold", "infinity", "neighbours"], ...] = Field(
-        (), description="beside the Fréchet distance: KID; precision, recall, density, coverage; the distance at n → ∞; nearest real images"
+    metrics: tuple[Metric, ...] = Field(
+        (),
+        description="beside the Fréchet distance, where a sampling does not say otherwise: KID; precision, recall, density, coverage; "
+        "the distance at n → ∞; nearest real images",
     )
+    foreign: dict[Annotated[str, Field(pattern=FOREIGN)], str] = Field(
+        {}, description="statistics of another tool (.npz with mu, sigma) instead of ours: DATASET/FEATURE_SPACE-SPLIT → its file"
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Evaluation:
+        if self.extractor_label in self.also or len(set(self.also)) != len(self.also):
+            raise ValueError(f"also: {list(self.also)} holds a feature space twice, or the headline's, {self.extractor_label}")
+        return self
+
+    def labels(self, labelled: bool) -> list[str]:
+        """Names of the feature spaces, the headline's first, of a data set with or without labels."""
+        return [self.extractor_label] + [label for label in self.also if labelled or label != "classifier"]
 
     @property
     def extractor_label(self) -> str:

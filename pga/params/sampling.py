@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from pga.params.base import Count, Strict
+from pga.params.evaluation import Metric
 
 
 class Sampling(Strict):
@@ -18,10 +19,23 @@ class Sampling(Strict):
     reference: Literal["train", "test"] = Field("train", description="the real images that samples are compared with")
     n: Count = Field(5000, description="number of images")
     batch_size: Annotated[int, Field(ge=2)] = Field(1000, description="images per batch; matters where batch normalisation is on")
+    batch_norm: Literal["batch", "standing"] = Field(
+        "batch",
+        description="statistics of the batch in hand, as in the paper, or standing ones, estimated from many batches of prior codes",
+    )
+    standing_batches: Count = Field(20, description="batches of `batch_size` from which standing statistics are estimated")
+    metrics: tuple[Metric, ...] | None = Field(None, description="as `evaluation.metrics`, for this row; [] for none")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Sampling:
+        if self.batch_norm == "standing" and self.density != "normal":
+            raise ValueError("batch_norm: standing statistics are of codes from N(0, I): they need density: normal")
+        return self
 
     def flags(self) -> str:
         """As flags of `pga sample`."""
-        return f"{self.size_flags()} --density {self.density}"
+        standing = f" --batch-norm standing --standing-batches {self.standing_batches}" if self.batch_norm == "standing" else ""
+        return f"{self.size_flags()} --density {self.density}{standing}"
 
     def size_flags(self) -> str:
         """Those of `pga curve`, which samples from the prior."""

@@ -8,9 +8,10 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from pga.errors import UserError
+from pga.networks.table import keeps_averages
 from pga.params.base import Name, Seed, Strict
 from pga.params.derive import derive
-from pga.params.evaluation import Evaluation
+from pga.params.evaluation import INCEPTION_DIM, Evaluation
 from pga.params.reading import validate
 from pga.params.runs import RunParams
 from pga.params.sampling import Interpolation, Sampling
@@ -19,6 +20,10 @@ from pga.run import Run
 
 RECONSTRUCTION = "reconstruction"
 """Folder of a run's reconstructed test images, which has a metrics.json as each sampling's folder has."""
+
+REAL = "real"
+"""In the place of a model: real images in the place of samples, those of the split that is not the reference. What a perfect generator
+would reach."""
 
 
 class DatasetRuns(Strict):
@@ -48,21 +53,66 @@ class Scale(Strict):
         if RECONSTRUCTION in self.samplings:
             raise ValueError(f"samplings: the name {RECONSTRUCTION!r} is taken by the test images' reconstructions")
         for dataset, block in self.datasets.items():
+            if REAL in block.runs:
+                raise ValueError(f"datasets.{dataset}.runs: the name {REAL!r} is taken by the real images; call the run something else")
             for name, run in block.runs.items():
                 if run.seeds is not None and len(set(run.seeds)) != len(run.seeds):
                     raise ValueError(f"datasets.{dataset}.runs.{name}.seeds: {list(run.seeds)} holds a seed twice")
                 unknown = [sampling for sampling in run.samplings if sampling not in self.samplings]
                 if unknown:
                     raise ValueError(f"datasets.{dataset}.runs.{name}.samplings: {unknown} not among {sorted(self.samplings)}")
+        self._check_samplings()
         wanted = [(row.on(column), row.model, row.sampling) for row in self.table1.rows for column in self.table1.columns]
         for figure in self.figures.values():
             wanted += [(dataset, model, figure.sampling) for dataset, model in figure.runs()]
         for dataset, model, sampling in wanted:
+            if model == REAL and dataset in self.datasets and sampling in self.samplings:
+                continue
             if dataset not in self.datasets or model not in self.datasets[dataset].runs:
                 raise ValueError(f"a table or figure wants the run {dataset}/{model}, but `datasets` has no such run")
             if sampling not in (has := self.datasets[dataset].runs[model].samplings):
                 raise ValueError(f"a table or figure wants the sampling {sampling!r} of {dataset}/{model}; its samplings are {list(has)}")
         return self
+
+    def _check_samplings(self) -> None:
+        """Refuse what would fail only after training: metrics of too few samples, standing statistics of networks that have none."""
+        inception = any(label != "classifier" for label in self.evaluation.labels(labelled=True))
+        for name, sampling in self.samplings.items():
+            if inception and "infinity" in self.metrics_of(name) and sampling.n < 4 * INCEPTION_DIM:
+                raise ValueError(
+                    f"samplings.{name}: n: found {sampling.n}; infinity in Inception's features needs at least {4 * INCEPTION_DIM} "
+                    "samples (name other `metrics` for this row)"
+                )
+        for dataset, block in self.datasets.items():
+            for name, run in block.runs.items():
+                batch_statistics = run.batch_norm[0] and not keeps_averages(run.network[0])
+                for row in run.samplings:
+                    if self.samplings[row].batch_norm == "standing" and not batch_statistics:
+                        raise ValueError(
+                            f"datasets.{dataset}.runs.{name}.samplings: {row!r} has batch_norm: standing, "
+                            "but the run's networks do not normalise by the batch in hand"
+                        )
+
+        self._check_foreign()
+
+    def _check_foreign(self) -> None:
+        """Refuse metrics that compare single real images, of which another tool's statistics tell nothing."""
+        for key in self.evaluation.foreign:
+            dataset, _, rest = key.partition("/")
+            label, _, split = rest.rpartition("-")
+            if dataset not in self.datasets or label not in self.evaluation.labels(labelled=True):
+                raise ValueError(f"evaluation.foreign: {key!r} is of no data set and feature space of this scale")
+            used = {sampling for run in self.datasets[dataset].runs.values() for sampling in run.samplings}
+            for name in sorted(used):
+                if self.samplings[name].reference == split and (refused := set(self.metrics_of(name)) - {"infinity"}):
+                    raise ValueError(
+                        f"evaluation.foreign: {key!r}: samplings.{name} asks for {sorted(refused)}, which need our own features"
+                    )
+
+    def metrics_of(self, sampling: str) -> tuple[str, ...]:
+        """What is measured beside the Fréchet distance of one row of `samplings`."""
+        own = self.samplings[sampling].metrics
+        return self.evaluation.metrics if own is None else own
 
     def shows(self, artifact: str) -> dict[str, Any]:
         """Everything of the scale that a table or figure shows, besides the results: it is made anew when this changes."""
@@ -78,7 +128,7 @@ class Scale(Strict):
         else:
             figure = self.figures[artifact]
             cells = {(dataset, model, figure.sampling) for dataset, model in figure.runs()} if figure.needs.metrics else set()
-        return [cell for cell in self.samplings_of_runs() if cell in cells]
+        return [cell for cell in self.samplings_of_runs() + self.real_images() if cell in cells]
 
     def samplings_of_runs(self) -> list[tuple[str, str, str]]:
         """(data set, model, sampling) of everything that this scale measures."""
@@ -90,9 +140,14 @@ class Scale(Strict):
         ]  # fmt: skip
 
     def measurements(self) -> list[tuple[str, str, str]]:
-        """(data set, model, sampling) of every metrics.json: each sampling, and the reconstruction of the test images."""
+        """(data set, model, sampling) of every metrics.json: each sampling, reconstructions of test images, real ones as samples."""
         reconstructions = [(dataset, name, RECONSTRUCTION) for dataset, block in self.datasets.items() for name in block.runs]
-        return self.samplings_of_runs() + reconstructions
+        return self.samplings_of_runs() + reconstructions + self.real_images()
+
+    def real_images(self) -> list[tuple[str, str, str]]:
+        """(data set, REAL, sampling) of the rows of Table 1 in which real images are measured as if they were samples."""
+        rows = [row for row in self.table1.rows if row.model == REAL]
+        return list(dict.fromkeys((row.on(column), REAL, row.sampling) for row in rows for column in self.table1.columns))
 
     def params(self, dataset: str, name: str) -> RunParams:
         """The row of one run, with origins.
@@ -121,7 +176,9 @@ class Scale(Strict):
         ]  # fmt: skip
 
     def seeds_of(self, dataset: str, name: str) -> tuple[int, ...]:
-        """The seeds of one run."""
+        """The seeds of one run; real images have none to vary."""
+        if name == REAL:
+            return self.seeds[:1]
         return self.params(dataset, name).seeds or self.seeds
 
     def files_of_figure(self, name: str) -> list[str]:

@@ -22,7 +22,7 @@ class Row(Strict):
     """One model of a table or figure."""
 
     title: str
-    model: Name = Field(description="row name in `runs`")
+    model: Name = Field(description="row name in `runs`, or `real`: real images of the split that is not the reference, as if samples")
     sampling: Name = "prior"
     block: str = Field("paper", description="rows of one block stand together")
     datasets: dict[Name, Name] = Field({}, description="another data set for a column, e.g. {mnist: mnist32}")

@@ -14,7 +14,7 @@ from pga.collect import read_metrics
 from pga.errors import UserError
 from pga.lineage.runs import Found, Place, Record, read_runs
 from pga.params.claims import Claims, load_claims
-from pga.params.scale import Scale
+from pga.params.scale import REAL, Scale
 
 
 @dataclass(frozen=True)
@@ -54,14 +54,14 @@ class Request:
         return read_runs(self.scale, places, self.data, self.allow_missing)
 
     def measured(self, cells: Iterable[tuple[str, str, str]]) -> list[Place]:
-        """The runs of these (data set, model, sampling) that the metrics have."""
+        """The runs of these (data set, model, sampling) that the metrics have; real images are no run."""
         keys = ["dataset", "model", "sampling", "seed"]
         has = set(self.metrics[keys].itertuples(index=False, name=None))
         return [
             Place(dataset, model, seed)
             for dataset, model, sampling in cells
             for seed in self.scale.seeds_of(dataset, model)
-            if (dataset, model, sampling, seed) in has
+            if model != REAL and (dataset, model, sampling, seed) in has
         ]
 
     def refuse(self, missing: list[str]) -> None:

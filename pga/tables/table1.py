@@ -8,7 +8,7 @@ from itertools import groupby
 import pandas as pd
 
 from pga.params.claims import Claim, Claims
-from pga.params.scale import Scale
+from pga.params.scale import REAL, Scale
 from pga.params.shown import Column, Row
 from pga.tables.formats import latex, markdown
 from pga.tables.request import Made, Request
@@ -57,11 +57,11 @@ def entries(scale: Scale, metrics: pd.DataFrame, claims: Claims) -> list[Entry]:
             found.append(Entry(row, column, cell, claim, best=False))
     best: dict[tuple[str, str], float] = {}
     for entry in found:
-        if entry.cell.mean is not None:
+        if entry.cell.mean is not None and entry.row.model != REAL:
             place = (entry.row.block, entry.column.dataset)
             best[place] = min(best.get(place, entry.cell.mean), entry.cell.mean)
     return [
-        replace(entry, best=entry.cell.mean is not None and entry.cell.mean == best[entry.row.block, entry.column.dataset])
+        replace(entry, best=entry.cell.mean is not None and entry.cell.mean == best.get((entry.row.block, entry.column.dataset)))
         for entry in found
     ]
 
@@ -91,6 +91,11 @@ def caption(scale: Scale, missing: list[str], beside: bool) -> str:
         f"the best of each column and block in bold. {protocols(scale)} "
     )
     text += NOTES[scale.evaluation.metric]
+    if any(row.model == REAL for row in scale.table1.rows):
+        text += (
+            "Real images: those of the split that is not the reference (at most as many as samples) in the samples' place, "
+            "the distance that a perfect generator would reach. "
+        )
     replaced = [f"{column.title} stands in for the paper's {column.paper}" for column in scale.table1.columns if column.paper]
     text += "".join(f"{line}. " for line in replaced)
     text += "Paper: FID as Zhang et al. (ICML 2020) report it." if beside else ""
@@ -101,6 +106,8 @@ def protocols(scale: Scale) -> str:
     """How many samples are compared with which real images, per block where they differ."""
     found: dict[str, list[str]] = {}
     for row in scale.table1.rows:
+        if row.model == REAL:
+            continue
         sampling = scale.samplings[row.sampling]
         blocks = found.setdefault(
             f"{sampling.n:,} samples against the {'training' if sampling.reference == 'train' else 'test'} images", []
@@ -124,7 +131,7 @@ def as_csv(scale: Scale, found: list[Entry]) -> str:
                 "dataset": entry.column.title,
                 "metric": scale.evaluation.metric,
                 "density": scale.samplings[entry.row.sampling].density,
-                "samples": scale.samplings[entry.row.sampling].n,
+                "samples": scale.samplings[entry.row.sampling].n if entry.row.model != REAL else None,
                 "reference": scale.samplings[entry.row.sampling].reference,
                 "mean": entry.cell.mean,
                 "standard_error": entry.cell.standard_error,

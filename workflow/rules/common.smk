@@ -13,7 +13,7 @@ from pga.data.folder import identity
 from pga.files import digest
 from pga.params.datasets import load_datasets
 from pga.params.derive import derive
-from pga.params.scale import Scale, load_scale
+from pga.params.scale import REAL, Scale, load_scale
 from pga.params.sources import load_sources
 
 # The code of this folder runs, the same whose meaning the rules' params hold, whatever is installed. One thread for linear algebra,
@@ -104,12 +104,18 @@ def metrics_of(root: str, artifact: str | None = None) -> list[str]:
 
 
 def records_of(root: str, artifact: str | None = None) -> list[str]:
-    """run.json of the same runs."""
-    return list(dict.fromkeys(f"{file.rsplit('/', 2)[0]}/run.json" for file in metrics_of(root, artifact)))
+    """run.json of the same runs; real images are no run."""
+    folders = dict.fromkeys(file.rsplit("/", 2)[0] for file in metrics_of(root, artifact))
+    return [f"{folder}/run.json" for folder in folders if f"/{REAL}/seed" not in folder]
 
 
 def extractor_of(scale: Scale) -> str:
     return scale.evaluation.extractor_label
+
+
+def extractors_of(wildcards) -> list[str]:
+    """The feature spaces in which a data set's samples are measured, the headline's first."""
+    return scale_of(wildcards).evaluation.labels(wildcards.dataset in LABELLED)
 
 
 def artifacts(root: str) -> list[str]:
@@ -138,11 +144,45 @@ def weights_file(extractor: str, dataset: str) -> str:
     return f"data/raw/inception/{next(iter(SOURCES['inception'].files))}"
 
 
-def reference_of(wildcards) -> str:
-    """Statistics of the real images in the scale's feature space: the training images unless the sampling says otherwise."""
-    scale = scale_of(wildcards)
-    split = scale.samplings[wildcards.get("sampling", "prior")].reference
-    return f"data/reference/{wildcards.dataset}/{extractor_of(scale)}-{split}.npz"
+def references_of(wildcards) -> list[str]:
+    """Statistics of the real images in each feature space: the training images unless the sampling says otherwise."""
+    split = scale_of(wildcards).samplings[wildcards.get("sampling", "prior")].reference
+    foreign = scale_of(wildcards).evaluation.foreign
+    return [
+        foreign.get(f"{wildcards.dataset}/{extractor}-{split}", f"data/reference/{wildcards.dataset}/{extractor}-{split}.npz")
+        for extractor in extractors_of(wildcards)
+    ]
+
+
+def foreign_of(wildcards) -> str:
+    """The flag that vouches for statistics of other tools."""
+    own = [path.startswith("data/reference/") for path in references_of(wildcards)]
+    labels = [label for label, ours in zip(extractors_of(wildcards), own) if not ours]
+    return f"--foreign {' '.join(labels)}" if labels else ""
+
+
+def features_of(wildcards) -> list[str]:
+    """Features of the real images, where what is measured needs them."""
+    needed = set(scale_of(wildcards).metrics_of(wildcards.sampling)) - {"infinity"}
+    return [path.replace(".npz", "-features.npy") for path in references_of(wildcards)] if needed else []
+
+
+def metric_flags(wildcards) -> str:
+    """What `pga evaluate` measures beside the Fréchet distance."""
+    features = features_of(wildcards)
+    metrics = scale_of(wildcards).metrics_of(wildcards.sampling)
+    return " ".join(["--metrics", *metrics] + (["--reference-features", *features] if features else []))
+
+
+def samples_of(wildcards) -> str:
+    """What is measured: a run's samples; for the pseudo model `real`, the images of the split that is not the reference."""
+    if wildcards.model == REAL:
+        return f"data/processed/{wildcards.dataset}{'-test' if sampling_of(wildcards).reference == 'train' else ''}.npy"
+    return f"{run_path(wildcards)}/{wildcards.sampling}/samples.npy"
+
+
+def run_path(wildcards) -> str:
+    return f"{wildcards.root}/{wildcards.dataset}/{wildcards.model}/seed{wildcards.seed}"
 
 
 def scale_weights(wildcards) -> str:

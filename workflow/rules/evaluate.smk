@@ -46,15 +46,18 @@ rule reference:
 
 
 rule evaluate:
+    # In every feature space of the scale at once: a job's start costs more than most of what it measures.
     input:
-        samples="{root}/{dataset}/{model}/seed{seed}/{sampling}/samples.npy",
-        reference=reference_of,
-        features=lambda wildcards: reference_of(wildcards).replace(".npz", "-features.npy"),
-        weights=scale_weights,
+        samples=samples_of,
+        references=references_of,
+        features=features_of,
+        weights=lambda wildcards: [weights_file(extractor, wildcards.dataset) for extractor in extractors_of(wildcards)],
     output: metrics="{root}/{dataset}/{model}/seed{seed}/{sampling}/metrics.json"
     params:
-        extractor=lambda wildcards: extractor_of(scale_of(wildcards)),
-        metrics=lambda wildcards: " ".join(scale_of(wildcards).evaluation.metrics),
+        extractors=extractors_of,
+        metrics=metric_flags,
+        foreign=foreign_of,
+        at_most=lambda wildcards: f"--at-most {sampling_of(wildcards).n}" if wildcards.model == REAL else "",
         device=lambda wildcards: scale_of(wildcards).device,
         pinned=PINNED,
         code=fingerprints.evaluation_code(),
@@ -62,12 +65,12 @@ rule evaluate:
     benchmark: "logs/evaluate/{root}/{dataset}/{model}/seed{seed}-{sampling}.tsv"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime="2h",
+        mem_mb=6000,
+        runtime="4h",
         gpu=lambda wildcards: 0 if scale_of(wildcards).device == "cpu" else 1,
     shell:
-        "pga evaluate --samples {input.samples} --reference {input.reference} --weights {input.weights} --weights-sha256 {params.pinned} --extractor {params.extractor}"
-        " --metrics {params.metrics} --reference-features {input.features}"
+        "pga evaluate --samples {input.samples} {params.at_most} --extractor {params.extractors} --weights {input.weights} --weights-sha256 {params.pinned}"
+        " --reference {input.references} {params.foreign} {params.metrics}"
         " --dataset {wildcards.dataset} --model {wildcards.model} --seed {wildcards.seed} --sampling {wildcards.sampling}"
         " --device {params.device} --out {output.metrics} 2> {log}"
 
@@ -99,12 +102,13 @@ rule neighbours:
 rule curve:
     input:
         snapshots="{root}/{dataset}/{model}/seed{seed}/snapshots.safetensors",
-        reference=reference_of,
+        reference=lambda wildcards: references_of(wildcards)[0],
         weights=scale_weights,
     output: curve="{root}/{dataset}/{model}/seed{seed}/curve.csv"
     params:
         extractor=lambda wildcards: extractor_of(scale_of(wildcards)),
         prior=lambda wildcards: scale_of(wildcards).samplings["prior"].size_flags(),
+        foreign=lambda wildcards: "--foreign" if foreign_of(wildcards).startswith(f"--foreign {extractor_of(scale_of(wildcards))}") else "",
         device=lambda wildcards: scale_of(wildcards).device,
         pinned=PINNED,
         code=lambda wildcards: fingerprints.curve_code(run_of(wildcards)),
@@ -117,4 +121,4 @@ rule curve:
         gpu=lambda wildcards: 0 if scale_of(wildcards).device == "cpu" else 1,
     shell:
         "pga curve --run {input.snapshots} --reference {input.reference} --weights {input.weights} --weights-sha256 {params.pinned} --extractor {params.extractor}"
-        " {params.prior} --device {params.device} --out {output.curve} 2> {log}"
+        " {params.foreign} {params.prior} --device {params.device} --out {output.curve} 2> {log}"
