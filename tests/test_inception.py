@@ -13,16 +13,18 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import yaml
 from PIL import Image
 from pytorch_fid import fid_score
 from pytorch_fid.inception import InceptionV3
+from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
-from pga.data.fetch import fetch
+from pga.cli import main
 from pga.errors import UserError
 from pga.evaluation import evaluate
 from pga.features.extractor import stream
 from pga.features.inception import SIZE, InceptionFeatures, network, resize_as_tf1
-from pga.params.sources import Source
+from pga.metrics.frechet import frechet_distance
 from pga.reference import identity, load_statistics, save_statistics, statistics
 
 N = 12
@@ -48,8 +50,11 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, st
         threading.Thread(target=server.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{server.server_port}/weights.pth"
         row = {"urls": [url], "mirror": [], "max_size": 200_000_000, "checksum": {"algorithm": "sha256", "value": pinned}}
-        source = Source.model_validate({"description": "random", "licence": "none", "citation": "none", "files": {"weights.pth": row}})
-        yield fetch("inception", source, "weights.pth", tmp_path_factory.mktemp("raw")), pinned
+        source = {"description": "random", "licence": "none", "citation": "none", "files": {"weights.pth": row}}
+        raw = tmp_path_factory.mktemp("raw")
+        (raw / "sources.yaml").write_text(yaml.safe_dump({"sources": {"inception": source}}))
+        assert main(["fetch", "inception", "--sources", str(raw / "sources.yaml"), "--out", str(raw)]) == 0
+        yield raw / "inception" / "weights.pth", pinned
         server.shutdown()
 
 
@@ -65,35 +70,51 @@ def images(seed: int, channels: int = 3, size: int = 32, n: int = N) -> np.ndarr
     return np.random.default_rng(seed).integers(0, 256, (n, size, size, channels), np.uint8)
 
 
-def test_features_are_those_of_pytorch_fid_on_the_same_files(weights: tuple[Path, str], theirs: InceptionV3, tmp_path: Path) -> None:
-    pixels = images(1)
-    files = []
-    for number, image in enumerate(pixels):
-        files.append(tmp_path / f"{number:02d}.png")
-        Image.fromarray(image).save(files[-1])
-    expected = fid_score.get_activations([str(file) for file in files], theirs, batch_size=4, dims=2048, device="cpu", num_workers=0)
-    found = np.concatenate(list(stream(InceptionFeatures(*weights, "pytorch_fid", "cpu"), pixels, batch_size=5)))
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Two folders of PNG files: the images of seeds 1 and 2, and those of the second brighter, so that they are some way apart."""
+    made = []
+    for seed in (1, 2):
+        folder = tmp_path_factory.mktemp("png")
+        for number, image in enumerate(pixels_of(seed)):
+            Image.fromarray(image).save(folder / f"{number:02d}.png")
+        made.append(str(folder))
+    return made
+
+
+def pixels_of(seed: int) -> np.ndarray:
+    return images(seed) if seed == 1 else images(seed) // 2 + 127
+
+
+def test_features_are_those_of_pytorch_fid_on_the_same_files(weights: tuple[Path, str], theirs: InceptionV3, folders: list[str]) -> None:
+    files = sorted(map(str, Path(folders[0]).iterdir()))
+    expected = fid_score.get_activations(files, theirs, batch_size=4, dims=2048, device="cpu", num_workers=0)
+    found = np.concatenate(list(stream(InceptionFeatures(*weights, "pytorch_fid", "cpu"), pixels_of(1), batch_size=5)))
     assert found.shape == (N, 2048) and found.dtype == np.float32
-    assert np.abs(found - expected).max() <= 1e-5 * np.abs(expected).max()
+    assert np.abs(found - expected).max() <= 1e-6 * np.abs(expected).max()
     assert np.std(expected, axis=0).max() > 0.01 * np.abs(expected).max()  # the network tells the images apart
 
 
-def test_the_statistics_are_pytorch_fids(weights: tuple[Path, str], theirs: InceptionV3, tmp_path: Path) -> None:
-    means: list[np.ndarray] = []
-    sigmas: list[np.ndarray] = []
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # pytorch-fid calls scipy in a way that scipy is giving up
+@pytest.mark.filterwarnings("ignore:Matrix is singular")  # as it is with fewer images than dimensions
+def test_the_distance_is_pytorch_fids_on_the_same_files(weights: tuple[Path, str], folders: list[str], tmp_path: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pytorch_fid.inception.load_state_dict_from_url", lambda *_, **__: torch.load(weights[0], weights_only=True))
+        expected = fid_score.calculate_fid_given_paths(folders, 4, "cpu", 2048, num_workers=0)
     extractor = InceptionFeatures(*weights, "pytorch_fid", "cpu")
-    found = [statistics(stream(extractor, images(seed))) for seed in (1, 2)]
-    for seed in (1, 2):
-        folder = tmp_path / str(seed)
-        folder.mkdir()
-        for number, image in enumerate(images(seed)):
-            Image.fromarray(image).save(folder / f"{number:02d}.png")
-        mu, sigma = fid_score.compute_statistics_of_path(str(folder), theirs, 4, 2048, "cpu", num_workers=0)
-        means.append(mu)
-        sigmas.append(sigma)
-    for mine, mu, sigma in zip(found, means, sigmas, strict=True):
-        assert np.abs(mine.mu - mu).max() <= 1e-6 * np.abs(mu).max()
-        assert np.abs(mine.sigma - sigma).max() <= 1e-5 * np.abs(sigma).max()
+    one, two = (statistics(stream(extractor, pixels_of(seed))) for seed in (1, 2))
+    found = frechet_distance(one.mu, one.sigma, two.mu, two.sigma)
+    assert found == pytest.approx(expected, rel=1e-6)
+
+
+def test_tf1s_features_are_those_of_torch_fidelitys_network(weights: tuple[Path, str]) -> None:
+    model = FeatureExtractorInceptionV3("inception-v3-compat", ["2048"], feature_extractor_weights_path=str(weights[0]))
+    for size in (28, 64):
+        pixels = images(7, size=size, n=3)
+        expected = model(torch.from_numpy(pixels.transpose(0, 3, 1, 2)))[0].numpy()
+        found = InceptionFeatures(*weights, "tf1", "cpu")(pixels)
+        assert np.abs(found - expected).max() <= 1e-5 * np.abs(expected).max()
 
 
 @pytest.mark.parametrize("size", [28, 32, 64])
