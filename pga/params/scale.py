@@ -121,6 +121,10 @@ class Scale(Strict):
         shown = {name: part.model_dump(mode="json") for name, part in {artifact: content, **evaluation}.items()}
         return {**shown, "seeds": list(self.seeds), "description": self.description}
 
+    def measures(self) -> dict[str, Any]:
+        """What is measured of whose images, besides the results."""
+        return self.model_dump(mode="json", include={"evaluation", "samplings", "seeds"})
+
     def samplings_shown(self, artifact: str) -> list[tuple[str, str, str]]:
         """(data set, model, sampling) of everything whose metrics a table or figure shows, in the order of this file."""
         if artifact == "table1":

@@ -8,7 +8,7 @@ from pathlib import Path
 from pga.files import atomic
 from pga.lineage.about import about, write_side_file
 from pga.params.scale import Scale
-from pga.tables import claims, costs, notation, parameters, table1
+from pga.tables import claims, costs, evaluation, notation, parameters, table1
 from pga.tables.request import Made, Request
 
 TABLES: dict[str, Callable[[Request], Made]] = {
@@ -17,6 +17,7 @@ TABLES: dict[str, Callable[[Request], Made]] = {
     "notation": notation.make,
     "parameters": parameters.make,
     "costs": costs.make,
+    "evaluation": evaluation.make,
 }
 
 

@@ -110,3 +110,23 @@ rule costs:
     threads: 1
     resources: mem_mb=1000, runtime="10m"
     shell: "pga table costs --params {params.file} --out-dir {wildcards.root} 2> {log}"
+
+
+rule table_of_evaluation:
+    input:
+        metrics="{root}/metrics.csv",
+        runs=lambda wildcards: records_of(wildcards.root),
+    output:
+        csv="{root}/evaluation.csv",
+        markdown="{root}/evaluation.md",
+        latex="{root}/evaluation.tex",
+        about="{root}/evaluation.json",
+    params:
+        file=scale_file,
+        shows=lambda wildcards: scale_of(wildcards).measures(),
+        code=fingerprints.table_code("evaluation"),
+    log: "logs/table/{root}/evaluation.log"
+    benchmark: "logs/table/{root}/evaluation.tsv"
+    threads: 1
+    resources: mem_mb=1000, runtime="10m"
+    shell: "pga table evaluation --params {params.file} --metrics {input.metrics} --out-dir {wildcards.root} 2> {log}"
