@@ -7,6 +7,7 @@ reads its values from networks whose other parameters are frozen, so that the su
 from __future__ import annotations
 
 import contextlib
+import copy
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -75,6 +76,12 @@ class Values:
             self.log_var = torch.full_like(self.mu, 2 * math.log(constant_sigma))
         self.z = self.mu.detach()
         self.cache: dict[tuple[str, bool, bool], Tensor] = {}
+
+    def fresh(self) -> Values:
+        """The same, with what is computed from now on kept apart: a recorded step's values are filled anew by every replay."""
+        copied = copy.copy(self)
+        copied.cache = dict(self.cache)
+        return copied
 
     def get(self, expression: str, moves: tuple[str, ...]) -> Tensor:
         """The value of `expression`, live in `moves` only. Raises KeyError for an expression that the table does not know."""

@@ -41,6 +41,7 @@ class Run:
         selection: "last" step, or "best_validation" epoch.
         precision: arithmetic of the step.
         threads: threads of the step on a CPU; sums depend on it, so it is part of the run.
+        graph: "auto" records the step as a CUDA graph on a GPU, "never" runs it eagerly.
     """
 
     dataset: str
@@ -72,6 +73,7 @@ class Run:
     selection: str = "last"
     precision: str = "float32"
     threads: int = 1
+    graph: str = "auto"
 
     def asdict(self) -> dict[str, Any]:
         """All values, for JSON."""

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from pga.dataset import Images
 from pga.errors import UserError
+from pga.graphs import Recording
 from pga.models import Noise, Values, active, draw_noise, network_losses, term_value, weights
 from pga.networks.build import build_run
 from pga.networks.table import unit_range
@@ -42,7 +43,12 @@ def sgd(parameters: list[nn.Parameter], run: Run) -> torch.optim.Optimizer:
 
 def adam(parameters: list[nn.Parameter], run: Run) -> torch.optim.Optimizer:
     """Adam with Keras's ε, for Ghosh et al."""
-    return torch.optim.Adam(parameters, lr=run.learning_rate, eps=1e-7, fused=True)
+    on_gpu = parameters[0].is_cuda
+    optimiser = torch.optim.Adam(parameters, lr=run.learning_rate, eps=1e-7, fused=True, capturable=on_gpu)
+    for parameter in parameters:
+        step = torch.zeros((), dtype=torch.float32, device=parameter.device)
+        optimiser.state[parameter] = {"step": step, "exp_avg": torch.zeros_like(parameter), "exp_avg_sq": torch.zeros_like(parameter)}
+    return optimiser
 
 
 OPTIMISERS: dict[str, Callable[[list[nn.Parameter], Run], torch.optim.Optimizer]] = {"sgd": sgd, "adam": adam}
@@ -88,19 +94,25 @@ class Trainer:
         self.order_epoch, self.order = -1, torch.empty(0, dtype=torch.int64)
         self.sums = {term: torch.zeros((), dtype=torch.float64, device=device) for term in self.weights}
         self.summed = 0
+        self.now = torch.zeros(min(run.batch_size, len(self.images)), dtype=torch.int64, device=device)  # where the step's images are
+        self.recording = Recording(device.type == "cuda" and run.graph == "auto")
         self.history: list[dict[str, float | None]] = []
         self.best: dict[str, Tensor] = {}
         self.best_loss, self.best_epoch = math.inf, 0
         self.plateau_loss, self.waited = math.inf, 0
 
-    def batch(self) -> Tensor:
-        """Images of the current step, (B, C, S, S) in [-1, 1]: a new uniform permutation each epoch, the incomplete batch dropped."""
+    def places(self) -> Tensor:
+        """Where the images of the current step are, (B,): a new uniform permutation each epoch, the incomplete batch dropped."""
         size = self.run.batch_size
         epoch, position = divmod(self.step, steps_per_epoch(len(self.images), size))
         if epoch != self.order_epoch:
             order = torch.randperm(len(self.images), generator=generator("cpu", self.run.seed, "order", epoch))
             self.order_epoch, self.order = epoch, order.to(self.device)
-        return self.scaled(self.images[self.order[position * size : (position + 1) * size]])
+        return self.order[position * size : (position + 1) * size]
+
+    def batch(self) -> Tensor:
+        """Images of the current step, (B, C, S, S), in the network's range."""
+        return self.scaled(self.images[self.places()])
 
     def scaled(self, images: Tensor) -> Tensor:
         """uint8 → the network's range."""
@@ -118,21 +130,33 @@ class Trainer:
         drawn = torch.randn(x.shape, generator=self.noise, device=x.device, dtype=x.dtype)
         return x + self.run.input_noise * drawn.clamp(-1.0, 1.0)
 
-    def advance(self) -> None:
-        """One update of both networks, from gradients of the same forward values."""
-        x = self.batch()
+    def update(self, places: Tensor, on: tuple[str, ...]) -> tuple[Values, dict[str, Tensor]]:
+        """One update of both networks by the terms `on`, from gradients of the same forward values; all on the device."""
+        x = self.scaled(self.images[places])
         noise = draw_noise(len(x), self.run.latent_dim, self.noise, self.dtype)
         values = self.values(x, noise, self.corrupted(x))
-        on = [term for term, weight in self.weights.items() if active(term, weight, self.step, self.run.warmup_steps)]
         terms = {term: term_value(term, values) for term in on}
         self.optimiser.zero_grad(set_to_none=True)
         loss: Tensor = sum((self.weights[term] * value for term, value in terms.items()), start=torch.zeros((), device=self.device))
         loss.backward()
         self.optimiser.step()
-        self.step += 1
-        self.summed += 1
         for term, value in terms.items():
             self.sums[term] += value.detach()
+        return values, terms
+
+    def changing(self) -> list[Tensor]:
+        """Every tensor that `update` changes."""
+        networks = [tensor for network in (self.encoder, self.decoder) for tensor in (*network.parameters(), *network.buffers())]
+        return [*networks, *(tensor for state in self.optimiser.state.values() for tensor in state.values()), *self.sums.values()]
+
+    def advance(self) -> None:
+        """One step: an update, recorded as a CUDA graph on a GPU, and what is written down of it."""
+        on = tuple(term for term, weight in self.weights.items() if active(term, weight, self.step, self.run.warmup_steps))
+        self.now.copy_(self.places())
+        held = (on, self.optimiser.param_groups[0]["lr"])
+        values, terms = self.recording.run(lambda: self.update(self.now, on), held, self.noise, self.changing)
+        self.step += 1
+        self.summed += 1
         if self.step % self.log_every == 0 or self.step == self.total_steps:
             self.log(values, on)
         elif self.device.type == "cpu":  # on a GPU looking at every value would stall it; there the log's own check serves
@@ -167,9 +191,9 @@ class Trainer:
         """The weights which the run is judged by: the last, or the best on the validation images."""
         return self.best or self.tensors()
 
-    def log(self, values: Values, on: list[str]) -> None:
+    def log(self, values: Values, on: tuple[str, ...]) -> None:
         """Append a row: the mean since the last row of each term in use, this batch's value (None if not finite) of each that is not."""
-        row: dict[str, float | None] = {}
+        values, row = values.fresh(), dict[str, float | None]()
         means = {term: float(self.sums[term]) / self.summed for term in on}
         for term in self.weights:
             if term in on:
@@ -246,16 +270,15 @@ class Trainer:
             kind, _, rest = name.partition(".")
             if kind == "optimiser":
                 number, key = rest.split(".")
-                parameter = self.parameters[int(number)]
-                in_place = tensor if key == "step" else torch.empty_like(parameter).copy_(tensor)  # where and how the parameter lies
-                self.optimiser.state[parameter][key] = in_place
+                self.optimiser.state[self.parameters[int(number)]][key].copy_(tensor)
             elif kind == "best":
                 self.best[rest] = tensor.to(self.device)
         self.optimiser.param_groups[0]["lr"] = record["lr"]
         self.best_epoch, self.waited = record["best_epoch"], record["waited"]
         self.best_loss, self.plateau_loss = (math.inf if record[name] is None else record[name] for name in ("best_loss", "plateau_loss"))
         self.noise.set_state(tensors["noise"])
-        self.sums = {term: tensors[f"sum.{term}"].to(self.device) for term in self.sums}
+        for term, total in self.sums.items():
+            total.copy_(tensors[f"sum.{term}"])
         self.step, self.summed, self.history = record["step"], record["summed"], record["history"]
 
 

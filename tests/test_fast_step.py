@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from paired_steps import COEFFICIENTS, EPSILON, NETWORKS, model_weights, noise_of, steps, training_gradients
 from torch import Tensor, nn
 
+from pga import devices
 from pga.models import Noise, Values
 from pga.networks.autoencoder import Encoder
 from pga.networks.build import build
@@ -121,3 +122,54 @@ def test_float32_gives_the_literal_gradient_within_a_thousandth(name, width, lat
         error = sum(float((got[name].double() - gradient).square().sum()) for name, gradient in wanted.items())
         size = sum(float(gradient.square().sum()) for gradient in wanted.values())
         assert (error / size) ** 0.5 < 1e-3
+
+
+def digits_like(n: int = 20) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (n, 8, 8, 1), np.uint8)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="GPU: there the recording succeeds")
+def test_a_step_that_cannot_be_recorded_runs_eagerly_with_one_warning_and_the_same_bytes(capsys):
+    """Without a GPU nothing can be recorded; the attempt leaves weights, velocities, sums and noise as they were."""
+    eager, wanting = (Trainer(a_run("lvpga", "conv_8", warmup_steps=2), digits_like(), torch.device("cpu")) for _ in range(2))
+    wanting.recording.wanted = True
+    for _ in range(5):
+        eager.advance(), wanting.advance()
+    tensors, record = eager.state()
+    found, found_record = wanting.state()
+    assert record == found_record and all(torch.equal(tensor, found[name]) for name, tensor in tensors.items())
+    assert capsys.readouterr().err.count("warning: this step cannot be a CUDA graph") == 1
+
+
+def test_what_a_step_changes_is_all_that_it_changes():
+    """A recording puts back `changing`; with it and the noise put back, the next step is the same again."""
+    trainer = Trainer(a_run("lvpga", "conv_8", optimiser="adam"), digits_like(), torch.device("cpu"))
+    trainer.advance()
+    before, noise = [tensor.detach().clone() for tensor in trainer.changing()], trainer.noise.get_state()
+    ends = []
+    for _ in range(2):
+        trainer.update(trainer.now, tuple(trainer.weights))
+        ends.append([tensor.detach().clone() for tensor in trainer.changing()])
+        with torch.no_grad():
+            for tensor, value in zip(trainer.changing(), before, strict=True):
+                tensor.copy_(value)
+        trainer.noise.set_state(noise)
+    assert all(torch.equal(first, second) for first, second in zip(*ends, strict=True))
+    assert not all(torch.equal(first, second) for first, second in zip(ends[0], before, strict=True))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="GPU: none here")
+@pytest.mark.parametrize("model", NAMES)
+def test_a_recorded_step_gives_the_bytes_of_the_eager_one_and_goes_on_from_a_checkpoint(model):
+    device, run = torch.device("cuda"), a_run(model, "conv_8", precision="float32", warmup_steps=3)
+    devices.make_deterministic(1)
+    eager, graph = Trainer(dataclasses.replace(run, graph="never"), digits_like(), device), Trainer(run, digits_like(), device)
+    for step in range(12):
+        eager.advance(), graph.advance()
+        if step == 6:
+            tensors, record = graph.state()
+            graph = Trainer(run, digits_like(), device)
+            graph.restore({name: tensor.cpu() for name, tensor in tensors.items()}, record)
+    assert graph.recording.wanted, "the step could not be recorded"
+    found = graph.state()[0]
+    assert all(torch.equal(tensor, found[name]) for name, tensor in eager.state()[0].items())

@@ -70,6 +70,7 @@ class RunParams(Strict):
     snapshots: Annotated[int, Field(ge=0)] = Field(0, description="decoders kept during training, for FID over training")
     precision: Literal["float32", "float64"] = "float32"
     threads: Count = Field(1, description="CPU threads of a step; part of the run, because sums depend on it")
+    graph: Literal["auto", "never"] = Field("auto", description="on a GPU, record the step as a CUDA graph, or run it eagerly")
     samplings: tuple[Name, ...] = Field(("prior",), description="rows of `samplings` by which this run is evaluated")
     seeds: tuple[Seed, ...] | None = Field(None, description="seeds of this run where they are not the scale's", min_length=1)
 
