@@ -7,7 +7,6 @@ everything else (activations, normalisation, losses, the update, copies, launche
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -49,21 +48,19 @@ def thawed(key: Any, device: torch.device) -> Any:
     return list(key) if isinstance(key, tuple) else key
 
 
-def best_time(call: Callable[[], Any], device: torch.device, times: int = 7) -> float:
+def best_time(call: Callable[[], Any], read: Callable[[], float], times: int = 7) -> float:
     """Least of several, in seconds."""
     found = []
     for _ in range(times + 1):
-        if device.type == "cuda":
-            torch.cuda.synchronize()
-        started = time.perf_counter()
+        started = read()
         call()
-        if device.type == "cuda":
-            torch.cuda.synchronize()
-        found.append(time.perf_counter() - started)
+        found.append(read() - started)
     return min(found[1:])
 
 
-def ceiling(advance: Callable[[], None], device: torch.device) -> tuple[float, int, list[tuple[str, int, float, float]]]:
+def ceiling(
+    advance: Callable[[], None], device: torch.device, read: Callable[[], float]
+) -> tuple[float, int, list[tuple[str, int, float, float]]]:
     """Of one step: (seconds that its products need at their best, FLOP by torch's counter, and (what, how often, ms, GFLOP/s) of each)."""
     with Recorder() as recorder:
         advance()
@@ -73,7 +70,7 @@ def ceiling(advance: Callable[[], None], device: torch.device) -> tuple[float, i
     for (func, *keys), count in recorder.found.items():
         arguments = [thawed(key, device) for key in keys]
         formats = FORMATS if "convolution" in func.name() else (None,)
-        seconds = min(best_time(lambda f=func, a=arguments, m=m: f(*laid_out(a, m)), device) for m in map(ready, formats))
+        seconds = min(best_time(lambda f=func, a=arguments, m=m: f(*laid_out(a, m)), read) for m in map(ready, formats))
         with FlopCounterMode(display=False) as own:
             func(*arguments)
         shapes = " ".join("x".join(map(str, key[1])) for key in keys if isinstance(key, tuple) and key[:1] == ("tensor",))

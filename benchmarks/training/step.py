@@ -22,7 +22,7 @@ import torch
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 from ceiling import ceiling
 from machine import as_text, facts
-from subjects import contiguous, in_turn, literal_step, pythae_epoch, row, trainer_of
+from subjects import clock, contiguous, in_turn, literal_step, pythae_epoch, row, trainer_of
 
 from pga import devices
 
@@ -32,10 +32,11 @@ EPOCH = 5
 """Steps of pythae's that are timed together, because its trainer takes whole epochs."""
 
 
-def measure(name: str, device: torch.device, threads: int, seconds: float, width: int | None) -> tuple[dict[str, object], str]:
+def measure(name: str, device: torch.device, arguments: argparse.Namespace) -> tuple[dict[str, object], str]:
     """One row of the table, and its part of the log."""
     dataset, model = name.split("/")
-    run = row(dataset, model, threads=threads, graph="never", **({"width": width} if width else {}))
+    run = row(dataset, model, threads=arguments.threads, graph="never", **({"width": arguments.width} if arguments.width else {}))
+    read = clock(device, arguments.clock)
     ours = trainer_of(run, device)
     variants = {"ours": (ours.advance, 1), "contiguous": (contiguous(trainer_of(run, device)).advance, 1)}
     if device.type == "cuda":
@@ -44,10 +45,10 @@ def measure(name: str, device: torch.device, threads: int, seconds: float, width
         variants["literal"] = (literal_step(trainer_of(run, device)), 1)
     if model in PYTHAE:
         variants["pythae"] = (pythae_epoch(trainer_of(run, device), EPOCH), EPOCH)
-    times = in_turn(variants, seconds, device)
+    times = in_turn(variants, arguments.seconds, read)
     speed = {variant: 1 / median(found) for variant, found in times.items()}
     best = max(speed["ours"], speed.get("graph", 0.0))
-    least, flop, products = ceiling(ours.advance, device)
+    least, flop, products = ceiling(ours.advance, device, read)
     found: dict[str, object] = {"row": name, "GFLOP": f"{flop / 1e9:.1f}", "ours": f"{speed['ours']:.2f}"}
     found |= {variant: f"{speed[variant]:.2f}" if variant in speed else "–" for variant in ("graph", "contiguous", "literal", "pythae")}
     found["× literal"] = f"{best / speed['literal']:.2f}" if "literal" in speed else "–"
@@ -75,20 +76,23 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1, help="CPU threads of a step (default: %(default)s)")
     parser.add_argument("--width", type=int, help="instead of the row's own, to try the benchmark quickly")
     parser.add_argument("--seconds", type=float, default=10.0, help="for the steps of each row (default: %(default)s)")
+    parser.add_argument(
+        "--clock", choices=("wall", "cpu"), default="wall", help="cpu: seconds of this process, for one thread on a machine that others use"
+    )
     parser.add_argument("--out", type=Path, help="where to write the log (default: beside this file, named after the device)")
     arguments = parser.parse_args()
     device = devices.choose(arguments.device)
     devices.make_deterministic(arguments.threads)
     rows, logs = [], []
     for name in arguments.rows:
-        found, log = measure(name, device, arguments.threads, arguments.seconds, arguments.width)
+        found, log = measure(name, device, arguments)
         rows.append(found)
         logs.append(log)
         print(found, file=sys.stderr, flush=True)
     table = as_table(rows)
     print(table)
     path = arguments.out or Path(__file__).with_name(f"step-{device.type}.log")
-    path.write_text(f"{as_text(facts())}\n\n{table}\n{chr(10).join(logs)}\n")
+    path.write_text(f"{as_text(facts() | {'clock': arguments.clock})}\n\n{table}\n{chr(10).join(logs)}\n")
 
 
 if __name__ == "__main__":

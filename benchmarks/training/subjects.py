@@ -137,28 +137,35 @@ def pythae_epoch(trainer: Trainer, batches: int) -> Callable[[], None]:
     return epoch
 
 
-def in_turn(variants: dict[str, tuple[Callable[[], None], int]], seconds: float, device: torch.device) -> dict[str, list[float]]:
+def clock(device: torch.device, kind: str) -> Callable[[], float]:
+    """Reads the time: "wall", or "cpu" seconds of this process, which other work on a shared machine disturbs less (one thread only)."""
+
+    def read() -> float:
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+        return time.process_time() if kind == "cpu" else time.perf_counter()
+
+    return read
+
+
+def in_turn(variants: dict[str, tuple[Callable[[], None], int]], seconds: float, read: Callable[[], float]) -> dict[str, list[float]]:
     """Seconds per step of each variant, measured in turn until `seconds` have passed, so that a disturbance meets all of them.
 
     Args:
         variants: name → (what to call, steps that one call takes).
         seconds: for all of them together, three calls each at least.
-        device: waited for before the clock is read.
+        read: the clock.
     """
     found: dict[str, list[float]] = {name: [] for name in variants}
     for advance, _ in variants.values():  # allocations, the choice of kernels
         advance()
-    end = time.perf_counter() + seconds
-    while time.perf_counter() < end or min(map(len, found.values())) < 3:
+    end = read() + seconds
+    while read() < end or min(map(len, found.values())) < 3:
         for name, (advance, steps) in variants.items():
-            if device.type == "cuda":
-                torch.cuda.synchronize()
-            started = time.perf_counter()
+            started = read()
             advance()
-            if device.type == "cuda":
-                torch.cuda.synchronize()
-            found[name].append((time.perf_counter() - started) / steps)
+            found[name].append((read() - started) / steps)
     return found
 
 
-__all__ = ["NETWORKS", "ROOT", "contiguous", "in_turn", "literal_step", "pythae_epoch", "row", "trainer_of", "unit_range"]
+__all__ = ["NETWORKS", "ROOT", "clock", "contiguous", "in_turn", "literal_step", "pythae_epoch", "row", "trainer_of", "unit_range"]
