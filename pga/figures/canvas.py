@@ -7,7 +7,7 @@ import math
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -41,7 +41,7 @@ class Line(NamedTuple):
     """How one of several lines is drawn: no two share a colour, a dash or a marker."""
 
     colour: str
-    dash: str | tuple[int, tuple[float, ...]]
+    dash: Any
     marker: str
 
 

@@ -74,14 +74,15 @@ class Sources:
         return [table for table in found if table is not None]
 
     def lacks(self, dataset: str = "", model: str = "") -> list[str]:
-        """The runs that lack a file: those of one model on one data set, for a panel that stays empty, or all, for the caption."""
+        """The runs that lack a file: of one data set and model, for a panel that stays empty, or all, for the caption."""
         folders = dict.fromkeys(tuple(file.split("/")[:3]) for file in self.missing)
-        chosen = [place for place in folders if not model or place[:2] == (dataset, model)]
+        chosen = [place for place in folders if dataset in ("", place[0]) and model in ("", place[1])]
         return [f"{dataset}/{model} {seed.replace('seed', 'seed ')}" for dataset, model, seed in chosen]
 
-    def cell(self, dataset: str, model: str) -> Cell:
-        """The headline metric of a run over its seeds."""
-        return summarise(self.metrics, dataset, model, self.row.sampling, self.scale.evaluation.metric, self.scale.seeds_of(dataset, model))
+    def cell(self, dataset: str, model: str, metric: str | None = None) -> Cell:
+        """A metric of a run over its seeds, by default the headline's."""
+        name = metric or self.scale.evaluation.metric
+        return summarise(self.metrics, dataset, model, self.row.measured, name, self.scale.seeds_of(dataset, model))
 
     def dataset_title(self, dataset: str) -> str:
         """How a data set is called on the page."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from pga.figures import diagram, interpolations, panels, training
+from pga.figures import diagram, interpolations, neighbours, panels, reconstructions, terms, training
 from pga.figures.canvas import Drawn
 from pga.figures.sources import Sources
 
@@ -12,5 +12,8 @@ FIGURES: dict[str, Callable[[Sources], Drawn]] = {
     "routing": diagram.draw,
     "panels": panels.draw,
     "training": training.draw,
+    "terms": terms.draw,
     "interpolations": interpolations.draw,
+    "reconstructions": reconstructions.draw,
+    "neighbours": neighbours.draw,
 }

@@ -9,6 +9,9 @@ from pydantic import Field, model_validator
 from pga.params.base import Count, Strict
 from pga.params.evaluation import Metric
 
+RECONSTRUCTION = "reconstruction"
+"""Folder of a run's reconstructed test images, which has a metrics.json as each sampling's folder has."""
+
 
 class Sampling(Strict):
     """How images are drawn from a trained decoder."""

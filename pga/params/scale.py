@@ -14,12 +14,9 @@ from pga.params.derive import derive
 from pga.params.evaluation import INCEPTION_DIM, Evaluation
 from pga.params.reading import validate
 from pga.params.runs import RunParams
-from pga.params.sampling import Interpolation, Sampling
+from pga.params.sampling import RECONSTRUCTION, Interpolation, Sampling
 from pga.params.shown import Figure, Table1
 from pga.run import Run
-
-RECONSTRUCTION = "reconstruction"
-"""Folder of a run's reconstructed test images, which has a metrics.json as each sampling's folder has."""
 
 REAL = "real"
 """In the place of a model: real images in the place of samples, those of the split that is not the reference. What a perfect generator
@@ -131,8 +128,8 @@ class Scale(Strict):
             cells = {(row.on(column), row.model, row.sampling) for row in self.table1.rows for column in self.table1.columns}
         else:
             figure = self.figures[artifact]
-            cells = {(dataset, model, figure.sampling) for dataset, model in figure.runs()} if figure.needs.metrics else set()
-        return [cell for cell in self.samplings_of_runs() + self.real_images() if cell in cells]
+            cells = {(dataset, model, figure.measured) for dataset, model in figure.runs()}
+        return [cell for cell in self.measurements() if cell in cells]
 
     def samplings_of_runs(self) -> list[tuple[str, str, str]]:
         """(data set, model, sampling) of everything that this scale measures."""

@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 from pydantic import Field, model_validator
 
 from pga.params.base import Name, Strict
+from pga.params.sampling import RECONSTRUCTION
 from pga.terms import MODELS
 
 
@@ -45,21 +46,21 @@ class Needs(NamedTuple):
     Attributes:
         first: files of the first seed.
         every: files of every seed.
-        metrics: whether it says the headline metric, and so reads metrics.json of every seed.
+        metrics: folder whose metrics.json of every seed it reads, for the numbers on the page.
     """
 
     first: tuple[str, ...] = ()
     every: tuple[str, ...] = ()
-    metrics: bool = False
+    metrics: str = ""
 
 
 NEEDS: dict[str, Needs] = {
     "routing": Needs(),
-    "panels": Needs(first=("{sampling}/samples.npy",), metrics=True),
+    "panels": Needs(first=("{sampling}/samples.npy",), metrics="{sampling}"),
     "training": Needs(every=("history.csv", "curve.csv")),
     "terms": Needs(every=("history.csv",)),
     "interpolations": Needs(first=("interpolations.npy",)),
-    "reconstructions": Needs(first=("reconstruction/reconstructions.npy",)),
+    "reconstructions": Needs(first=(f"{RECONSTRUCTION}/reconstructions.npy",), metrics=RECONSTRUCTION),
     "neighbours": Needs(first=("{sampling}/neighbours.npy",)),
 }
 """Kind of figure → what it is drawn from; `pga.figures.table` has the function that draws it."""
@@ -93,6 +94,11 @@ class Figure(Strict):
         """What this figure is drawn from."""
         return NEEDS[self.kind]
 
+    @property
+    def measured(self) -> str:
+        """The sampling (or reconstruction) whose metrics it shows; empty if it shows none."""
+        return self.needs.metrics.format(sampling=self.sampling)
+
     def runs(self) -> list[tuple[str, str]]:
         """(data set, model) of every run that it shows, data sets first."""
         return [(dataset, model) for dataset in self.datasets for model in self.models]
@@ -101,7 +107,7 @@ class Figure(Strict):
         """Everything that the figure reads of one run and its seeds, under the scale's folder of results."""
         found = []
         for seed in seeds:
-            metrics = ("{sampling}/metrics.json",) if self.needs.metrics else ()
+            metrics = (f"{self.measured}/metrics.json",) if self.measured else ()
             files = (self.needs.first if seed == seeds[0] else ()) + self.needs.every + metrics
             of_run = (*files, "run.json") if files else ()
             found += [f"{dataset}/{model}/seed{seed}/{file.format(sampling=self.sampling)}" for file in of_run]
