@@ -46,11 +46,11 @@ class Line(NamedTuple):
 
 
 LINES = (
-    Line("#12335b", "solid", "o"),
-    Line("#d1600f", (0, (4, 1.5)), "s"),
-    Line("#2fa07f", (0, (1.2, 1.2)), "^"),
-    Line("#8f2a6b", (0, (5, 1.2, 1.2, 1.2)), "D"),
-    Line("#dfb02b", (0, (8, 2)), "v"),
+    Line("#0d2b52", "solid", "o"),
+    Line("#b4460c", (0, (4, 1.5)), "s"),
+    Line("#7f86d6", (0, (6, 1.2, 1.2, 1.2, 1.2, 1.2)), "^"),
+    Line("#55c2a2", (0, (5, 1.5, 1.2, 1.5)), "D"),
+    Line("#f0d060", (0, (8, 2)), "v"),
 )
 """In this order; their lightness differs, so that they stay apart in grey and for colour-blind readers (the tests measure it)."""
 

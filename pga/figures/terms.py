@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 
 from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter
@@ -44,7 +45,8 @@ def draw(sources: Sources) -> canvas.Drawn:
             panel.xaxis.set_major_formatter(EngFormatter())
             panel.set_xlabel("step")
         before = f"{sources.dataset_title(dataset)}: " if len(row.datasets) > 1 else ""
-        panel.set_title(f"{before}${TERMS[term].symbol}$, {TERMS[term].source}\n{TERMS[term].meaning}", loc="left", fontsize=7)
+        meaning = textwrap.fill(TERMS[term].meaning, 40)
+        panel.set_title(f"{before}${TERMS[term].symbol}$, {TERMS[term].source}\n{meaning}", loc="left", fontsize=7)
     for panel in flat[len(panels) :]:
         panel.set_axis_off()
     handles = [
