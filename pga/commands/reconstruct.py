@@ -23,7 +23,7 @@ def run(arguments: argparse.Namespace) -> None:
     from pga import devices
     from pga.dataset import load
     from pga.files import atomic, write_json
-    from pga.params.scale import RECONSTRUCTION
+    from pga.params.sampling import RECONSTRUCTION
     from pga.reconstruction import reconstruct
     from pga.sampling import load_networks
 
