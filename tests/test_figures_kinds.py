@@ -88,8 +88,8 @@ def of(dataset: str, model: str, seed: int, file: str) -> Path:
 
 def write_metrics(dataset: str, model: str, seed: int, sampling: str, metric: str, value: float) -> None:
     who = {"dataset": dataset, "model": model, "seed": seed, "sampling": sampling}
-    measured = {"metric": metric, "value": value, "standard_error": None, "n": 300, "reference": "train"}
-    content = {**who, "extractor": {"name": "classifier", "accuracy": 0.9}, "metrics": [measured]}
+    measured = {"metric": metric, "value": value, "standard_error": None, "n": 300, "reference": "train", "extractor": "classifier"}
+    content = {**who, "extractors": [{"name": "classifier", "accuracy": 0.9}], "metrics": [measured]}
     write_json(of(dataset, model, seed, f"{sampling}/metrics.json"), content)
 
 
@@ -104,12 +104,15 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Results of every run of the scale; the current folder."""
     monkeypatch.chdir(tmp_path)
     Path("tiny.yaml").write_text(SCALE)
+    scale = load_scale("tiny.yaml")
     rng = np.random.default_rng(0)
     for dataset, shape in SHAPES.items():
         originals = rng.integers(0, 256, (20, *shape), np.uint8)
         for model, seeds in SEEDS.items():
             for seed in seeds:
-                write_json(of(dataset, model, seed, "run.json"), {"digest": "d", "git": "abc", "data_sha256": dataset})
+                run = scale.run(dataset, model, seed)
+                record = {"run": run.asdict(), "digest": run.digest, "git": "abc", "data_sha256": dataset}
+                write_json(of(dataset, model, seed, "run.json"), record)
                 write_metrics(dataset, model, seed, "prior", "classifier_fd", 10.0 + seed)
                 write_metrics(dataset, model, seed, "reconstruction", "reconstruction_error", 0.01 * (seed + 1))
                 arrays = {

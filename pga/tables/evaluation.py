@@ -8,7 +8,8 @@ from typing import Any
 import pandas as pd
 
 from pga.params.evaluation import metric_name, prefix
-from pga.params.scale import REAL, RECONSTRUCTION, Scale
+from pga.params.sampling import RECONSTRUCTION
+from pga.params.scale import REAL, Scale
 from pga.tables.formats import Grid, as_latex, as_markdown
 from pga.tables.request import Made, Request
 from pga.tables.summary import TITLES, summarise
