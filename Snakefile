@@ -14,6 +14,7 @@ include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/panels.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/artifacts.smk"
+include: "workflow/rules/report.smk"
 
 
 localrules: fetch, paper, quick

@@ -26,6 +26,7 @@ VERBS = {
     "collect": "gather the metrics of all runs into one tidy CSV",
     "table": "write a table of the paper as CSV, Markdown and LaTeX",
     "figure": "draw a figure of the paper as PNG and PDF",
+    "report": "write one HTML page that shows the whole reproduction",
     "provenance": "print where a file comes from, back to the sources",
 }
 

@@ -18,7 +18,8 @@ from pga.params.sources import load_sources
 
 # The code of this folder runs, the same whose meaning the rules' params hold, whatever is installed. One thread for linear algebra,
 # whatever the machine has: sums depend on it (training sets its own number, which is part of the run).
-shell.prefix(f"export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1; pga() ( exec {shlex.quote(sys.executable)} -m pga \"$@\" ); ")
+programs = "".join(f"{name}() ( exec {shlex.quote(sys.executable)} -m {name} \"$@\" ); " for name in ("pga", "snakemake"))
+shell.prefix(f"export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1; {programs}")
 
 SOURCES = load_sources("params/sources.yaml")
 DATASETS = load_datasets("params/datasets.yaml")
@@ -106,7 +107,7 @@ def metrics_of(root: str, artifact: str | None = None) -> list[str]:
 def records_of(root: str, artifact: str | None = None) -> list[str]:
     """run.json of the same runs; real images are no run."""
     folders = dict.fromkeys(file.rsplit("/", 2)[0] for file in metrics_of(root, artifact))
-    return [f"{folder}/run.json" for folder in folders if f"/{REAL}/seed" not in folder]
+    return [f"{folder}/run.json" for folder in folders if REAL not in folder.split("/")]
 
 
 def extractor_of(scale: Scale) -> str:
@@ -122,7 +123,25 @@ def artifacts(root: str) -> list[str]:
     """Everything that a scale makes."""
     figures = [f"{root}/figures/{figure}.{kind}" for figure in SCALES[root][1].figures for kind in ("png", "pdf")]
     tables = [f"{root}/{table}.{kind}" for table in ("table1", "notation", "parameters", "costs", "evaluation") for kind in ("csv", "md", "tex")]
-    return [*tables, f"{root}/claims.csv", *figures]
+    return [*tables, f"{root}/claims.csv", *figures, f"{root}/report.html"]
+
+
+def shown_in_report(root: str) -> list[str]:
+    """What the report shows of a scale besides its runs."""
+    return [file for file in artifacts(root) if not file.endswith((".md", ".tex", ".html"))] + [f"{root}/metrics.csv"]
+
+
+def details_of_runs(root: str) -> list[str]:
+    """What the report reads of every run, as far as the workflow makes it for other reasons."""
+    scale = SCALES[root][1]
+    samples = [
+        f"{root}/{dataset}/{model}/seed{seed}/{sampling}/samples.npy"
+        for dataset, model, sampling in scale.samplings_of_runs()
+        for seed in scale.seeds_of(dataset, model)
+    ]
+    curves = {f"{root}/{file}" for figure in scale.figures for file in scale.files_of_figure(figure) if file.endswith("curve.csv")}
+    of_training = [file for name in ("run.json", "history.csv", "snapshots.safetensors") for file in of_runs(root, name)]
+    return [*of_training, *metrics_of(root), *samples, *sorted(curves)]
 
 
 def raw_of(wildcards) -> list[str]:

@@ -1,0 +1,36 @@
+"""Write one HTML page that shows the whole reproduction at a scale and opens from disk without a network.
+
+Claims and verdicts first, then figures, tables, every run with parameters, curves, samples and provenance, the workflow and how to make
+each artifact again. It shows what is finished: make figures and tables first.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+EXAMPLE = "pga report --params params/quick.yaml --out results/quick/report.html"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Flags of `pga report`."""
+    parser.add_argument("--params", required=True, help="the scale's file")
+    parser.add_argument("--rules", type=Path, help="what `snakemake --rulegraph dot TARGET` printed (default: the graph is left out)")
+    parser.add_argument(
+        "--data", default="data/processed", type=Path, help="folder of prepared data, which the runs must be of (default: %(default)s)"
+    )
+    parser.add_argument("--out", required=True, type=Path, help="the .html file to write, beside figures/ and the tables")
+    parser.add_argument("--allow-missing", action="store_true", help="show what there is, and name what is missing")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Write the page."""
+    from pga import devices
+    from pga.files import atomic
+    from pga.params.scale import load_scale
+    from pga.report.page import render
+
+    devices.make_deterministic(threads=1)
+    page = render(load_scale(arguments.params), arguments.params, arguments.data, arguments.rules, arguments.allow_missing)
+    with atomic(arguments.out, "w") as file:
+        file.write(page)

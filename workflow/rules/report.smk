@@ -1,0 +1,36 @@
+# Figures, tables and runs → one page.
+# One environment serves all rules (requirements.lock, environment.yml): rules name none of their own.
+
+TEMPLATES = sorted(str(path) for path in Path("pga/report/templates").iterdir())
+RULE_FILES = ["Snakefile", *sorted(str(path) for path in Path("workflow/rules").glob("*.smk"))]
+
+
+rule rule_graph:
+    # Which rule reads what another writes, as Snakemake itself says it of this scale.
+    output: "{root}/rules.dot"
+    params:
+        targets=lambda wildcards: " ".join(file for file in shown_in_report(wildcards.root)),
+        rules=digest([Path(file).read_text() for file in RULE_FILES]),
+    log: "logs/rule_graph/{root}.log"
+    benchmark: "logs/rule_graph/{root}.tsv"
+    threads: 1
+    resources: mem_mb=1000, runtime="10m"
+    shell: "snakemake --quiet all --rulegraph dot -- {params.targets} > {output} 2> {log}"
+
+
+rule report:
+    input:
+        shown=lambda wildcards: shown_in_report(wildcards.root),
+        runs=lambda wildcards: details_of_runs(wildcards.root),
+        rules="{root}/rules.dot",
+        templates=TEMPLATES,
+    output: "{root}/report.html"
+    params:
+        file=scale_file,
+        scale=lambda wildcards: scale_of(wildcards).model_dump(mode="json"),
+        code=fingerprints.command_code("report"),
+    log: "logs/report/{root}.log"
+    benchmark: "logs/report/{root}.tsv"
+    threads: 1
+    resources: mem_mb=3000, runtime="1h"
+    shell: "pga report --params {params.file} --rules {input.rules} --out {output} 2> {log}"
