@@ -106,7 +106,19 @@ def test_features_of_a_batch_do_not_depend_on_its_size(folder: Path, extractor: 
     parts = list(stream(extractor, images, 40))
     assert [len(part) for part in parts] == [40, 40, 40, 30]
     assert whole.shape == (150, DIM) and whole.dtype == np.float32
-    np.testing.assert_allclose(np.concatenate(parts), whole, rtol=1e-5, atol=1e-5)
+    difference = np.linalg.norm(np.concatenate(parts).astype(np.float64) - whole, axis=1)
+    assert (difference <= 1e-6 * np.linalg.norm(whole.astype(np.float64), axis=1)).all()
+
+
+@pytest.mark.parametrize("size", [1, 7, 150])
+def test_the_distance_does_not_depend_on_the_batch(size: int, folder: Path, extractor: ClassifierFeatures) -> None:
+    images, real = np.load(folder / "samples.npy"), np.load(folder / "halves.npy")
+
+    def distance(batch_size: int) -> float:
+        one, other = (statistics(stream(extractor, part, batch_size)) for part in (images, real))
+        return frechet_distance(one.mu, one.sigma, other.mu, other.sigma)
+
+    assert distance(size) == pytest.approx(distance(100), rel=1e-6)
 
 
 @pytest.mark.parametrize(

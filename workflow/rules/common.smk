@@ -13,7 +13,7 @@ from pga.data.folder import identity
 from pga.files import digest
 from pga.params.datasets import load_datasets
 from pga.params.derive import derive
-from pga.params.scale import REAL, Scale, load_scale
+from pga.params.scale import REAL, RECONSTRUCTION, Scale, load_scale
 from pga.params.sources import load_sources
 
 # The code of this folder runs, the same whose meaning the rules' params hold, whatever is installed. One thread for linear algebra,
@@ -62,7 +62,7 @@ wildcard_constraints:
     dataset="[a-z][a-z0-9_]*",
     model="[a-z][a-z0-9_]*",
     seed="[0-9]+",
-    sampling="[a-z][a-z0-9_]*",
+    sampling=f"(?!{RECONSTRUCTION}/)[a-z][a-z0-9_]*", # test images are reconstructed, not sampled
     figure="[a-z][a-z0-9_]*",
     split="train|test",
 
