@@ -15,6 +15,9 @@ from pga.randomness import derive
 
 Array = npt.NDArray[np.float64]
 
+CACHED = 64
+"""Rows of a kernel matrix whose powers are taken at a time: what stays in the processor's cache is done in half the time."""
+
 
 @dataclass(frozen=True)
 class KernelDistance:
@@ -77,8 +80,15 @@ def squared_mmd(features: Features, reference: Features, block: int = BLOCK) -> 
 
 def kernel_sum(x: Array, y: Array, block: int) -> float:
     """Sum of (xᵢᵀyⱼ / d + 1)³ over all i and j."""
-    parts = (x[start : start + block] @ y.T for start in range(0, len(x), block))
-    return float(sum(cube(part / x.shape[1] + 1.0).sum() for part in parts))
+    total = 0.0
+    for start in range(0, len(x), block):
+        part = x[start : start + block] @ y.T
+        for first in range(0, len(part), CACHED):
+            rows = part[first : first + CACHED]
+            rows /= x.shape[1]
+            rows += 1.0
+            total += float(cube(rows).sum())
+    return total
 
 
 def cube(values: Array) -> Array:
