@@ -13,7 +13,8 @@ from pga.data.folder import identity
 from pga.files import digest
 from pga.params.datasets import load_datasets
 from pga.params.derive import derive
-from pga.params.scale import REAL, RECONSTRUCTION, Scale, load_scale
+from pga.params.scale import REAL, Scale, load_scale
+from pga.params.sampling import RECONSTRUCTION
 from pga.params.sources import load_sources
 
 # The code of this folder runs, the same whose meaning the rules' params hold, whatever is installed. One thread for linear algebra,
