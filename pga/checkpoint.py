@@ -49,7 +49,7 @@ def load_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         UserError: the file is absent, truncated, altered, or was not written by this program.
     """
     try:
-        with safe_open(path, framework="pt") as file:
+        with open(path, "rb"), safe_open(path, framework="pt") as file:  # opened here as well: safetensors calls all that fails absent
             record = json.loads((file.metadata() or {})[RECORD])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
     except OSError as error:

@@ -94,7 +94,7 @@ def load_images(path: str | Path, ndim: int = 4) -> Images:
         UserError: the file is absent or is not such an array.
     """
     try:
-        images = np.load(path, mmap_mode="r", allow_pickle=False)
+        images = np.lib.format.open_memmap(path, mode="r")  # np.load would open an archive as well
     except FileNotFoundError as error:
         raise UserError(f"{path}: no such file") from error
     except UNREADABLE as error:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import zipfile
-import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pga.dataset import UNREADABLE
 from pga.errors import UserError
 from pga.features.extractor import Extractor, Features
 from pga.files import atomic, sha256
@@ -106,7 +106,7 @@ def load_features(path: Path, reference: Statistics) -> Features:
         features: Features = np.load(path, allow_pickle=False)
     except FileNotFoundError as error:
         raise UserError(f"{path}: no such file") from error
-    except (ValueError, OSError, EOFError) as error:
+    except UNREADABLE as error:
         raise UserError(f"{path}: not a complete .npy array ({error}); delete it and make it again") from error
     if sha256(path) != reference.about.get("features_sha256"):
         raise UserError(f"{path}: not the features that the statistics record; delete both and make them again")
@@ -144,7 +144,7 @@ def load_statistics(path: Path, extractor: Extractor | None = None, foreign: boo
             about = json.loads(str(file["about"])) if "about" in file else {}
     except FileNotFoundError as error:
         raise UserError(f"{path}: no such file") from error
-    except (ValueError, KeyError, OSError, EOFError, TypeError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+    except UNREADABLE as error:
         raise UserError(f"{path}: not a complete file of statistics ({error}); delete it and make it again") from error
     if mu.ndim != 1 or sigma.shape != mu.shape * 2 or not (np.isfinite(mu).all() and np.isfinite(sigma).all()):
         raise UserError(f"{path}: mean of shape {mu.shape} and covariance of shape {sigma.shape}, finite values are needed")
