@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors import SafetensorError
+from safetensors.torch import load, save
 from torch import Tensor
 
 from pga.errors import UserError
@@ -49,12 +49,13 @@ def load_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         UserError: the file is absent, truncated, altered, or was not written by this program.
     """
     try:
-        with open(path, "rb"), safe_open(path, framework="pt") as file:  # opened here as well: safetensors calls all that fails absent
-            record = json.loads((file.metadata() or {})[RECORD])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+        content = Path(path).read_bytes()  # once: `safe_open` opens a file twice, and another may take its place in between
+        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+        record = json.loads(header["__metadata__"][RECORD])
+        tensors = load(content)
     except OSError as error:
         raise unreadable(path, error) from error
-    except (SafetensorError, KeyError, ValueError, RuntimeError, RecursionError) as error:
+    except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError, RecursionError) as error:
         raise UserError(f"{path}: not a file of this program's, or damaged ({error}); delete it and make it again") from error
     if not isinstance(record, dict) or "record" not in record:
         raise UserError(f"{path}: written by another version of this program; delete it and make it again")
