@@ -256,7 +256,7 @@ def differences(whole: Path, other: Path, partly: bool = False) -> list[str]:
     found = []
     for path in sorted([*whole.glob("results/**/*"), *whole.glob("data/**/*")]):
         name = path.relative_to(whole)
-        if not path.is_file() or path.name.startswith(".") or path.name == "run.json":
+        if not path.is_file() or path.name.startswith(".") or path.name in ("run.json", "README.md"):
             continue
         there = other / name
         if (not partly and not there.exists()) or (there.exists() and content(there) != content(path)):
