@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from pga.errors import UserError
 
-BOX, GAP, ROW = (128, 30), 16, 74
+BOX, GAP, ROW = (152, 30), 16, 74
 """Size of a rule's box, room between two, height of a row; in the SVG's units."""
 
 
@@ -80,6 +80,6 @@ def draw(graph: Graph) -> Markup:
         for rule in graph.rules
         if any(end == rule for _, end in graph.edges)
     )
-    return Markup('<svg class="graph" viewBox="0 0 {:.0f} {}" style="min-width:{:.0f}px" role="img" aria-label="{}">{}</svg>').format(
-        width, height, 0.75 * width, words, Markup("").join(parts)
-    )
+    style = f"min-width:{0.75 * width:.0f}px;max-width:{1.1 * width:.0f}px"  # readable on a phone, not huge on a desk
+    head = Markup('<svg class="graph" viewBox="0 0 {:.0f} {}" style="{}" role="img" aria-label="{}">').format(width, height, style, words)
+    return head + Markup("").join(parts) + Markup("</svg>")

@@ -5,7 +5,7 @@
 rule figure:
     input: files_of_figure
     output:
-        png="{root}/figures/{figure}.png",
+        png=report("{root}/figures/{figure}.png", caption="../report/figure.rst", category="Figures", subcategory="{root}", labels={"figure": "{figure}"}),
         pdf="{root}/figures/{figure}.pdf",
     params:
         file=scale_file,

@@ -24,7 +24,7 @@ rule report:
         runs=lambda wildcards: details_of_runs(wildcards.root),
         rules="{root}/rules.dot",
         templates=TEMPLATES,
-    output: "{root}/report.html"
+    output: report("{root}/report.html", caption="../report/report.rst", category="Report", subcategory="{root}", labels={"page": "all of it"})
     params:
         file=scale_file,
         scale=lambda wildcards: scale_of(wildcards).model_dump(mode="json"),

@@ -38,7 +38,7 @@ rule table1:
         claims="params/claims.yaml",
         runs=lambda wildcards: records_of(wildcards.root, "table1"),
     output:
-        csv="{root}/table1.csv",
+        csv=report("{root}/table1.csv", caption="../report/table1.rst", category="Tables", subcategory="{root}", labels={"table": "Table 1"}),
         markdown="{root}/table1.md",
         latex="{root}/table1.tex",
         about="{root}/table1.json",
@@ -59,7 +59,7 @@ rule claims:
         claims="params/claims.yaml",
         runs=lambda wildcards: records_of(wildcards.root),
     output:
-        csv="{root}/claims.csv",
+        csv=report("{root}/claims.csv", caption="../report/claims.rst", category="Tables", subcategory="{root}", labels={"table": "claims"}),
         about="{root}/claims.json",
     params:
         file=scale_file,
@@ -75,7 +75,7 @@ rule claims:
 rule table_of_parameters:
     # Of the scale's file, and of the code for `notation`: no run is needed.
     output:
-        csv="{root}/{table}.csv",
+        csv=report("{root}/{table}.csv", caption="../report/table.rst", category="Tables", subcategory="{root}", labels={"table": "{table}"}),
         markdown="{root}/{table}.md",
         latex="{root}/{table}.tex",
         about="{root}/{table}.json",
@@ -97,7 +97,7 @@ rule costs:
         runs=lambda wildcards: records_of(wildcards.root),
         after=lambda wildcards: metrics_of(wildcards.root), # so that their costs have been measured
     output:
-        csv="{root}/costs.csv",
+        csv=report("{root}/costs.csv", caption="../report/table.rst", category="Tables", subcategory="{root}", labels={"table": "costs"}),
         markdown="{root}/costs.md",
         latex="{root}/costs.tex",
         about="{root}/costs.json",
@@ -117,7 +117,7 @@ rule table_of_evaluation:
         metrics="{root}/metrics.csv",
         runs=lambda wildcards: records_of(wildcards.root),
     output:
-        csv="{root}/evaluation.csv",
+        csv=report("{root}/evaluation.csv", caption="../report/table.rst", category="Tables", subcategory="{root}", labels={"table": "evaluation"}),
         markdown="{root}/evaluation.md",
         latex="{root}/evaluation.tex",
         about="{root}/evaluation.json",
