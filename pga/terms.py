@@ -78,6 +78,8 @@ ONE = "1"
 MODELS: dict[str, dict[str, str]] = {
     # Eq. 9
     "lpga": {"r": ONE, "lr_n": "alpha", "lr_h": "beta", "nll_phi": "gamma", "nll_theta": "gamma"},
+    # Eq. 9 with a coefficient for each part of γ's, to see what each does
+    "lpga_parts": {"r": ONE, "lr_n": "alpha", "lr_h": "beta", "nll_phi": "gamma_phi", "nll_theta": "gamma_theta"},
     # Eq. 13; L_vr has a weight of its own, which carries the tunable σ
     "vpga": {"r": ONE, "lr_n": "alpha", "lr_h": "beta", "vr": "vr", "kl": "eta"},
     # Eq. 16; "vr" is the paper's γ'

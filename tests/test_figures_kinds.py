@@ -25,7 +25,7 @@ from pga.figures.sources import Sources
 from pga.figures.table import FIGURES
 from pga.files import sha256, write_json
 from pga.params.scale import load_scale
-from pga.params.shown import NEEDS
+from pga.params.shown import MOST_LINES, NEEDS
 from pga.params.shown import Figure as Row
 from pga.terms import MODELS
 
@@ -279,4 +279,5 @@ def test_lines_stay_apart_for_colour_blind_readers(sight: str) -> None:
 def test_lines_stay_apart_in_grey_and_differ_in_dash_and_marker() -> None:
     lightness = sorted(lab(line.colour, SIGHT["normal"])[0] for line in canvas.LINES)
     assert min(np.diff(lightness)) > 10 and lightness[-1] < 88  # the lightest still shows on white
+    assert len(canvas.LINES) == MOST_LINES
     assert len({line.dash for line in canvas.LINES}) == len({line.marker for line in canvas.LINES}) == len(canvas.LINES)

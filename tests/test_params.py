@@ -228,3 +228,30 @@ def test_the_grid_over_the_plain_vaes_sigma_has_a_seed_that_no_table_uses() -> N
         for dataset, block in grid.datasets.items():
             c = base.run(dataset, "vae", 0).coefficients["c"]
             assert [row.coefficients["c"][0] for row in block.runs.values()] == pytest.approx([c / 4, c / 2, c, 2 * c, 4 * c])
+
+
+def test_variants_of_a_run_are_all_that_a_grid_has_and_its_values_are_the_runs() -> None:
+    for grid, base in (("terms", "paper"), ("quick_terms", "quick")):
+        scale, original = load_scale(f"params/{grid}.yaml"), load_scale(f"params/{base}.yaml")
+        assert set(scale.datasets) == {column.dataset for column in original.table1.columns}
+        for dataset, block in scale.datasets.items():
+            own = original.run(dataset, "lpga", 0)
+            alpha, gamma = own.coefficients["alpha"], own.coefficients["gamma"]
+            full = {"alpha": alpha, "beta": alpha, "gamma_phi": gamma, "gamma_theta": gamma}
+            off = {
+                "alpha_only": ["beta"], "beta_only": ["alpha"], "alpha_and_beta": [], "neither": ["alpha", "beta"],
+                "without_gamma_phi": ["beta", "gamma_phi"], "without_gamma_theta": ["beta", "gamma_theta"],
+            }  # fmt: skip
+            assert list(block.runs) == list(off)
+            for name, zero in off.items():
+                run = scale.run(dataset, name, 0)
+                assert run.coefficients == {**full, **dict.fromkeys(zero, 0)}
+                assert {**run.asdict(), "name": "lpga", "model": "lpga", "coefficients": own.coefficients} == own.asdict()
+
+
+def test_a_variant_without_a_coefficient_that_there_is_is_refused(tmp_path: Path) -> None:
+    for name in ("quick", "quick_terms"):
+        text = Path(f"params/{name}.yaml").read_text()
+        (tmp_path / f"{name}.yaml").write_text(text.replace("zero: [alpha]", "zero: [gamma]"))
+    with pytest.raises(UserError, match=r"beta_only.zero: \['gamma'\] not among alpha, beta, gamma_phi, gamma_theta"):
+        load_scale(tmp_path / "quick_terms.yaml")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,22 @@ class Sweep(Strict):
     run: Name
     coefficient: Name
     factors: tuple[Positive, ...]
+
+
+class Variant(Strict):
+    """One row of a grid of variants."""
+
+    title: str
+    zero: tuple[Name, ...] = ()
+
+
+class Variants(Strict):
+    """A run with some of its coefficients set to zero, row by row, as another model whose coefficients are more in number."""
+
+    run: Name
+    model: Name
+    coefficients: dict[Name, Name]
+    rows: dict[Name, Variant]
 
 
 def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
@@ -53,17 +70,20 @@ def complete(raw: dict[str, Any]) -> dict[str, Any]:
 def derive(path: str | Path) -> dict[str, Any]:
     """A scale's complete content; one that `extends` another starts from it.
 
-    Such a scale may `substitute` data sets (the paper's column stays, other data stand in), `override` values of every run, and
-    `sweep` a coefficient of one run over a grid.
+    Such a scale may `substitute` data sets (the paper's column stays, other data stand in), `override` values of every run, `sweep` a
+    coefficient of one run over a grid, or have `variants` of one run, which then are all that it has.
     """
     raw = read_yaml(path)
     if "extends" not in raw:
         return complete(raw)
     base = derive(Path(path).parent / f"{raw.pop('extends')}.yaml")
-    override, substitute, sweep = raw.pop("override", {}), raw.pop("substitute", {}), raw.pop("sweep", None)
+    override, substitute = raw.pop("override", {}), raw.pop("substitute", {})
+    sweep, variants = raw.pop("sweep", None), raw.pop("variants", None)
     merged = merge(base, raw)
     if sweep is not None:
         merged = swept(merged, validate(sweep, Sweep, path))
+    if variants is not None:
+        merged = {**varied(merged, validate(variants, Variants, path)), "figures": raw.get("figures", {})}
     if not isinstance(substitute, dict) or not isinstance(override, dict):
         raise UserError(f"{path}: `substitute` and `override` are mappings")
     unknown = set(substitute) - set(merged["datasets"])
@@ -86,15 +106,47 @@ def derive(path: str | Path) -> dict[str, Any]:
 
 def swept(raw: dict[str, Any], sweep: Sweep) -> dict[str, Any]:
     """The scale with nothing but one row per factor of the grid, on every column of Table 1 that has the run."""
-    columns = [column for column in raw["table1"]["columns"] if sweep.run in raw["datasets"][column["dataset"]]["runs"]]
-    names = {factor: f"{sweep.run}_{k}" for k, factor in enumerate(sweep.factors)}
-    datasets = {}
-    for column in columns:
-        row = raw["datasets"][column["dataset"]]["runs"][sweep.run]
-        if sweep.coefficient not in row["coefficients"]:
-            raise UserError(f"sweep: {sweep.run} has no coefficient {sweep.coefficient!r}; it has {', '.join(row['coefficients'])}")
-        centre, _ = row["coefficients"][sweep.coefficient]
-        changes = {name: {"coefficients": {sweep.coefficient: [centre * factor, "inferred"]}} for factor, name in names.items()}
-        datasets[column["dataset"]] = {"runs": {name: merge(row, change) for name, change in changes.items()}}
-    rows = [{"title": f"{sweep.run}, {factor:g} {sweep.coefficient}", "model": name, "block": "grid"} for factor, name in names.items()]
-    return {**raw, "datasets": datasets, "table1": {"columns": columns, "rows": rows}, "figures": {}}
+
+    def rows(row: dict[str, Any]) -> dict[str, dict[str, Any]]:
+        centre = coefficient(row, sweep.run, sweep.coefficient)
+        changes = [{"coefficients": {sweep.coefficient: [centre * factor, "inferred"]}} for factor in sweep.factors]
+        return {f"{sweep.run}_{k}": merge(row, change) for k, change in enumerate(changes)}
+
+    titles = {f"{sweep.run}_{k}": f"{sweep.run}, {factor:g} {sweep.coefficient}" for k, factor in enumerate(sweep.factors)}
+    return {**only(raw, sweep.run, rows, titles), "figures": {}}
+
+
+def varied(raw: dict[str, Any], variants: Variants) -> dict[str, Any]:
+    """The scale with nothing but one row per variant, on every column of Table 1 that has the run."""
+    for name, variant in variants.rows.items():
+        if unknown := set(variant.zero) - set(variants.coefficients):
+            raise UserError(f"variants: rows.{name}.zero: {sorted(unknown)} not among {', '.join(variants.coefficients)}")
+
+    def rows(row: dict[str, Any]) -> dict[str, dict[str, Any]]:
+        values = {name: coefficient(row, variants.run, base) for name, base in variants.coefficients.items()}
+        return {
+            name: {
+                **row,
+                "model": variants.model,
+                "coefficients": {key: [0 if key in variant.zero else value, "inferred"] for key, value in values.items()},
+            }
+            for name, variant in variants.rows.items()
+        }
+
+    return only(raw, variants.run, rows, {name: variant.title for name, variant in variants.rows.items()})
+
+
+def coefficient(row: dict[str, Any], run: str, name: str) -> float:
+    """A coefficient's value in a run's row."""
+    if name not in row["coefficients"]:
+        raise UserError(f"{run} has no coefficient {name!r}; it has {', '.join(row['coefficients'])}")
+    value: float = row["coefficients"][name][0]
+    return value
+
+
+def only(raw: dict[str, Any], run: str, rows: Callable[[dict[str, Any]], dict[str, Any]], titles: dict[str, str]) -> dict[str, Any]:
+    """The scale with nothing but the rows that are made from `run`, on every column of Table 1 that has it."""
+    columns = [column for column in raw["table1"]["columns"] if run in raw["datasets"][column["dataset"]]["runs"]]
+    datasets = {column["dataset"]: {"runs": rows(raw["datasets"][column["dataset"]]["runs"][run])} for column in columns}
+    shown = [{"title": title, "model": name, "block": "grid"} for name, title in titles.items()]
+    return {**raw, "datasets": datasets, "table1": {"columns": columns, "rows": shown}}

@@ -66,6 +66,10 @@ NEEDS: dict[str, Needs] = {
 """Kind of figure → what it is drawn from; `pga.figures.table` has the function that draws it."""
 
 
+MOST_LINES = 5
+"""Lines of one panel that can be told apart (`pga.figures.canvas.LINES`)."""
+
+
 class Figure(Strict):
     """One figure: a kind, and the runs that it shows."""
 
@@ -84,6 +88,8 @@ class Figure(Strict):
     def _consistent(self) -> Figure:
         if (self.kind == "routing") == bool(self.datasets):
             raise ValueError(f"a figure of kind {self.kind} {'takes no' if self.datasets else 'needs'} datasets")
+        if self.kind in ("training", "terms") and len(self.models) > MOST_LINES:
+            raise ValueError(f"models: found {len(self.models)}; no more than {MOST_LINES} lines can be told apart")
         unknown = [model for model in self.models if model not in MODELS]
         if self.kind == "routing" and unknown:
             raise ValueError(f"models: {unknown} not among {', '.join(MODELS)}")
