@@ -16,6 +16,8 @@ COEFFICIENTS = {
     "alpha": 0.6,
     "beta": 0.7,
     "gamma": 0.15,
+    "gamma_phi": 0.11,
+    "gamma_theta": 0.19,
     "vr": 0.3,
     "eta": 0.2,
     "c": 0.05,

@@ -222,6 +222,13 @@ TERMS: dict[str, tuple[LiteralTerm, str]] = {
 LOSSES: dict[str, Callable[[dict[str, float]], dict[str, float]]] = {
     # Eq. 9
     "lpga": lambda c: {"r": 1, "lr_n": c["alpha"], "lr_h": c["beta"], "nll_phi": c["gamma"], "nll_theta": c["gamma"]},
+    "lpga_parts": lambda c: {
+        "r": 1,
+        "lr_n": c["alpha"],
+        "lr_h": c["beta"],
+        "nll_phi": c["gamma_phi"],
+        "nll_theta": c["gamma_theta"],
+    },
     # Figure 4: Eq. 9 with α = β = 0
     "ablation": lambda c: {"r": 1, "nll_phi": c["gamma"], "nll_theta": c["gamma"]},
     # Eq. 13

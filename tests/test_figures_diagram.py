@@ -75,7 +75,7 @@ def test_scales_are_named_and_everything_else_is_drawn() -> None:
 def test_formulas_are_those_of_the_table() -> None:
     own = r"L_r+\alpha\,L_{lr,\mathcal{N}}^{\phi}+\beta\,L_{lr,\mathcal{H}}^{\phi}"
     assert diagram.formula("lpga") == own + r"+\gamma\,(L_{nll}^{\phi}+L_{nll}^{\theta})"
-    assert diagram.formula("vpga") == own + r"+w_{vr}\,L_{vr}+\eta\,L_{vkl}^{\phi}"
+    assert diagram.formula("vpga") == own + r"+\gamma'\,L_{vr}+\eta\,L_{vkl}^{\phi}"
 
 
 @pytest.mark.parametrize("models", [["lpga", "vpga"], ["lpga", "vpga", "lvpga"], ["vae"], list(MODELS)[:4]], ids="-".join)

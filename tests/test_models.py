@@ -30,6 +30,7 @@ from pga.terms import MODELS, PHI, TERMS, THETA, coefficients, reads_delta, read
 # method.md, "Losses"; a term's coefficient by its name in the parameters
 METHOD = {
     "lpga": {"r": "1", "lr_n": "alpha", "lr_h": "beta", "nll_phi": "gamma", "nll_theta": "gamma"},
+    "lpga_parts": {"r": "1", "lr_n": "alpha", "lr_h": "beta", "nll_phi": "gamma_phi", "nll_theta": "gamma_theta"},  # ours, for ablations
     "vpga": {"r": "1", "lr_n": "alpha", "lr_h": "beta", "vr": "vr", "kl": "eta"},
     "lvpga": {"r": "1", "lr_n": "alpha", "lr_h": "beta", "vr_log": "vr", "nll_phi": "gamma", "kl": "eta"},
     "vae": {"elbo_r": "1", "kl": "c"},
@@ -55,7 +56,7 @@ def test_coefficients_are_those_of_the_equations():
     assert coefficients("lvpga") == ["alpha", "beta", "vr", "gamma", "eta"]
     assert coefficients("vae") == ["c"]
     assert {model for model in MODELS if reads_sigma(model)} == {"vpga", "lvpga", "vae", "vae_rec"}
-    assert {model for model in MODELS if reads_delta(model)} == {"lpga", "lvpga"}
+    assert {model for model in MODELS if reads_delta(model)} == {"lpga", "lpga_parts", "lvpga"}
 
 
 def test_weights_by_hand():

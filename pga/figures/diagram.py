@@ -15,6 +15,7 @@ from matplotlib.textpath import TextPath
 from pga.figures import canvas
 from pga.figures.routing import Edge, Route, route
 from pga.figures.sources import Sources
+from pga.tables.notation import COEFFICIENTS
 from pga.terms import MODELS, ONE, TERMS
 
 COLUMNS = (0.12, 0.92, 1.74, 2.56, 3.2)
@@ -35,7 +36,6 @@ SYMBOLS = {
     "δ": r"\delta", "sg δ'": r"\delta'", "s": r"s",
 }  # fmt: skip
 OPERATIONS = {"f": r"f_\phi", "g": r"g_\theta", "σ": r"\sigma_\phi", "": ""}
-COEFFICIENTS = {"alpha": r"\alpha", "beta": r"\beta", "gamma": r"\gamma", "eta": r"\eta", "vr": r"w_{vr}", "c": "c"}
 COLOURS = {"f": canvas.LINES[0].colour, "g": canvas.LINES[1].colour, "σ": canvas.LINES[2].colour}
 GREY = "#8a8a8a"
 
@@ -58,7 +58,7 @@ def formula(model: str, without: Sequence[str] = ()) -> str:
     parts = []
     for coefficient, symbols in groups.items():
         joined = "+".join(symbols)
-        weight = "" if coefficient == ONE else COEFFICIENTS.get(coefficient, rf"\mathrm{{{coefficient}}}") + r"\,"
+        weight = "" if coefficient == ONE else COEFFICIENTS[coefficient] + r"\,"
         parts.append(f"{weight}({joined})" if weight and len(symbols) > 1 else weight + joined)
     return "+".join(parts)
 

@@ -39,7 +39,7 @@ PARAMETERS = {
 
 COEFFICIENTS = {
     "alpha": r"\alpha", "beta": r"\beta", "gamma": r"\gamma", "eta": r"\eta", "vr": r"\gamma'", "c": "c", "rec": r"w_r",
-    "kl": r"w_{kl}", "mmd": r"w_{mmd}", "b": r"b", "l": r"l",
+    "kl": r"w_{kl}", "mmd": r"w_{mmd}", "b": r"b", "l": r"l", "gamma_phi": r"\gamma_\phi", "gamma_theta": r"\gamma_\theta",
 }  # fmt: skip
 """Name in params/ → LaTeX."""
 
