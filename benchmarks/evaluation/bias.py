@@ -1,10 +1,10 @@
 """How far apart two disjoint random subsets of the same real images are: the part of a Fréchet distance that is due to n alone.
 
-Writes docs/bias.png and docs/bias.csv from CIFAR-10's training images in the features of its classifier.
+Writes docs/bias-DATASET.png and docs/bias-DATASET.csv from a data set's training images in the features of its classifier.
 
 Example:
-    snakemake --cores 1 data/reference/cifar10/classifier.safetensors
-    python benchmarks/evaluation/bias.py
+    snakemake --cores 1 data/reference/mnist/classifier.safetensors
+    python benchmarks/evaluation/bias.py --dataset mnist
 """
 
 from __future__ import annotations
@@ -80,11 +80,11 @@ def main() -> None:
         error = np.std(values, ddof=1) / np.sqrt(len(values)) if len(values) > 1 else float("nan")
         print(f"n = {n:6d}: {np.mean(values):9.4f} ± {error:.4f}, n · distance = {n * np.mean(values):.0f}")
     arguments.out.mkdir(parents=True, exist_ok=True)
-    with open(arguments.out / "bias.csv", "w", newline="") as file:
+    with open(arguments.out / f"bias-{arguments.dataset}.csv", "w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["n", "seed", "classifier_fd"])
         writer.writerows([n, seed, f"{value:.6g}"] for n, values in found.items() for seed, value in enumerate(values))
-    draw(arguments.out / "bias.png", found, arguments.dataset, extractor.dim)
+    draw(arguments.out / f"bias-{arguments.dataset}.png", found, arguments.dataset, extractor.dim)
 
 
 if __name__ == "__main__":
