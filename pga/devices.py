@@ -82,7 +82,7 @@ def make_deterministic(threads: int) -> None:
     """Fixed thread count, deterministic kernels, full float32 products (no TF32)."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(True)
+    torch.set_deterministic_debug_mode("error")  # use_deterministic_algorithms(True), without importing torch's compiler: seconds a job
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined] # nothing reads what it has not written
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.allow_tf32 = False
