@@ -410,3 +410,46 @@ def test_weights_of_something_else_are_refused(tmp_path: Path) -> None:
     save_tensors(tmp_path / "model.safetensors", {"encoder.mean.weight": torch.zeros(2, 2)}, {"run": {}, "step": 3})  # a trained run's
     with pytest.raises(UserError, match="model.safetensors"):
         ClassifierFeatures(tmp_path / "model.safetensors")
+
+
+class Columns:
+    """Pixels of one row as a feature space, so small that few images suffice."""
+
+    accuracy = None
+
+    def __init__(self, label: str):
+        self.label, self.dim, self.digest, self.row = label, 8, f"digest of {label}", 2 if label == "classifier" else 5
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        return images[:, self.row, :, 0].astype(np.float32)
+
+
+def test_several_feature_spaces_are_measured_in_one_call_each_by_its_own_name(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    labels = ("inception-tf1", "inception-pytorch_fid", "classifier")
+    monkeypatch.setattr("pga.features.load.load_extractor", lambda label, *_: Columns(label))
+    images, real = np.load(folder / "samples.npy"), np.load(folder / "halves.npy")
+    for label in labels:
+        save_statistics(
+            tmp_path / f"{label}.npz", statistics([Columns(label)(real)], {"split": "test", "extractor": identity(Columns(label))})
+        )
+
+    def run(order: tuple[str, ...]) -> int:
+        files = [str(tmp_path / f"{label}.npz") for label in order]
+        who = ["--dataset", "halves", "--model", "lpga", "--seed", "3", "--samples", str(folder / "samples.npy")]
+        spaces = ["--extractor", *labels, "--weights", "a", "b", "c", "--reference", *files, "--metrics", "infinity"]
+        return main(["evaluate", *who, *spaces, "--out", str(tmp_path / "metrics.json")])
+
+    assert run(labels) == 0
+    found = json.loads((tmp_path / "metrics.json").read_text())
+    assert [space["name"] for space in found["extractors"]] == list(labels)
+    values = {metric["metric"]: metric for metric in found["metrics"]}
+    names = ("inception_fd", "inception_fd_pytorch_fid", "classifier_fd")  # not Inception's own weights: not FID
+    assert set(values) == {*names, "inception_tf1_other_fd_infinity", "inception_pytorch_fid_other_fd_infinity", "classifier_fd_infinity"}
+    for label, name in zip(labels, names, strict=True):
+        own = evaluate(images, Columns(label), load_statistics(tmp_path / f"{label}.npz"))["metrics"][0]
+        assert values[name] == own and own["extractor"] == label and own["reference"] == "test"
+    assert {f"reference {label}" for label in labels} < set(found["inputs"])
+    assert run((labels[1], labels[0], labels[2])) == 1  # each reference must be of its own space
+    assert "statistics of inception-pytorch_fid" in capsys.readouterr().err
