@@ -143,7 +143,7 @@ def as_csv(scale: Scale, found: list[Entry]) -> str:
                 "paper_standard_error": entry.claim.standard_error if entry.claim else None,
             }
         )
-    text: str = pd.DataFrame(rows).to_csv(index=False, lineterminator="\n")
+    text: str = pd.DataFrame(rows).astype({"samples": "Int64"}).to_csv(index=False, lineterminator="\n")
     return text
 
 
