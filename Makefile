@@ -11,7 +11,7 @@ ENVIRONMENT = $(or $(PGA_ENV),$(CURDIR)/$(VENV)/bin)
 IN_ENVIRONMENT = PATH="$(ENVIRONMENT):$$PATH"
 PIP = "$(VENV)/bin/python" -m pip --disable-pip-version-check install
 
-.PHONY: help env quick test lint lock clean
+.PHONY: help env quick pull test lint lock clean
 
 help: ## list the commands
 	@echo 'make COMMAND [VARIABLE=VALUE ...]'
@@ -25,6 +25,9 @@ help: ## list the commands
 
 quick: env ## make the quick scale's table and figure (minutes, nothing is downloaded)
 	$(IN_ENVIRONMENT) snakemake --cores $(CORES) $(ARGS) $(QUICK)
+
+pull: env ## bring shared results by DVC, checked, so that nothing is trained again (ARGS=a figure or table: only what it needs)
+	$(IN_ENVIRONMENT) python workflow/pull.py $(ARGS)
 
 test: env ## run the tests
 	$(IN_ENVIRONMENT) python -m pytest -n $(CORES) --dist loadfile $(ARGS)

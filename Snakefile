@@ -1,7 +1,7 @@
 # Table of contents. Every scale is a file in params/ and writes into its own folder:
 #   snakemake --cores 4 --resources gpu=1 results/table1.csv     the paper (params/paper.yaml)
 #   snakemake --cores 2 results/quick/table1.csv                 minutes on two cores (params/quick.yaml)
-# A named target, e.g. `quick`, makes everything of its scale. workflow/rules/ has one file per stage.
+# The name of a scale's file, e.g. `quick`, is the target that makes everything of it. workflow/rules/ has one file per stage.
 
 from snakemake.utils import min_version
 
@@ -17,13 +17,19 @@ include: "workflow/rules/panels.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/artifacts.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/advice.smk"
 
 
-localrules: fetch, paper, quick
+# Downloads, because compute nodes often have no network, and what takes seconds.
+localrules: fetch, paper, collect, collect_shown, summary, table1, claims, table_of_parameters, costs, table_of_evaluation, rule_graph
 
 
 onstart:
     hold_folder()
+
+
+onerror:
+    advise([log] if isinstance(log, str) else log)
 
 
 rule paper:
@@ -31,5 +37,10 @@ rule paper:
     input: artifacts("results")
 
 
-rule quick:
-    input: artifacts("results/quick")
+for root, (file, _) in SCALES.items():
+    if root != "results":
+
+        rule:
+            name: Path(file).stem
+            localrule: True
+            input: artifacts(root)

@@ -24,6 +24,7 @@ VERBS = {
     "neighbours": "training images nearest to a run's samples",
     "curve": "metrics of every snapshot of a run, for figures over training",
     "collect": "gather the metrics of all runs into one tidy CSV",
+    "summary": "means over seeds of all metrics on one data set, as JSON",
     "table": "write a table of the paper as CSV, Markdown and LaTeX",
     "figure": "draw a figure of the paper as PNG and PDF",
     "report": "write one HTML page that shows the whole reproduction",

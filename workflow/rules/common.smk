@@ -213,3 +213,10 @@ def scale_weights(wildcards) -> str:
 def files_of_figure(wildcards) -> list[str]:
     """What a figure is drawn from."""
     return [f"{wildcards.root}/{file}" for file in scale_of(wildcards).files_of_figure(wildcards.figure)]
+
+
+def files_of_dataset(root: str, dataset: str) -> list[str]:
+    """Everything that a scale makes of one data set: what it measures, and what its figures are drawn from."""
+    scale = SCALES[root][1]
+    drawn = {f"{root}/{file}" for figure in scale.figures for file in scale.files_of_figure(figure)}
+    return sorted(path for path in drawn.union(metrics_of(root)) if path.startswith(f"{root}/{dataset}/"))

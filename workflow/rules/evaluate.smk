@@ -122,3 +122,21 @@ rule curve:
     shell:
         "pga curve --run {input.snapshots} --reference {input.reference} --weights {input.weights} --weights-sha256 {params.pinned} --extractor {params.extractor}"
         " {params.foreign} {params.prior} --device {params.device} --out {output.curve} 2> {log}"
+
+
+rule summary:
+    # Of everything on one data set, so that all of its files are there when this one is: what dvc.yaml asks for.
+    input: lambda wildcards: files_of_dataset(wildcards.root, wildcards.dataset)
+    output:
+        means="{root}/{dataset}/summary.json",
+        headline="{root}/{dataset}/summary.csv",
+    params:
+        file=scale_file,
+        runs=lambda wildcards: files_of_dataset(wildcards.root, wildcards.dataset),
+        out=subpath(output.means, parent=True),
+        code=fingerprints.command_code("summary"),
+    log: "logs/summary/{root}/{dataset}.log"
+    benchmark: "logs/summary/{root}/{dataset}.tsv"
+    threads: 1
+    resources: mem_mb=1000, runtime="10m"
+    shell: "pga summary {wildcards.dataset} --params {params.file} --out {params.out} 2> {log}"

@@ -1,0 +1,26 @@
+# What to do about jobs that a cluster ended: the knob of each limit, said last, where it is read.
+
+import re
+
+LIMITS = {
+    r"status is: 'TIMEOUT'|DUE TO TIME LIMIT": ("ran past its time limit", "runtime=24h", " (a training continues from its checkpoint)"),
+    r"status is: 'OUT_OF_MEMORY'|exceeded (job )?memory limit|oom[-_]kill": ("needs more memory than it asked for", "mem_mb=16000", ""),
+    r"status is: 'NODE_FAIL'": ("was on a node that failed", None, "; the same command submits it again"),
+    r"status is: 'PREEMPTED'": ("was pre-empted and not put back", None, "; slurm-requeue in the profile does, and so does the same command"),
+}
+"""What Slurm says → what it means, an example of the resource that helps, what else there is to know."""
+
+
+def advise(files: list[str]) -> None:
+    """Say of every job in Snakemake's logs that a limit ended which resource of which rule sets it."""
+    said = set()
+    logs = "\n".join(Path(file).read_text(errors="replace") for file in files if Path(file).is_file())
+    for error in logs.split("Error in ")[1:]:
+        kind, _, text = error.partition(":")
+        rules = re.findall(r"^ {4,8}rule (\w+)", text, re.M) if kind.startswith("group") else [kind.split()[-1]]
+        for pattern, (meaning, example, more) in LIMITS.items():
+            if re.search(pattern, text, re.I):
+                knob = "; more: " + " ".join(["--set-resources", *(f"{rule}:{example}" for rule in rules)]) if example else ""
+                said.add(f"{', '.join(rules)} {meaning}{knob}{more}")
+    for line in sorted(said):
+        print(f"advice: {line}", file=sys.stderr)
