@@ -15,7 +15,7 @@ def advise(files: list[str]) -> None:
     """Say of every job in Snakemake's logs that a limit ended which resource of which rule sets it."""
     said = set()
     logs = "\n".join(Path(file).read_text(errors="replace") for file in files if Path(file).is_file())
-    for error in re.split(r"^Error in (?=rule |group )", logs, flags=re.M)[1:]:
+    for error in re.split(r"^Error in (?=(?:rule|group)\b)", logs, flags=re.M)[1:]:
         kind, _, text = error.partition(":")
         rules = re.findall(r"^ {4,8}rule (\w+)", text, re.M) if kind.startswith("group") else [kind.split()[-1]]
         for pattern, (meaning, example, more) in LIMITS.items():
