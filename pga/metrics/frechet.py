@@ -33,7 +33,7 @@ def frechet_distance(mu: Array, sigma: Array, mu_reference: Array, sigma_referen
         raise ValueError("means and covariances must be finite")
     product = square_root_factor(sigma).T @ square_root_factor(sigma_reference)
     if product.shape == sigma.shape:
-        between = np.sqrt(scipy.linalg.eigvalsh(product.T @ product, check_finite=False).clip(min=0.0)).sum()
+        between = np.sqrt(scipy.linalg.eigvalsh(product.T @ product, check_finite=False, driver="evd").clip(min=0.0)).sum()
     else:
         between = scipy.linalg.svdvals(product, check_finite=False).sum()
     return float(np.square(mu - mu_reference).sum() + np.trace(sigma) + np.trace(sigma_reference) - 2.0 * between)
