@@ -3,7 +3,7 @@
 PYTHON ?= python3
 CORES ?= 2
 PGA_ENV ?=
-QUICK ?= results/quick/table1.csv results/quick/figures/figure2.png
+QUICK ?= quick
 ARGS ?=
 
 VENV = .venv
@@ -23,7 +23,7 @@ help: ## list the commands
 	@echo '  PGA_ENV=        bin folder of an environment that you keep yourself, used instead of $(VENV)'
 	@echo "  ARGS=           more arguments for pytest or snakemake, e.g. make test ARGS='-k losses'"
 
-quick: env ## make the quick scale's table and figure (minutes, nothing is downloaded)
+quick: env ## make every table, figure and the report of the quick scale (minutes, nothing is downloaded)
 	$(IN_ENVIRONMENT) snakemake --cores $(CORES) $(ARGS) $(QUICK)
 
 pull: env ## bring shared results by DVC, checked, so that nothing is trained again (ARGS=a figure or table: only what it needs)
