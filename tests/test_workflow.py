@@ -223,3 +223,18 @@ def test_lint_asks_only_for_an_environment_per_rule(project: Path) -> None:
     done = snakemake(project, "--lint", check=False)
     found = set(re.findall(r"^    \* (.*)$", done.stderr + done.stdout, re.M))
     assert found <= {"Specify a conda environment or container for each rule.:"}
+
+
+def test_the_report_is_made_by_the_workflow_once_and_shows_its_own_rules(finished: Path) -> None:
+    snakemake(finished, "results/tiny/report.html")
+    page = (finished / "results/tiny/report.html").read_text()
+    assert "train reads prepare_labelled" in page and "table1 reads collect_shown, train" in page
+    assert all(f'id="digits-{model}-seed{seed}"' in page for model, seed in RUNS)
+    assert "Nothing to be done" in snakemake(finished, "results/tiny/report.html").stderr
+
+
+def test_snakemakes_own_report_has_captions_and_categories(finished: Path, tmp_path: Path) -> None:
+    snakemake(finished, "--report", str(tmp_path / "report.html"), *TARGETS)
+    page = (tmp_path / "report.html").read_text()
+    for said in ("Figures", "Tables", "numbers beside ours", "own statistics of the jobs"):
+        assert said in page
