@@ -5,13 +5,14 @@ CORES ?= 2
 PGA_ENV ?=
 QUICK ?= quick
 ARGS ?=
+SCALE ?= quick
 
 VENV = .venv
 ENVIRONMENT = $(or $(PGA_ENV),$(CURDIR)/$(VENV)/bin)
 IN_ENVIRONMENT = PATH="$(ENVIRONMENT):$$PATH"
 PIP = "$(VENV)/bin/python" -m pip --disable-pip-version-check install
 
-.PHONY: help env quick pull test lint lock clean
+.PHONY: help env quick repro pull test lint lock clean
 
 help: ## list the commands
 	@echo 'make COMMAND [VARIABLE=VALUE ...]'
@@ -25,6 +26,10 @@ help: ## list the commands
 
 quick: env ## make every table, figure and the report of the quick scale (minutes, nothing is downloaded)
 	$(IN_ENVIRONMENT) snakemake --cores $(CORES) $(ARGS) $(QUICK)
+
+repro: env ## make a scale by DVC, which versions it (SCALE=quick or a file of workflow/dvc/, e.g. SCALE=paper)
+	@test $(SCALE) = quick || test -e $(SCALE)/dvc.yaml || { mkdir -p $(SCALE) && cp workflow/dvc/$(SCALE).yaml $(SCALE)/dvc.yaml; }
+	$(IN_ENVIRONMENT) dvc repro $(ARGS) $(if $(filter quick,$(SCALE)),,$(SCALE)/)dvc.yaml
 
 pull: env ## bring shared results by DVC, checked, so that nothing is trained again (ARGS=a figure or table: only what it needs)
 	$(IN_ENVIRONMENT) python workflow/pull.py $(ARGS)

@@ -11,12 +11,18 @@ LIMITS = {
 """What Slurm says → what it means, an example of the resource that helps, what else there is to know."""
 
 
+def text_of(files: list[str]) -> str:
+    """The content of those of the files that are there."""
+    return "\n".join(Path(file).read_text(errors="replace") for file in files if Path(file).is_file())
+
+
 def advise(files: list[str]) -> None:
     """Say of every job in Snakemake's logs that a limit ended which resource of which rule sets it."""
     said = set()
-    logs = "\n".join(Path(file).read_text(errors="replace") for file in files if Path(file).is_file())
+    logs = text_of(files)
     for error in re.split(r"^Error in (?=(?:rule|group)\b)", logs, flags=re.M)[1:]:
         kind, _, text = error.partition(":")
+        text += text_of(re.findall(r"[^\s,]+\.log", "".join(re.findall(r"^ +log: .*$", text, re.M))))  # not always shown
         rules = re.findall(r"^ {4,8}rule (\w+)", text, re.M) if kind.startswith("group") else [kind.split()[-1]]
         for pattern, (meaning, example, more) in LIMITS.items():
             if re.search(pattern, text, re.I):
