@@ -68,7 +68,7 @@ def inputs(open_folder: Path) -> Path:
     scale = load_scale(ROOT / "params/quick.yaml")
     rows = [
         f"{dataset},{model},{seed},{sampling},{scale.evaluation.metric},1.5,,9,train,classifier,1.0"
-        for dataset, model, sampling in scale.samplings_of_runs()
+        for dataset, model, sampling in scale.measurements()
         for seed in scale.seeds
     ]
     (folder / "metrics.csv").write_text("\n".join([",".join(COLUMNS), *rows]) + "\n")
