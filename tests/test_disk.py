@@ -84,7 +84,7 @@ COMMANDS: dict[str, str] = {
     "sample": "sample --run {inputs}/run --n 3000 --batch-size 100 --out {out}/samples.npy",
     "train": "train --params {inputs}/tiny.yaml --dataset digits --model lpga --seed 0 --data {inputs}/processed --device cpu"
     " --checkpoint-every 0 --out {out}/run --scratch {out}/scratch",
-    "table": "table table1 --params params/quick.yaml --metrics {inputs}/metrics.csv --out-dir {out}/results",
+    "table": "table notation --params params/quick.yaml --out-dir {out}/results",
 }
 
 
