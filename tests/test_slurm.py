@@ -55,7 +55,7 @@ def environment(project: Path, base: dict[str, str], **more: str) -> dict[str, s
     return {**base, "PATH": path, "PYTHONPATH": str(project), **more}
 
 
-@pytest.mark.slow
+@pytest.mark.cluster
 def test_dvc_repro_on_a_cluster_with_a_run_stopped_and_one_requeued(slurm: Slurm, laboratory: Path, tmp_path: Path) -> None:
     alone = tmp_path / "alone"  # the same without a cluster, and without anything in its way
     shutil.copytree(laboratory, alone, symlinks=True)
@@ -118,7 +118,7 @@ def limited(slurm: Slurm, laboratory: Path, target: str, knob: str) -> tuple[set
     return {line for line in done.stderr.splitlines() if line.startswith("advice:")}, done.stdout + done.stderr
 
 
-@pytest.mark.slow
+@pytest.mark.cluster
 def test_a_job_out_of_memory_names_the_knob(slurm: Slurm, laboratory: Path) -> None:
     advice, text = limited(slurm, laboratory, "data/processed/digits.npy", "prepare_labelled:mem_mb=60")
     assert advice == {
@@ -126,7 +126,7 @@ def test_a_job_out_of_memory_names_the_knob(slurm: Slurm, laboratory: Path) -> N
     }, text
 
 
-@pytest.mark.slow
+@pytest.mark.cluster
 def test_a_run_past_its_time_limit_names_the_knob_and_keeps_its_state(slurm: Slurm, laboratory: Path) -> None:
     advice, text = limited(slurm, laboratory, "results/long/digits/lpga/seed0/model.safetensors", "train:runtime=1")
     expected = "train ran past its time limit; more: --set-resources train:runtime=24h (a training continues from its checkpoint)"
