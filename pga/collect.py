@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,13 +51,28 @@ def read_metrics(path: Path) -> pd.DataFrame:
     Raises:
         UserError: the file is absent, or is no such table.
     """
+    return read_table(path, COLUMNS, "a table of metrics", "`pga collect` makes it")
+
+
+def read_table(path: Path, columns: Sequence[str], what: str = "a table", remedy: str = "delete it and make it again") -> pd.DataFrame:
+    """A CSV file that has at least these columns.
+
+    Args:
+        path: the file.
+        columns: what it must have.
+        what: what messages call it.
+        remedy: what messages say to do.
+
+    Raises:
+        UserError: it is no such file.
+    """
     try:
-        metrics = pd.read_csv(path)
+        table = pd.read_csv(path)
     except (OSError, ValueError) as error:
-        raise UserError(f"{path}: not a table of metrics ({error}); `pga collect` makes it") from error
-    if missing := [column for column in COLUMNS if column not in metrics]:
-        raise UserError(f"{path}: not a table of metrics: it lacks the columns {', '.join(missing)}; `pga collect` makes it")
-    return metrics
+        raise UserError(f"{path}: not {what} ({error}); {remedy}") from error
+    if missing := [column for column in columns if column not in table]:
+        raise UserError(f"{path}: not {what}: it lacks the columns {', '.join(missing)}; {remedy}")
+    return table
 
 
 def rows_of(path: Path, who: dict[str, Any]) -> list[dict[str, Any]]:

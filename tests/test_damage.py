@@ -20,14 +20,13 @@ from test_training import CPU, a_run, blobs
 
 from pga import dataset
 from pga.checkpoint import load_tensors, save_tensors
-from pga.collect import COLUMNS, collect, read_metrics
+from pga.collect import COLUMNS, collect, read_metrics, read_table
 from pga.data.celeba import read_partition
 from pga.data.cifar10 import read_cifar10
 from pga.data.idx import read_idx
 from pga.errors import UserError
 from pga.features.classifier import ClassifierFeatures
 from pga.features.inception import load_network
-from pga.figures.sources import read_table
 from pga.files import read_json, sha256, write_json
 from pga.params.claims import load_claims
 from pga.params.datasets import load_datasets

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
-from pga.collect import collect
+from pga.collect import collect, read_table
 from pga.dataset import Images, load_images
 from pga.errors import UserError
 from pga.lineage.about import about, text
@@ -112,18 +112,3 @@ class Sources:
     def about(self, caption: str) -> str:
         """What the file's metadata says: the caption and every run, as JSON."""
         return text(about(self.name, self.scale, self.runs, caption, self.scale.shows(self.name)))
-
-
-def read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
-    """A CSV file that has at least these columns.
-
-    Raises:
-        UserError: it is no such file.
-    """
-    try:
-        table = pd.read_csv(path)
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: not a table ({error}); delete it and make it again") from error
-    if missing := [column for column in columns if column not in table]:
-        raise UserError(f"{path}: lacks the columns {', '.join(missing)}; delete it and make it again")
-    return table

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
+from pga.collect import read_table
 from pga.dataset import Images, load_images
 from pga.figures.sheet import grid
-from pga.figures.sources import read_table
 from pga.lineage.runs import Place, Record
 from pga.params.scale import Scale
 from pga.report.charts import line_chart
