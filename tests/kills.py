@@ -34,6 +34,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import yaml
+from scales import COMMON
 
 STEPS = ("fetch", "prepare", "classifier", "reference", "train", "checkpoint", "sample", "evaluate", "curve", "collect", "table", "figure")
 """In the order of the DAG; "checkpoint" is a moment of `train` at which a file is being written."""
@@ -41,7 +42,8 @@ WALL_TIMES = {"run.json", "history.csv"}
 """Hold wall times, in a column and in keys of their own."""
 LONGEST_S = 300.0
 
-SCALE = """
+SCALE = (
+    """
 description: for the kills
 results: results/kills
 seeds: [0]
@@ -49,20 +51,9 @@ device: cpu
 evaluation: {extractor: classifier}
 samplings:
   prior: {n: 300, batch_size: 100}
-common:
-  network: [dense_8, inferred]
-  width: [16, inferred]
-  latent_dim: [8, inferred]
-  batch_norm: [false, code]
-  batch_size: [64, code]
-  learning_rate: [0.1, code]
-  momentum: [0.9, paper]
-  steps: [400, inferred]
-  warmup_steps: [200, inferred]
-  delta: [sphere, code]
-  epsilon: [0.01, code]
-  snapshots: 2
-  coefficients: {alpha: [0.06, code], beta: [0, code]}
+"""
+    + COMMON.replace("steps: [300", "steps: [400", 1)
+    + """  snapshots: 2
 datasets:
   posted:
     runs:
@@ -75,6 +66,7 @@ figures:
   figure2: {datasets: [posted], models: [lpga, vpga]}
   figure3: {kind: training, datasets: [posted], models: [lpga, vpga]}
 """
+)
 TARGETS = ("results/kills/table1.csv", "results/kills/figures/figure2.png", "results/kills/figures/figure3.png")
 
 

@@ -16,6 +16,7 @@ from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
+from scales import COMMON
 
 from pga.cli import main
 from pga.errors import UserError
@@ -29,27 +30,17 @@ from pga.params.shown import MOST_LINES, NEEDS
 from pga.params.shown import Figure as Row
 from pga.terms import MODELS
 
-SCALE = """
+SCALE = (
+    """
 description: for the tests
 results: results/tiny
 seeds: [0, 1, 2]
 device: cpu
 evaluation: {extractor: classifier}
 samplings: {prior: {n: 300, batch_size: 100}}
-common:
-  network: [dense_8, inferred]
-  width: [16, inferred]
-  latent_dim: [8, inferred]
-  batch_norm: [false, code]
-  batch_size: [64, code]
-  learning_rate: [0.1, code]
-  momentum: [0.9, paper]
-  steps: [300, inferred]
-  warmup_steps: [200, inferred]
-  delta: [sphere, code]
-  epsilon: [0.01, code]
-  coefficients: {alpha: [0.06, code], beta: [0, code]}
-datasets:
+"""
+    + COMMON
+    + """datasets:
   mnist: &runs
     runs:
       vae: {coefficients: {c: [0.05, inferred]}, seeds: [4]}
@@ -69,6 +60,7 @@ figures:
   reconstructions: {kind: reconstructions, datasets: *all, models: [lpga, vpga, vae]}
   neighbours: {kind: neighbours, datasets: *all, models: [lpga, vpga, vae], titles: {celeba: CelebA}, note: A note of one's own.}
 """
+)
 SHAPES = {"mnist": (8, 8, 1), "cifar10": (9, 9, 3), "celeba": (12, 12, 3)}
 SEEDS = {"lpga": (0, 1, 2), "vpga": (0, 1, 2), "vae": (4,)}
 STEPS = (10, 20, 300)

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from artifacts import record, write_records
+from scales import COMMON
 
 from pga.cli import main
 from pga.collect import COLUMNS, collect
@@ -24,7 +25,8 @@ from pga.tables import table1
 from pga.tables.formats import latex
 from pga.tables.summary import summarise
 
-SCALE = """
+SCALE = (
+    """
 description: for the tests
 results: results/tiny
 seeds: [0, 1, 2]
@@ -33,20 +35,9 @@ evaluation: {extractor: classifier}
 samplings:
   prior: {n: 300, batch_size: 100}
   mixture: {density: mixture, reference: test, n: 1200}
-common:
-  network: [dense_8, inferred]
-  width: [16, inferred]
-  latent_dim: [8, inferred]
-  batch_norm: [false, code]
-  batch_size: [64, code]
-  learning_rate: [0.1, code]
-  momentum: [0.9, paper]
-  steps: [300, inferred]
-  warmup_steps: [200, inferred]
-  delta: [sphere, code]
-  epsilon: [0.01, code]
-  coefficients: {alpha: [0.06, code], beta: [0, code]}
-datasets:
+"""
+    + COMMON
+    + """datasets:
   digits: &runs
     runs:
       vae: {coefficients: {c: [0.05, inferred]}, samplings: [prior, mixture]}
@@ -64,6 +55,7 @@ table1:
 figures:
   figure2: {datasets: [digits], models: [lpga, vpga]}
 """
+)
 CLAIMS = """
 metric: fid
 relative_tolerance: 0.05

@@ -16,8 +16,10 @@ import pytest
 from filelock import FileLock
 from kills import OFFLINE, campaign, write_checkpoints_all_the_time
 from PIL import Image
+from scales import COMMON
 
-TINY = """
+TINY = (
+    """
 description: for the tests
 results: results/tiny
 seeds: [0, 1]
@@ -25,20 +27,9 @@ device: cpu
 evaluation: {extractor: classifier}
 samplings:
   prior: {n: 300, batch_size: 100}
-common:
-  network: [dense_8, inferred]
-  width: [16, inferred]
-  latent_dim: [8, inferred]
-  batch_norm: [false, code]
-  batch_size: [64, code]
-  learning_rate: [0.1, code]
-  momentum: [0.9, paper]
-  steps: [300, inferred]
-  warmup_steps: [200, inferred]
-  delta: [sphere, code]
-  epsilon: [0.01, code]
-  snapshots: 2
-  coefficients: {alpha: [0.06, code], beta: [0, code]}
+"""
+    + COMMON
+    + """  snapshots: 2
 datasets:
   digits:
     runs:
@@ -50,6 +41,7 @@ table1:
 figures:
   figure2: {datasets: [digits], models: [lpga, vpga]}
 """
+)
 TARGETS = ["results/tiny/table1.csv", "results/tiny/figures/figure2.png"]
 RUNS = {(model, seed) for model in ("lpga", "vpga") for seed in (0, 1)}
 
