@@ -12,11 +12,12 @@ import pytest
 from pga.checkpoint import save_tensors
 from pga.cli import main
 from pga.errors import UserError
-from pga.evaluation import chosen, evaluate
+from pga.evaluation import EXTRA, chosen, evaluate
 from pga.features.classifier import ClassifierFeatures, train_classifier
 from pga.features.extractor import stream
 from pga.files import sha256, write_json
 from pga.metrics.frechet import frechet_distance
+from pga.params.evaluation import METRICS
 from pga.reference import identity, load_statistics, save_statistics, statistics
 
 DIM = 64  # of the classifier's features for 8×8 images
@@ -453,3 +454,7 @@ def test_several_feature_spaces_are_measured_in_one_call_each_by_its_own_name(
     assert {f"reference {label}" for label in labels} < set(found["inputs"])
     assert run((labels[1], labels[0], labels[2])) == 1  # each reference must be of its own space
     assert "statistics of inception-pytorch_fid" in capsys.readouterr().err
+
+
+def test_every_metric_that_parameters_and_commands_accept_can_be_measured() -> None:
+    assert sorted(EXTRA) == sorted(METRICS)

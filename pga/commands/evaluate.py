@@ -5,20 +5,19 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from pga.params.evaluation import METRICS
+
 EXAMPLE = (
     "pga evaluate --samples samples.npy --extractor classifier --weights data/reference/digits/classifier.safetensors"
     " --reference data/reference/digits/classifier-train.npz --dataset digits --model lpga --seed 0 --out metrics.json"
 )
 
 
-EXTRA = ("kid", "manifold", "infinity", "neighbours")
-
-
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of `pga evaluate`."""
     parser.add_argument("--samples", required=True, type=Path, help="uint8 images (n, height, width, channels) as .npy")
     parser.add_argument("--at-most", type=int, metavar="N", help="measure so many of them, drawn at random from --seed, if there are more")
-    parser.add_argument("--metrics", nargs="*", default=[], choices=EXTRA, help=f"beside the Fréchet distance: {', '.join(EXTRA)}")
+    parser.add_argument("--metrics", nargs="*", default=[], choices=METRICS, help=f"beside the Fréchet distance: {', '.join(METRICS)}")
     parser.add_argument(
         "--extractor",
         required=True,
