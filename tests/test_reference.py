@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -16,8 +17,9 @@ from pga.evaluation import EXTRA, chosen, evaluate
 from pga.features.classifier import ClassifierFeatures, train_classifier
 from pga.features.extractor import stream
 from pga.files import sha256, write_json
+from pga.metrics import METRICS
 from pga.metrics.frechet import frechet_distance
-from pga.params.evaluation import METRICS
+from pga.params.evaluation import Metric
 from pga.reference import identity, load_statistics, save_statistics, statistics
 
 DIM = 64  # of the classifier's features for 8×8 images
@@ -457,4 +459,4 @@ def test_several_feature_spaces_are_measured_in_one_call_each_by_its_own_name(
 
 
 def test_every_metric_that_parameters_and_commands_accept_can_be_measured() -> None:
-    assert sorted(EXTRA) == sorted(METRICS)
+    assert METRICS == get_args(Metric) == tuple(EXTRA)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from pga.params.evaluation import METRICS
+from pga.metrics import METRICS
 
 EXAMPLE = (
     "pga evaluate --samples samples.npy --extractor classifier --weights data/reference/digits/classifier.safetensors"

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from pga.params.base import Strict
 
 Metric = Literal["kid", "manifold", "infinity", "neighbours"]
-METRICS: tuple[str, ...] = get_args(Metric)
-"""What can be measured beside the Fréchet distance; `pga.evaluation.EXTRA` has the functions."""
 Label = Literal["classifier", "inception-tf1", "inception-pytorch_fid"]
 FOREIGN = r"^[a-z][a-z0-9_]*/(classifier|inception-tf1|inception-pytorch_fid)-(train|test)$"
 FOREIGN_SPLIT = "foreign"
