@@ -19,8 +19,8 @@ import pytest
 import torch
 from paired_steps import BATCH, assert_same, gradients_of, images, networks
 from pythae.models import RAE_L2, VAE, WAE_MMD, BaseAE, RAE_L2_Config, VAEConfig, WAE_MMD_Config
-from pythae.models.base.base_utils import ModelOutput
 from pythae.models.nn import BaseDecoder, BaseEncoder
+from pythae_networks import Decoder, Encoder
 from torch import Tensor, nn
 
 from pga.losses import MMD_SCALES
@@ -29,29 +29,6 @@ from pga.terms import MODELS, reads_sigma
 
 H, D = 4, 8 * 8
 EMBEDDING, REGULARISATION = 0.3, 0.7
-
-
-class Encoder(BaseEncoder):
-    """One of our encoders, for pythae."""
-
-    def __init__(self, network: nn.Module):
-        super().__init__()
-        self.network = network
-
-    def forward(self, x: Tensor) -> ModelOutput:
-        mu, log_var = self.network.posterior(x)
-        return ModelOutput(embedding=mu, log_covariance=log_var)
-
-
-class Decoder(BaseDecoder):
-    """One of our decoders, for pythae."""
-
-    def __init__(self, network: nn.Module):
-        super().__init__()
-        self.network = network
-
-    def forward(self, z: Tensor) -> ModelOutput:
-        return ModelOutput(reconstruction=self.network(z))
 
 
 def vae(encoder: BaseEncoder, decoder: BaseDecoder) -> BaseAE:

@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks"), str(ROOT / "tests")]
@@ -94,26 +93,8 @@ def pythae_epoch(trainer: Trainer, batches: int) -> Callable[[], None]:
     logging.disable(logging.WARNING)
     from pythae.data.datasets import BaseDataset
     from pythae.models import RAE_L2, VAE, WAE_MMD, RAE_L2_Config, VAEConfig, WAE_MMD_Config
-    from pythae.models.base.base_utils import ModelOutput
-    from pythae.models.nn import BaseDecoder, BaseEncoder
     from pythae.trainers import BaseTrainer, BaseTrainerConfig
-
-    class Encoder(BaseEncoder):
-        def __init__(self, network: nn.Module):
-            super().__init__()
-            self.network = network
-
-        def forward(self, x: Tensor) -> ModelOutput:
-            mu, log_var = self.network.posterior(x)
-            return ModelOutput(embedding=mu, log_covariance=log_var)
-
-    class Decoder(BaseDecoder):
-        def __init__(self, network: nn.Module):
-            super().__init__()
-            self.network = network
-
-        def forward(self, z: Tensor) -> ModelOutput:
-            return ModelOutput(reconstruction=self.network(z))
+    from pythae_networks import Decoder, Encoder
 
     kind, config = {"vae": (VAE, VAEConfig), "wae": (WAE_MMD, WAE_MMD_Config), "rae_l2": (RAE_L2, RAE_L2_Config)}[trainer.run.model]
     images = trainer.scaled(trainer.images[: batches * trainer.run.batch_size])
