@@ -6,6 +6,7 @@ import contextlib
 import json
 import multiprocessing
 import os
+import threading
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -69,6 +70,20 @@ class Rows:
                 yield span[some - some[0]]
 
 
+def end_with_parent() -> None:
+    """The worker that calls this ends when the process that started it does, however that one ended.
+
+    The pool's own queues cannot tell it: each worker holds both ends of them, so that a killed parent never reads as their end.
+    """
+
+    def watch() -> None:
+        if (parent := multiprocessing.parent_process()) is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 def decode_chunk(decode: Callable[[bytes], Array], items: Items) -> tuple[Array | None, list[tuple[str, str]]]:
     """Images of a chunk (None if there are none), and the bad files with their reasons. Runs in a worker."""
     images, bad = [], []
@@ -122,7 +137,7 @@ def decode_all(
             open(part, "ab") as file,
             open(journal_of(part), "a", encoding="utf-8") as journal,
             Progress(len(names), title, "image", min(done * CHUNK, len(names))) as progress,
-            ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool,
+            ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=end_with_parent) as pool,
         ):
             ahead = iter(chunks)
             while True:
