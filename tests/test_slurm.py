@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -24,6 +25,8 @@ slurm-init-seconds-before-status-checks: 2
 """What this Slurm needs beside workflow/profiles/slurm: it keeps no accounts."""
 SCALE = TINY.replace("device: cpu\n", "").replace("seeds: [0, 1]", "seeds: [0]").replace("snapshots: 2", "snapshots: 8")
 RUNS = ("lpga", "vpga")
+BUNDLED = "group-components: [measure=6]\n"
+"""Six short jobs in one of the queue, as docs/cluster.md says."""
 
 
 @pytest.fixture(scope="module")
@@ -34,14 +37,9 @@ def slurm(tmp_path_factory: pytest.TempPathFactory):
         yield slurm
 
 
-@pytest.fixture(scope="module")
-def laboratory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A clone in which a laboratory has added a scale of its own to DVC and copied the profile for its cluster, as docs/cluster.md says."""
-    project = copy_project(tmp_path_factory.mktemp("laboratory") / "project")
-    (project / "params/tiny.yaml").write_text(SCALE.replace("steps: [300,", "steps: [6000,"))
-    (project / "params/long.yaml").write_text(SCALE.replace("steps: [300,", "steps: [900000,").replace("/tiny", "/long"))
-    (project / "dvc.yaml").write_text((project / "dvc.yaml").read_text().replace("quick", "tiny"))
-    profile = (project / "workflow/profiles/slurm/config.yaml").read_text() + ONLY_HERE
+def cluster(project: Path, more: str = "") -> Path:
+    """Copy the profile for the project's cluster, as docs/cluster.md says, and commit everything."""
+    profile = (project / "workflow/profiles/slurm/config.yaml").read_text() + ONLY_HERE + more
     (project / "workflow/profiles/mine").mkdir()
     (project / "workflow/profiles/mine/config.yaml").write_text(profile)
     for words in (["init", "-q"], ["add", "-A"], ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "all"]):
@@ -49,10 +47,28 @@ def laboratory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return project
 
 
+@pytest.fixture(scope="module")
+def laboratory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clone in which a laboratory has added a scale of its own to DVC."""
+    project = copy_project(tmp_path_factory.mktemp("laboratory") / "project")
+    (project / "params/tiny.yaml").write_text(SCALE.replace("steps: [300,", "steps: [6000,"))
+    (project / "params/long.yaml").write_text(SCALE.replace("steps: [300,", "steps: [900000,").replace("/tiny", "/long"))
+    (project / "dvc.yaml").write_text((project / "dvc.yaml").read_text().replace("quick", "tiny"))
+    return cluster(project)
+
+
 def environment(project: Path, base: dict[str, str], **more: str) -> dict[str, str]:
     """By which the project's own code runs, its programs first on the path."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{base['PATH']}"
     return {**base, "PATH": path, "PYTHONPATH": str(project), **more}
+
+
+def nobody_shares_a_gpu(allocations: list[tuple[str, str, float, float]]) -> None:
+    """Both GPUs were used, each by one job at a time."""
+    on_gpus = [allocation for allocation in allocations if allocation[1] != "none"]
+    assert {devices for _, devices, _, _ in on_gpus} == {"0", "1"}
+    for (_, device, begin, end), (_, other, other_begin, other_end) in combinations(on_gpus, 2):
+        assert device != other or end <= other_begin or other_end <= begin
 
 
 @pytest.mark.cluster
@@ -86,10 +102,7 @@ def test_dvc_repro_on_a_cluster_with_a_run_stopped_and_one_requeued(slurm: Slurm
             assert (laboratory / path).read_bytes() == (alone / path).read_bytes(), path
     assert (laboratory / "results/tiny/table1.csv").read_bytes() == (alone / "results/tiny/table1.csv").read_bytes()
 
-    on_gpus = [allocation for allocation in slurm.allocations() if allocation[1] != "none"]
-    assert {devices for _, devices, _, _ in on_gpus} == {"0", "1"}
-    for (_, device, begin, end), (_, other, other_begin, other_end) in combinations(on_gpus, 2):
-        assert device != other or end <= other_begin or other_end <= begin
+    nobody_shares_a_gpu(slurm.allocations())
     status = subprocess.run(
         [sys.executable, "-m", "dvc", "status"],
         cwd=laboratory, env=environment(laboratory, slurm.environment), capture_output=True, text=True,
@@ -134,3 +147,25 @@ def test_a_run_past_its_time_limit_names_the_knob_and_keeps_its_state(slurm: Slu
     [folder] = (laboratory / ".pga/checkpoints").glob("digits-lpga-seed0-*")
     assert (folder / "state.safetensors").exists()
     assert "stopped by SIGTERM" in (laboratory / "logs/train/results/long/digits/lpga/seed0.log").read_text()
+
+
+@pytest.mark.cluster
+@pytest.mark.long
+def test_the_quick_scale_by_dvc_on_a_cluster(slurm: Slurm, tmp_path: Path) -> None:
+    """All of it as it is, but for its line `device: cpu`, so that every run asks for a GPU."""
+    project = copy_project(tmp_path / "project")
+    params = project / "params/quick.yaml"
+    params.write_text(re.sub(r"^device: cpu.*\n", "", params.read_text(), flags=re.M))
+    cluster(project, BUNDLED)
+    seen, log = len(slurm.allocations()), tmp_path / "log"
+    around = environment(project, slurm.environment, SNAKEMAKE_PROFILE="workflow/profiles/mine")
+    with log.open("wb") as file:
+        repro = subprocess.run([sys.executable, "-m", "dvc", "repro"], cwd=project, env=around, stdout=file, stderr=subprocess.STDOUT)
+    assert repro.returncode == 0, log.read_text()[-5000:]
+    nobody_shares_a_gpu(slurm.allocations()[seen:])
+    trained = re.findall(r"^rule train:$", log.read_text(), re.M)
+    submitted = re.findall(r"has been submitted with SLURM jobid (\d+)", log.read_text())
+    assert len(trained) == len(list((project / "results/quick").glob("*/*/seed*/run.json"))) > 0
+    assert set(submitted) == {job for job, _, _, _ in slurm.allocations()[seen:]}
+    status = subprocess.run([sys.executable, "-m", "dvc", "status"], cwd=project, env=around, capture_output=True, text=True)
+    assert "Data and pipelines are up to date" in status.stdout
