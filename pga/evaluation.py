@@ -10,7 +10,7 @@ import numpy as np
 from pga.dataset import Images
 from pga.errors import UserError
 from pga.features.extractor import Extractor, Features, stream
-from pga.metrics.extrapolation import distance_at_infinity
+from pga.metrics.extrapolation import distance_at_infinity, subset_sizes
 from pga.metrics.frechet import frechet_distance
 from pga.metrics.kid import kernel_distance
 from pga.metrics.manifold import manifold_metrics
@@ -61,6 +61,24 @@ def chosen(images: Images, at_most: int | None, seed: int) -> Images:
     return subset
 
 
+def refuse(n: int, extractor: Extractor, extra: Sequence[str], real: Features | None) -> None:
+    """Refuse what cannot be measured before any feature is computed.
+
+    Raises:
+        UserError: fewer samples than feature dimensions, so that their covariance has no full rank; fewer than an extrapolation needs;
+            no features of real images where `extra` needs them.
+    """
+    if n <= extractor.dim:
+        raise UserError(f"{n} samples are too few for {extractor.dim} feature dimensions; more than {extractor.dim} are needed")
+    if real is None and (lacking := [key for key in extra if key != "infinity"]):
+        raise UserError(f"{', '.join(lacking)} ({extractor.label}): features of real images are needed, which its reference is without")
+    if "infinity" in extra:
+        try:
+            subset_sizes(n, extractor.dim)
+        except ValueError as error:
+            raise UserError(f"--metrics infinity ({extractor.label}): {error}") from error
+
+
 EXTRA: dict[str, Callable[[Features, Features, Statistics, int], list[Measured]]] = {
     "kid": kid,
     "manifold": manifold,
@@ -84,18 +102,15 @@ def evaluate(
         seed: of the subsets that `extra` draws.
 
     Raises:
-        UserError: fewer samples than feature dimensions, so that their covariance has no full rank.
+        UserError: what `refuse` refuses.
     """
-    if len(samples) <= extractor.dim:
-        raise UserError(f"{len(samples)} samples are too few for {extractor.dim} feature dimensions; more than {extractor.dim} are needed")
+    refuse(len(samples), extractor, extra, real)
     batches = list(stream(extractor, samples)) if extra else stream(extractor, samples)
     found = statistics(batches)
     official = extractor.digest.startswith(OFFICIAL)
     distance = frechet_distance(found.mu, found.sigma, reference.mu, reference.sigma)
     measured = [(metric_name(extractor.label, official), Measured("", distance))]
     if extra:
-        if real is None and (lacking := [key for key in extra if key != "infinity"]):
-            raise UserError(f"{', '.join(lacking)} ({extractor.label}): features of real images are needed, which its reference is without")
         features = np.concatenate(list(batches))
         real = features[:0] if real is None else real
         for key in extra:

@@ -416,14 +416,18 @@ def test_weights_of_something_else_are_refused(tmp_path: Path) -> None:
 
 
 class Columns:
-    """Pixels of one row as a feature space, so small that few images suffice."""
+    """Pixels of one row as a feature space, so small that few images suffice. It counts the images that all of its kind have seen."""
 
     accuracy = None
+    seen = 0
 
     def __init__(self, label: str):
         self.label, self.dim, self.digest, self.row = label, 8, f"digest of {label}", 2 if label == "classifier" else 5
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
+        Columns.seen += len(images)
+        if self.label == "classifier" and images.shape[2] != self.dim:
+            raise UserError(f"second: images of width {self.dim} are needed, found {images.shape[2]}")
         return images[:, self.row, :, 0].astype(np.float32)
 
 
@@ -456,6 +460,38 @@ def test_several_feature_spaces_are_measured_in_one_call_each_by_its_own_name(
     assert {f"reference {label}" for label in labels} < set(found["inputs"])
     assert run((labels[1], labels[0], labels[2])) == 1  # each reference must be of its own space
     assert "statistics of inception-pytorch_fid" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "change, named",
+    [
+        ({"label": "inception-tf1"}, "second.npz: statistics of inception-tf1 digest of in, the samples' features are of classifier"),
+        ({"dataset": "digits"}, "second.npz: statistics of digits, but --dataset is halves"),
+        ({"cut": 100}, "second.npz: not a complete file of statistics"),
+        ({"shape": (150, 8, 9, 1)}, "second: images of width 8 are needed, found 9"),
+        ({"shape": (20, 8, 8, 1), "metrics": ["infinity"]}, "--metrics infinity (inception-tf1): features: 20 rows"),
+    ],
+    ids=["feature space", "data set", "cut", "shape of the samples", "too few samples"],
+)
+def test_what_does_not_fit_is_refused_before_any_long_work(
+    change: dict, named: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("pga.features.load.load_extractor", lambda label, *_: Columns(label))
+    real = np.load(folder / "halves.npy")
+    for name, label in (("first", "inception-tf1"), ("second", change.get("label", "classifier"))):
+        dataset = "halves" if name == "first" else change.get("dataset", "halves")
+        about = {"split": "train", "dataset": dataset, "extractor": identity(Columns(label))}
+        save_statistics(tmp_path / f"{name}.npz", statistics([Columns(label)(real)], about))
+    (tmp_path / "second.npz").write_bytes((tmp_path / "second.npz").read_bytes()[: change.get("cut")])
+    np.save(tmp_path / "samples.npy", np.resize(np.load(folder / "samples.npy"), change.get("shape", (150, 8, 8, 1))))
+    Columns.seen = 0
+    who = ["--dataset", "halves", "--model", "lpga", "--seed", "3", "--samples", str(tmp_path / "samples.npy")]
+    files = [str(tmp_path / f"{name}.npz") for name in ("first", "second")]
+    spaces = ["--extractor", "inception-tf1", "classifier", "--weights", "a", "b", "--reference", *files]
+    out = tmp_path / "metrics.json"
+    assert main(["evaluate", *who, *spaces, "--metrics", *change.get("metrics", []), "--out", str(out)]) == 1
+    assert named in capsys.readouterr().err
+    assert Columns.seen <= 2 and not out.exists()
 
 
 def test_every_metric_that_parameters_and_commands_accept_can_be_measured() -> None:

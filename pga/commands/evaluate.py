@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pga.metrics import METRICS
+
+if TYPE_CHECKING:
+    from pga.dataset import Images
+    from pga.features.extractor import Extractor, Features
+    from pga.reference import Statistics
 
 EXAMPLE = (
     "pga evaluate --samples samples.npy --extractor classifier --weights data/reference/digits/classifier.safetensors"
@@ -55,33 +61,56 @@ def run(arguments: argparse.Namespace) -> None:
     from pga import devices
     from pga.dataset import load_images
     from pga.evaluation import chosen, evaluate
-    from pga.features.load import load_extractor
     from pga.files import sha256, write_json
-    from pga.reference import load_features, load_statistics
 
     check(arguments)
     devices.make_deterministic(threads=1)
-    found = []
-    images = None
-    for k, label in enumerate(arguments.extractor):
-        extractor = load_extractor(label, arguments.weights[k], arguments.device, arguments.weights_sha256)
-        foreign = label in arguments.foreign
-        reference = load_statistics(arguments.reference[k], extractor, foreign)
-        wanted = bool(set(arguments.metrics) - {"infinity"}) and not foreign
-        real = load_features(arguments.reference_features[k], reference) if wanted else None
-        if images is None:
-            images = chosen(load_images(arguments.samples), arguments.at_most, arguments.seed)
-        found.append(evaluate(images, extractor, reference, arguments.metrics, real, arguments.seed))
+    labels = arguments.extractor
+    images = chosen(load_images(arguments.samples), arguments.at_most, arguments.seed)
+    inputs = {"samples": sha256(arguments.samples)}
+    inputs |= {f"reference {label}": sha256(path) for label, path in zip(labels, arguments.reference, strict=True)}
+    spaces = [space(arguments, k, images) for k in range(len(labels))]  # all of them before the first takes its time
+    found = [evaluate(images, extractor, reference, arguments.metrics, real, arguments.seed) for extractor, reference, real in spaces]
     who = {key: getattr(arguments, key) for key in ("dataset", "model", "seed", "sampling")}
-    references = {f"reference {label}": sha256(path) for label, path in zip(arguments.extractor, arguments.reference, strict=True)}
     content = {
         **who,
-        "inputs": {"samples": sha256(arguments.samples), **references},
+        "inputs": inputs,
         "n": found[0]["n"],
         "extractors": [part["extractor"] for part in found],
         "metrics": [metric for part in found for metric in part["metrics"]],
     }
     write_json(arguments.out, content)
+
+
+def space(arguments: argparse.Namespace, k: int, images: Images) -> tuple[Extractor, Statistics, Features | None]:
+    """The k-th feature space with its reference, as far as it can be known to serve before all features are computed.
+
+    Raises:
+        UserError: weights, reference or features of real images are not those that are meant, or the images do not fit.
+    """
+    import numpy as np
+
+    from pga.errors import UserError
+    from pga.evaluation import refuse
+    from pga.features.extractor import check_images
+    from pga.features.load import load_extractor
+    from pga.reference import load_features, load_statistics
+
+    label = arguments.extractor[k]
+    foreign = label in arguments.foreign
+    extractor = load_extractor(label, arguments.weights[k], arguments.device, arguments.weights_sha256)
+    reference = load_statistics(arguments.reference[k], extractor, foreign)
+    of = reference.about.get("dataset", arguments.dataset)
+    if of != arguments.dataset:
+        raise UserError(
+            f"{arguments.reference[k]}: statistics of {of}, but --dataset is {arguments.dataset}; accepted are those of the latter"
+        )
+    wanted = bool(set(arguments.metrics) - {"infinity"}) and not foreign
+    real = load_features(arguments.reference_features[k], reference) if wanted else None
+    refuse(len(images), extractor, arguments.metrics, real)
+    check_images(images)
+    extractor(np.ascontiguousarray(images[:1]))  # refuses another shape than it sees
+    return extractor, reference, real
 
 
 def check(arguments: argparse.Namespace) -> None:

@@ -35,14 +35,23 @@ class Extractor(Protocol):
         ...
 
 
+def check_images(images: Images) -> None:
+    """Refuse what no feature space sees.
+
+    Raises:
+        UserError: the images are not uint8 (N, H, W, C) with 1 or 3 channels.
+    """
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] not in (1, 3):
+        raise UserError(f"features need uint8 images (N, height, width, 1 or 3), found {images.dtype} of shape {images.shape}")
+
+
 def stream(extractor: Extractor, images: Images, batch_size: int = 100) -> Iterator[Features]:
     """Features of `images`, batch by batch: memory does not grow with their number.
 
     Raises:
         UserError: the images are not uint8 (N, H, W, C) with 1 or 3 channels, or a feature is not finite.
     """
-    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] not in (1, 3):
-        raise UserError(f"features need uint8 images (N, height, width, 1 or 3), found {images.dtype} of shape {images.shape}")
+    check_images(images)
     with Progress(len(images), f"features ({extractor.label})", "image") as progress:
         for start in range(0, len(images), batch_size):
             features = extractor(np.ascontiguousarray(images[start : start + batch_size]))

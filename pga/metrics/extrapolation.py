@@ -51,17 +51,12 @@ def distance_at_infinity(features: Features, reference_mu: Array, reference_sigm
     Raises:
         ValueError: a shape does not fit, a value is not finite, or there are too few rows or sizes.
     """
-    if sizes < 2:
-        raise ValueError(f"a line needs at least 2 sizes, found {sizes}")
     check_features(features, "features", 2)
     n, dim = features.shape
-    smallest = max(n // 10, 2 * dim)
-    if n < 4 * dim or n - smallest < sizes - 1:
-        raise ValueError(f"features: {n} rows of {dim} dimensions are too few for {sizes} different sizes, the least {smallest}")
+    chosen = subset_sizes(n, dim, sizes)
     if reference_mu.shape != (dim,) or reference_sigma.shape != (dim, dim):
         raise ValueError(f"a reference of {dim} dimensions is needed, found shapes {reference_mu.shape} and {reference_sigma.shape}")
     rng = np.random.default_rng(derive(seed, "extrapolation"))
-    chosen = tuple(int(size) for size in np.linspace(smallest, n, sizes).round())
     values = []
     for size in track(chosen, sizes, "Fréchet distance at infinity", "size"):
         subset = rng.permutation(n)[:size]
@@ -69,3 +64,17 @@ def distance_at_infinity(features: Features, reference_mu: Array, reference_sigm
         values.append(frechet_distance(found.mu, found.sigma, reference_mu, reference_sigma))
     slope, value = np.polyfit(1.0 / np.array(chosen), values, 1)
     return Extrapolation(float(value), float(slope), chosen, tuple(values))
+
+
+def subset_sizes(n: int, dim: int, sizes: int = 15) -> tuple[int, ...]:
+    """Numbers of rows, evenly spaced from n / 10 or 2 dim, whichever is more, to n.
+
+    Raises:
+        ValueError: there are too few rows or sizes.
+    """
+    if sizes < 2:
+        raise ValueError(f"a line needs at least 2 sizes, found {sizes}")
+    smallest = max(n // 10, 2 * dim)
+    if n < 4 * dim or n - smallest < sizes - 1:
+        raise ValueError(f"features: {n} rows of {dim} dimensions are too few for {sizes} different sizes, the least {smallest}")
+    return tuple(int(size) for size in np.linspace(smallest, n, sizes).round())
