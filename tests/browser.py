@@ -7,7 +7,7 @@ import json
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -45,12 +45,14 @@ class Page:
         self.answers: list[Any] = []
 
 
-def visit(address: str, url: str, width: int, scripts: list[str], keys: list[str] = [], dark: bool = False) -> Page:  # noqa: B006
+def visit(
+    address: str, url: str, width: int, scripts: list[str], keys: Sequence[str] = (), dark: bool = False, medium: str = "screen"
+) -> Page:
     """Open `url` in a window of `width` pixels and evaluate scripts in turn; `keys` are pressed before the last of them."""
-    return asyncio.run(_visit(address, url, width, scripts, keys, dark))
+    return asyncio.run(_visit(address, url, width, scripts, keys, dark, medium))
 
 
-async def _visit(address: str, url: str, width: int, scripts: list[str], keys: list[str], dark: bool) -> Page:
+async def _visit(address: str, url: str, width: int, scripts: list[str], keys: Sequence[str], dark: bool, medium: str) -> Page:
     page = Page()
     async with aiohttp.ClientSession() as session:
         async with session.put(f"{address}/json/new?about:blank") as answer:
@@ -88,7 +90,8 @@ async def _visit(address: str, url: str, width: int, scripts: list[str], keys: l
             for domain in ("Network", "Runtime", "Log", "Page"):
                 await call(f"{domain}.enable")
             await call("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=width < 600)
-            await call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}])
+            scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+            await call("Emulation.setEmulatedMedia", media=medium, features=[scheme])
             await call("Page.navigate", url=url)
             while not loaded:
                 await receive()

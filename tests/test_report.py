@@ -289,6 +289,29 @@ def test_a_real_browser_shows_it_without_an_error_or_a_request(width: int, made:
     assert opened.answers == [True]
 
 
+LINKS_SEEN = "[...document.querySelectorAll('.links, .files, nav')].filter((part) => part.checkVisibility()).length"
+FOLDED = "[...document.querySelectorAll('details:not(.run)')].map((part) => part.open)"
+PAPER = "getComputedStyle(document.body).backgroundColor"
+LETTER = 720
+"""Pixels across a sheet of paper between its margins."""
+
+
+def test_on_paper_everything_is_unfolded_and_nothing_is_cut_off(made: Path, tmp_path: Path) -> None:
+    url = (made / "results/tiny/report.html").as_uri()
+    unfold = "document.querySelectorAll('details').forEach((part) => part.open = true)"
+    before, after = (f"dispatchEvent(new Event('{moment}print'))" for moment in ("before", "after"))
+    with chromium(tmp_path / "profile") as address:
+        page = visit(
+            address, url, LETTER, [FOLDED, before, FOLDED, LINKS_SEEN, PAPER, after, FOLDED, unfold, WIDTH], dark=True, medium="print"
+        )
+        screen = visit(address, url, LETTER, [LINKS_SEEN])
+    folded, _, unfolded, links, paper, _, again, _, (scroll, inner) = page.answers
+    assert False in folded and set(unfolded) == {True} and again == folded
+    assert links == 0 and screen.answers[0] > 0
+    assert paper == "rgb(255, 255, 255)"
+    assert scroll <= inner
+
+
 def test_the_page_is_not_larger_than_its_images_need(page: str, made: Path) -> None:
     embedded = sum(len(part) for part in re.findall(r"data:[a-z/]+;base64,[^\"]+", page))
     assert len(page) - embedded < 600_000 and json.dumps(page).isascii()

@@ -21,7 +21,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
 for (const link of document.querySelectorAll("#figures a[download$='.png']")) {
   link.href = link.closest("figure").querySelector("img").src;
 }
-// A link to something within a folded part unfolds it; for printing everything is unfolded.
+// A link to something within a folded part unfolds it.
 const unfold = () => {
   const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
   for (let part = target; part; part = part.parentElement) if (part.tagName === "DETAILS") part.open = true;
@@ -29,3 +29,10 @@ const unfold = () => {
 };
 addEventListener("hashchange", unfold);
 unfold();
+// On paper nothing can be unfolded: everything is, but for the runs, which are many.
+const folded = () => document.querySelectorAll("details:not([open]):not(.run)");
+addEventListener("beforeprint", () => folded().forEach((part) => { part.open = true; part.dataset.forPrint = ""; }));
+addEventListener("afterprint", () => document.querySelectorAll("[data-for-print]").forEach((part) => {
+  part.open = false;
+  delete part.dataset.forPrint;
+}));
