@@ -21,7 +21,7 @@ from scales import COMMON
 from pga.cli import main
 from pga.errors import UserError
 from pga.figures import canvas
-from pga.figures.sheet import tile
+from pga.figures.sheet import WIDE, tile
 from pga.figures.sources import Sources
 from pga.figures.table import FIGURES
 from pga.files import sha256, write_json
@@ -171,6 +171,38 @@ def test_equal_results_give_equal_bytes(name: str, folder: Path) -> None:
         assert np.asarray(png.convert("L")).std() > 5  # no blank page
 
 
+def images(*names: str) -> dict[str, tuple[str, str]]:
+    """Figures, drawn anew: the checksums of their two files."""
+    found = {}
+    for name in names:
+        assert main(["figure", name, "--params", "tiny.yaml", "--out-dir", "out"]) == 0
+        found[name] = (sha256(Path("out", f"{name}.png")), sha256(Path("out", f"{name}.pdf")))
+    return found
+
+
+def change(dataset: str, model: str, seed: int) -> None:
+    """Make everything of a run another, as another training would."""
+    write_metrics(dataset, model, seed, "prior", "classifier_fd", 50.0)
+    write_metrics(dataset, model, seed, "reconstruction", "reconstruction_error", 0.5)
+    history(model, seed + 5).to_csv(of(dataset, model, seed, "history.csv"), index=False)
+    for path in of(dataset, model, seed, "").rglob("*.npy"):
+        array = np.load(path)
+        array[-1] = 255 - array[-1]
+        np.save(path, array[::-1] if path.name == "samples.npy" else array)
+
+
+@pytest.mark.slow
+def test_a_changed_seed_changes_the_figures_that_use_it_and_no_other(folder: Path) -> None:
+    of_first, of_another, of_all = ["interpolations", "neighbours"], ["terms"], ["training", "reconstructions"]
+    before = images(*of_first, *of_another, *of_all)
+    change("celeba", "lpga", 2)
+    after = images(*before)
+    assert [name for name in before if before[name] != after[name]] == of_all
+    change("celeba", "lpga", 0)
+    last = images(*of_first)
+    assert [name for name in last if last[name] != after[name]] == of_first
+
+
 @pytest.mark.parametrize("name", [name for name in FIGURES if name != "routing"])
 def test_without_a_run_it_is_refused_by_name_or_says_so(name: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     dataset = load_scale("tiny.yaml").figures[name].datasets[0]
@@ -215,6 +247,9 @@ def test_interpolations_and_neighbours_show_the_whole_arrays(folder: Path) -> No
             sheet = tile(np.load(of(dataset, model, SEEDS[model][0], file)), divided_after=divided)
             assert np.array_equal(array, sheet.squeeze(-1) if sheet.shape[-1] == 1 else sheet)
         assert "seeds 0, 4, not picked" in caption or "seeds 0, 4" in caption
+    left, right = (axes.get_window_extent() for axes in figure.axes[-2:])
+    pixel = left.width / figure.axes[-2].images[0].get_size()[1]
+    assert right.x0 - left.x1 > 2 * WIDE * pixel  # panels stand further apart than the parts of one
     assert figure.axes[-1].get_title() == "CelebA, VAE" and caption.endswith("A note of one's own.")
 
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from pga.dataset import Images
 from pga.files import atomic
@@ -69,10 +70,13 @@ def style() -> None:
     mpl.rcParams.update(STYLE)  # type: ignore[arg-type]
 
 
-def page(width: float, height: float, rows: int, columns: int) -> tuple[Figure, list[list[Axes]]]:
-    """A figure of width × height inches and its rows × columns axes, laid out so that no text overlaps or is cut."""
+def page(width: float, height: float, rows: int, columns: int, apart: float = 0.02) -> tuple[Figure, list[list[Axes]]]:
+    """A figure of width × height inches and its rows × columns axes, laid out so that no text overlaps or is cut.
+
+    `apart` is the least room between columns, as a part of an axes' width.
+    """
     style()
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(wspace=apart))
     return figure, figure.subplots(rows, columns, squeeze=False).tolist()
 
 

@@ -8,6 +8,8 @@ from pga.figures.sources import Sources
 
 PANEL = 2.6
 """Width of a panel in inches, at most."""
+APART = 0.12
+"""Room between panels, wider than the gap within them."""
 
 
 def draw(sources: Sources) -> canvas.Drawn:
@@ -15,7 +17,7 @@ def draw(sources: Sources) -> canvas.Drawn:
     row, scale = sources.row, sources.scale
     across, down = len(row.models), len(row.datasets)
     size = min(PANEL, canvas.PAGE / across)
-    figure, axes = canvas.page(size * across, (1.3 * size + 0.3) * down, down, across)
+    figure, axes = canvas.page(size * across, (1.2 * size + 0.3) * down, down, across, APART)
     for i, dataset in enumerate(row.datasets):
         for j, model in enumerate(row.models):
             axes[i][j].set_title(f"{sources.dataset_title(dataset)}, {sources.model_title(model)}")
