@@ -188,12 +188,20 @@ def write_results(trainer: Trainer, folder: Path, out: Path, record: dict[str, A
             "selected_step": trainer.best_epoch if trainer.best else trainer.step,
             "steps_per_s": trainer.step / wall if wall else None,
             "start_up_and_write_s": time.monotonic() - started - wall,
-            "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024),
+            **peak_memory(trainer.device),
             "parameters": {name: sum(p.numel() for p in getattr(trainer, name).parameters()) for name in ("encoder", "decoder")},
             "device": devices.describe(trainer.device),
             **provenance.record(),
         },
     )
+
+
+def peak_memory(device: torch.device) -> dict[str, int]:
+    """The most memory that this process has held; that of a GPU only where one was used."""
+    held = {"peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)}
+    if device.type == "cuda":
+        held["peak_gpu_memory_bytes"] = torch.cuda.max_memory_allocated(device)
+    return held
 
 
 def write_snapshots(folder: Path, path: Path, run: Run, steps: list[int]) -> None:

@@ -182,6 +182,29 @@ def test_equal_inputs_give_equal_bytes(folder: Path, page: str) -> None:
     assert Path("results/tiny/report.html").read_text() == page
 
 
+def parts(page: str) -> dict[str, str]:
+    """The page's text by its sections, figures, tables and runs."""
+    found = re.split(r'<(?:section|figure|figure class="table"|details class="run") id="([^"]+)"', page)
+    return dict(zip(found[1::2], found[2::2], strict=True))
+
+
+def test_a_changed_seed_changes_what_the_page_shows_of_it_and_nothing_else(folder: Path, page: str) -> None:
+    scale, place = load_scale("tiny.yaml"), Place("small_digits", "lpga", 1)
+    path = Path(scale.results, str(place), "prior/metrics.json")
+    content = json.loads(path.read_text())
+    content["metrics"][0]["value"] += 1
+    write_json(path, content)
+    write_json(Path(scale.results, str(place), "run.json"), record(scale, place, wall_s=99.0))
+    assert main(["collect", "--params", "tiny.yaml", "--out", "results/tiny/metrics.csv"]) == 0
+    for table in PARTS:
+        assert main(["table", table, "--params", "tiny.yaml", "--metrics", "results/tiny/metrics.csv", "--out-dir", "results/tiny"]) == 0
+    assert main(ARGUMENTS) == 0
+    before, after = parts(page), parts(Path("results/tiny/report.html").read_text())
+    assert before.keys() == after.keys()
+    changed = {name for name in before if before[name] != after[name]}
+    assert changed == {"evaluation", "costs", "small_digits-lpga-seed1-metrics"}  # the run's facts follow on its metrics
+
+
 PARTIAL = [
     "results/tiny/digits/vpga/seed1/run.json",
     "results/tiny/figures/figure2.png",

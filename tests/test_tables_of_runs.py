@@ -84,15 +84,23 @@ def test_costs_are_means_over_seeds_of_what_the_runs_record_and_the_workflow_mea
         path = Path("logs", rule, "results/tiny/digits/lpga", f"{name}.tsv")
         path.parent.mkdir(parents=True)
         path.write_text(f"{head}{seconds}\t0:00:02\t100\n")
+    scale = load_scale("tiny.yaml")
+    for seed, held in enumerate((1e9, 2e9, 4.5e9)):
+        place = Place("digits", "vpga", seed)
+        changes = {"device": "NVIDIA H100", "peak_gpu_memory_bytes": int(held)}
+        write_json(Path(scale.results, str(place), "run.json"), record(scale, place, **changes))
     assert write("costs") == 0
     found = pd.read_csv("out/costs.csv")
-    assert len(found) == len(load_scale("tiny.yaml").all_runs())
+    assert len(found) == len(scale.all_runs())
     own = found[(found.dataset == "digits") & (found.model == "lpga")]
     assert own.training_s.tolist() == [10.0, 11.0, 12.0] and own.parameters.tolist() == [3000] * 3
     assert own.sampling_and_evaluation_s.tolist()[0] == 9.5 and own.sampling_and_evaluation_s.isna().tolist() == [False, True, True]
     rows = [line for line in Path("out/costs.md").read_text().splitlines() if line.startswith("| digits | lpga ")]
     mean = (300 / 10 + 300 / 11 + 300 / 12) / 3
-    assert rows == [f"| digits | lpga | 3 | CPU x86_64 (AVX2) | 3,000 | 300 | {mean:.1f} | 11 | 10 | 200 |"]
+    assert rows == [f"| digits | lpga | 3 | CPU x86_64 (AVX2) | 3,000 | 300 | {mean:.1f} | 11 | 10 | 200 | – |"]
+    [on_gpu] = [line for line in Path("out/costs.md").read_text().splitlines() if "NVIDIA H100" in line]
+    assert on_gpu.endswith("| 11 | – | 200 | 2,500 |")
+    assert own.peak_gpu_memory_bytes.isna().all()  # on a CPU there is none, which is not zero
     hours = (sum(found.training_s) + 9.5) / 3600
     assert f"27 runs and {hours:.2g} device hours" in Path("out/costs.md").read_text()
 

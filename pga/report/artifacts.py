@@ -148,6 +148,7 @@ OTHERS = {
     "costs": {
         "dataset": "Data", "model": "Run", "seed": "Seed", "device": "Device", "parameters": "Parameters", "steps": "Steps",
         "steps_per_s": "Steps/s", "training_s": "Training s", "sampling_and_evaluation_s": "After s", "peak_memory_bytes": "Memory bytes",
+        "peak_gpu_memory_bytes": "GPU memory bytes",
     },
     "parameters": {"dataset": "Data", "run": "Run", "key": "Parameter", "value": "Value", "origin": "Origin"},
     "notation": {"kind": "Kind", "name": "In the code", "symbol": "Symbol (LaTeX)", "meaning": "Meaning", "source": "Source"},
@@ -159,5 +160,7 @@ def others(scale: Scale, records: dict[str, Record]) -> list[Table]:
     found = []
     for name, titles in OTHERS.items():
         if (content := read(scale, name, records)) is not None:
-            found.append(of_frame(name, content[1], content[0], titles, formats(scale, name)))
+            frame, caption = content
+            measured = {column: title for column, title in titles.items() if column in frame and frame[column].notna().any()}
+            found.append(of_frame(name, caption, frame, measured, formats(scale, name)))
     return found

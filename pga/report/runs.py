@@ -151,4 +151,6 @@ def facts(record: Record) -> list[tuple[str, str]]:
         "Interrupted and resumed": ", ".join(f"at step {step:,}" for step in record.get("resumed_at_steps") or []) or "never",
         "Versions": ", ".join(f"{name} {version}" for name, version in (record.get("versions") or {}).items()),
     }
+    if (held := record.get("peak_gpu_memory_bytes")) is not None:
+        found["Largest memory of the GPU"] = f"{held / 1e6:,.0f} MB"
     return [(key, str(value)) for key, value in found.items()]

@@ -52,6 +52,7 @@ def row(place: Place, record: Record, after: float | None) -> dict[str, Any]:
         "training_s": record.get("wall_s"),
         "sampling_and_evaluation_s": after,
         "peak_memory_bytes": record.get("peak_memory_bytes"),
+        "peak_gpu_memory_bytes": record.get("peak_gpu_memory_bytes"),
         "resumed": len(record.get("resumed_at_steps") or []),
     }
 
@@ -76,12 +77,12 @@ def make(request: Request) -> Made:
         (
             str(dataset), str(model), str(len(part)), str(device), mean(part.parameters, ",.0f"), mean(part.steps, ",.0f"),
             mean(part.steps_per_s, ",.1f"), mean(part.training_s, ",.0f"), mean(part.sampling_and_evaluation_s, ",.0f"),
-            mean(part.peak_memory_bytes, ",.0f", 1e6),
+            mean(part.peak_memory_bytes, ",.0f", 1e6), mean(part.peak_gpu_memory_bytes, ",.0f", 1e6),
         )
         for (dataset, model, device), part in found.groupby(["dataset", "model", "device"], sort=False)
     ]  # fmt: skip
-    head = ("Data", "Run", "Runs", "Device", "Parameters", "Steps", "Steps/s", "Training s", "After s", "Memory MB")
-    grids = [Grid(head, ("l", "l", "r", "p{3cm}", *"rrrrrr"), tuple(rows))]
+    head = ("Data", "Run", "Runs", "Device", "Parameters", "Steps", "Steps/s", "Training s", "After s", "Memory MB", "GPU memory MB")
+    grids = [Grid(head, ("l", "l", "r", "p{3cm}", *"rrrrrrr"), tuple(rows))]
     text = caption(found, scale, runs.missing)
     return Made(
         {"csv": found.to_csv(index=False, lineterminator="\n"), "md": as_markdown(grids, text), "tex": as_latex(grids, text)},
@@ -96,6 +97,6 @@ def caption(found: pd.DataFrame, scale: Scale, missing: list[str]) -> str:
     text = (
         f"Costs of {scale.results}: means over a row's runs. Training: wall time of the steps, of all starts where a run was interrupted. "
         "After: sampling and evaluation, where the workflow measured them. Parameters: of both networks. Memory: the training process's "
-        f"largest resident size. Together {len(found)} runs and {hours:.2g} device hours."
+        f"largest resident size; of the GPU, what tensors held at most. Together {len(found)} runs and {hours:.2g} device hours."
     )
     return text + (f" PARTIAL: missing are {', '.join(missing)}." if missing else "")
