@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -15,6 +14,7 @@ from pga.graphs import Recording
 from pga.models import Noise, Values, active, draw_noise, network_losses, term_value, weights
 from pga.networks.build import build_run
 from pga.networks.table import unit_range
+from pga.optimisers import OPTIMISERS
 from pga.randomness import derive, generator
 from pga.run import Run, steps_per_epoch
 from pga.terms import TERMS
@@ -31,27 +31,6 @@ CAUSES = {
     "log_volume": "; it is the logarithm of a change of h, which is zero when h gives all codes alike",
 }
 """What else a term may run away from."""
-
-
-def sgd(parameters: list[nn.Parameter], run: Run) -> torch.optim.Optimizer:
-    """SGD with momentum, one pass over each parameter. Velocities start at zero: torch refuses some started and some not."""
-    optimiser = torch.optim.SGD(parameters, lr=run.learning_rate, momentum=run.momentum, fused=True)
-    for parameter in parameters if run.momentum else []:
-        optimiser.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
-    return optimiser
-
-
-def adam(parameters: list[nn.Parameter], run: Run) -> torch.optim.Optimizer:
-    """Adam with Keras's ε, for Ghosh et al."""
-    on_gpu = parameters[0].is_cuda
-    optimiser = torch.optim.Adam(parameters, lr=run.learning_rate, eps=1e-7, fused=True, capturable=on_gpu)
-    for parameter in parameters:
-        step = torch.zeros((), dtype=torch.float32, device=parameter.device)
-        optimiser.state[parameter] = {"step": step, "exp_avg": torch.zeros_like(parameter), "exp_avg_sq": torch.zeros_like(parameter)}
-    return optimiser
-
-
-OPTIMISERS: dict[str, Callable[[list[nn.Parameter], Run], torch.optim.Optimizer]] = {"sgd": sgd, "adam": adam}
 
 
 class Diverged(UserError):
@@ -136,7 +115,7 @@ class Trainer:
         noise = draw_noise(len(x), self.run.latent_dim, self.noise, self.dtype)
         values = self.values(x, noise, self.corrupted(x))
         terms = {term: term_value(term, values) for term in on}
-        self.optimiser.zero_grad(set_to_none=True)
+        self.optimiser.forget()
         loss: Tensor = sum((self.weights[term] * value for term, value in terms.items()), start=torch.zeros((), device=self.device))
         loss.backward()
         self.optimiser.step()
@@ -147,13 +126,13 @@ class Trainer:
     def changing(self) -> list[Tensor]:
         """Every tensor that `update` changes."""
         networks = [tensor for network in (self.encoder, self.decoder) for tensor in (*network.parameters(), *network.buffers())]
-        return [*networks, *(tensor for state in self.optimiser.state.values() for tensor in state.values()), *self.sums.values()]
+        return [*networks, *(tensor for buffers in self.optimiser.state for tensor in buffers.values()), *self.sums.values()]
 
     def advance(self) -> None:
         """One step: an update, recorded as a CUDA graph on a GPU, and what is written down of it."""
         on = tuple(term for term, weight in self.weights.items() if active(term, weight, self.step, self.run.warmup_steps))
         self.now.copy_(self.places())
-        held = (on, self.optimiser.param_groups[0]["lr"])
+        held = (on, self.optimiser.lr)
         values, terms = self.recording.run(lambda: self.update(self.now, on), held, self.noise, self.changing)
         self.step += 1
         self.summed += 1
@@ -184,7 +163,7 @@ class Trainer:
         if loss < self.plateau_loss - self.run.lr_min_delta:  # the schedule asks for more than the selection, as Keras's does
             self.plateau_loss, self.waited = loss, 0
         if self.run.lr_patience is not None and self.waited >= self.run.lr_patience:
-            self.optimiser.param_groups[0]["lr"] *= 0.5
+            self.optimiser.lr *= 0.5
             self.waited = 0
 
     def result(self) -> dict[str, Tensor]:
@@ -250,14 +229,11 @@ class Trainer:
                 f"{self.run.dataset}/{self.run.name}, seed {self.run.seed}, stopped at step {self.step}: {bad[0]} is not finite; "
                 f"a smaller learning_rate (now {self.run.learning_rate:g}) helps"
             )
-        for number, parameter in enumerate(self.parameters):
-            for key, buffer in self.optimiser.state.get(parameter, {}).items():
-                if buffer is not None:
-                    tensors[f"optimiser.{number}.{key}"] = buffer
+        tensors |= {f"optimiser.{number}.{key}": buffer for number, own in enumerate(self.optimiser.state) for key, buffer in own.items()}
         tensors |= {f"best.{name}": tensor for name, tensor in self.best.items()}
         tensors["noise"] = self.noise.get_state()
         tensors |= {f"sum.{term}": value for term, value in self.sums.items()}
-        schedule = {"lr": self.optimiser.param_groups[0]["lr"], "best_epoch": self.best_epoch, "waited": self.waited}
+        schedule: dict[str, float | None] = {"lr": self.optimiser.lr, "best_epoch": self.best_epoch, "waited": self.waited}
         for name, loss in (("best_loss", self.best_loss), ("plateau_loss", self.plateau_loss)):
             schedule[name] = None if math.isinf(loss) else loss  # JSON has no infinity
         return tensors, {"step": self.step, "summed": self.summed, "history": self.history, **schedule}
@@ -270,10 +246,10 @@ class Trainer:
             kind, _, rest = name.partition(".")
             if kind == "optimiser":
                 number, key = rest.split(".")
-                self.optimiser.state[self.parameters[int(number)]][key].copy_(tensor)
+                self.optimiser.state[int(number)][key].copy_(tensor)
             elif kind == "best":
                 self.best[rest] = tensor.to(self.device)
-        self.optimiser.param_groups[0]["lr"] = record["lr"]
+        self.optimiser.lr = record["lr"]
         self.best_epoch, self.waited = record["best_epoch"], record["waited"]
         self.best_loss, self.plateau_loss = (math.inf if record[name] is None else record[name] for name in ("best_loss", "plateau_loss"))
         self.noise.set_state(tensors["noise"])

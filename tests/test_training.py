@@ -77,7 +77,7 @@ def test_schedule_and_selection_survive_interruptions(selection: str, tmp_path: 
     rates, losses = set(), []
     while whole.step < run.steps:
         whole.advance()
-        rates.add(whole.optimiser.param_groups[0]["lr"])
+        rates.add(whole.optimiser.lr)
         losses.append(whole.best_loss)
     assert len(rates) > 1 and all(rate in [0.01 * 0.5**k for k in range(20)] for rate in rates)
     assert losses[-1] < losses[4] and losses == sorted(losses, reverse=True)
@@ -107,7 +107,7 @@ def test_the_rate_is_halved_by_keras_rule_and_the_selection_is_by_the_lowest_los
     rates, best = [], []
     for trainer.step in range(1, 9):
         trainer.validate()
-        rates.append(trainer.optimiser.param_groups[0]["lr"] / run.learning_rate)
+        rates.append(trainer.optimiser.lr / run.learning_rate)
         best.append(trainer.best_epoch)
     #               1.0  0.5  .45  .41: two epochs within 0.1 of 0.5   .39 improves  .38  .20 improves  .15
     assert rates == [1, 1, 1, 0.5, 0.5, 0.5, 0.5, 0.5]

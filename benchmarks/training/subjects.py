@@ -52,7 +52,7 @@ def contiguous(trainer: Trainer) -> Trainer:
     """The same with kernels, and so feature maps, in the other memory format."""
     for parameter in trainer.parameters:
         parameter.data = parameter.data.contiguous()
-    for state in trainer.optimiser.state.values():
+    for state in trainer.optimiser.state:
         state["momentum_buffer"] = state["momentum_buffer"].contiguous()
     return trainer
 
