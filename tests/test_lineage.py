@@ -145,6 +145,54 @@ def test_metrics_of_other_samples_and_a_model_of_another_run_are_problems(folder
     assert "PROBLEM: samples: none of" in printed(capsys, str(run_folder() / "prior/metrics.json"), status=1)
 
 
+def of_real(split: str, **changes: object) -> Path:
+    """Metrics of real images and the statistics that they name, as the workflow lays them down."""
+    statistics = Path(f"data/reference/digits/classifier-{split}.npz")
+    statistics.parent.mkdir(parents=True)
+    images = {name: f"data/processed/digits{'' if name == 'train' else '-test'}.npy" for name in ("train", "test")}
+    about = {"dataset": "digits", "split": split, "data_sha256": sha256(images[split]), "extractor": {"name": "classifier"}, "n": 5}
+    np.savez(statistics, mu=np.zeros(2), sigma=np.eye(2), about=np.array(json.dumps({**about, **changes})))
+    path = Path("results/tiny/digits/real/seed0/prior/metrics.json")
+    other = images["test" if split == "train" else "train"]
+    content = {
+        "dataset": "digits", "model": "real", "seed": 0, "sampling": "prior", "n": 5,
+        "inputs": {"samples": sha256(other), "reference classifier": sha256(statistics)},
+        "extractors": [{"name": "classifier", "digest": "d" * 64}],
+        "metrics": [{"metric": "classifier_fd", "extractor": "classifier", "reference": split}],
+    }  # fmt: skip
+    write_json(path, content)
+    return path
+
+
+@pytest.mark.parametrize("split, other", [("train", "digits-test.npy"), ("test", "digits.npy")])
+def test_metrics_of_real_images_lead_to_both_splits_and_their_source(
+    split: str, other: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown = printed(capsys, str(of_real(split)))
+    assert "5 real images of digits in the samples' place, drawn from seed 0" in shown
+    assert f"samples: data/processed/{other}, SHA-256 {sha256(f'data/processed/{other}')[:12]}" in shown
+    assert f"reference classifier: data/reference/digits/classifier-{split}.npz" in shown and f"of 5 {split} images" in shown
+    assert "features: classifier" in shown and "comes with scikit-learn" in shown
+    np.save(f"data/processed/{other}", np.zeros((2, 8, 8, 1), np.uint8))
+    assert "PROBLEM: samples: none of" in printed(capsys, "results/tiny/digits/real/seed0/prior/metrics.json", status=1)
+
+
+def test_a_reference_of_other_images_than_there_are_now_is_a_problem(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = of_real("train", data_sha256="0" * 64)
+    assert "PROBLEM: data/reference/digits/classifier-train.npz: of 5 train images, SHA-256 000000000000…, but data/" in printed(
+        capsys, str(path), status=1
+    )
+
+
+def test_another_tools_reference_is_said_to_be_one(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = of_real("train")
+    content = read_json(path)
+    content["inputs"]["reference classifier"] = "f" * 64
+    content["metrics"][0]["reference"] = "foreign"
+    write_json(path, content)
+    assert "reference classifier: SHA-256 ffffffffffff…, another tool's" in printed(capsys, str(path))
+
+
 def idx(*shape: int) -> bytes:
     return gzip.compress(struct.pack(f">BBBB{len(shape)}I", 0, 0, 8, len(shape), *shape) + bytes(int(np.prod(shape))))
 

@@ -12,9 +12,11 @@ from typing import Any
 
 from pga.errors import UserError
 from pga.files import read_json, sha256
-from pga.lineage.data import of_data, of_download, of_prepared, of_reference
+from pga.lineage.data import of_data, of_download, of_prepared, of_reference, of_statistics
 from pga.lineage.read import READERS, read_about
 from pga.lineage.tree import Node, Surroundings, problem
+from pga.params.evaluation import FOREIGN_SPLIT
+from pga.params.scale import REAL
 
 
 def of_artifact(path: Path, around: Surroundings) -> Node | None:
@@ -94,29 +96,60 @@ def contents(path: Path, run: dict[str, Any], around: Surroundings) -> list[Node
         return [] if of == run else [problem(f"its own record is of another run: {of}")]
     if path.name != "metrics.json":
         return []
-    content = read_json(path)
-    nodes = [of_input(key, expected, path, run["dataset"], around) for key, expected in content.get("inputs", {}).items()]
-    features = [Node(f"features: {e.get('name')}, {str(e.get('digest'))[:12]}…") for e in content.get("extractors", [])]
-    return [*nodes, *features]
+    return measured(read_json(path), [path.parent / "samples.npy"], run["dataset"], around)
 
 
-def of_input(key: str, expected: str, path: Path, dataset: str, around: Surroundings) -> Node:
+def measured(content: dict[str, Any], samples: list[Path], dataset: str, around: Surroundings) -> list[Node]:
+    """What metrics were measured on, and in which features; `samples`: where the images may lie."""
+    foreign = {metric["extractor"] for metric in content.get("metrics", []) if metric.get("reference") == FOREIGN_SPLIT}
+    nodes = []
+    for key, expected in content.get("inputs", {}).items():
+        if key.partition(" ")[2] in foreign:
+            nodes.append(Node(f"{key}: SHA-256 {expected[:12]}…, another tool's"))
+        else:
+            nodes.append(of_input(key, expected, samples, dataset, around))
+    return nodes + [Node(f"features: {e.get('name')}, {str(e.get('digest'))[:12]}…") for e in content.get("extractors", [])]
+
+
+def of_real_images(path: Path, around: Surroundings) -> Node | None:
+    """Metrics of real images in the samples' place, which are no run's."""
+    content = read_json(path) if path.name == "metrics.json" else None
+    if not isinstance(content, dict) or content.get("model") != REAL:
+        return None
+    dataset = str(content.get("dataset"))
+    images = [around.data / f"{dataset}{split}.npy" for split in ("", "-test")]
+    record = around.data / f"{dataset}.json"
+    checksum = read_json(record)["sha256"]["train"] if record.exists() else "not recorded here"
+    data = of_data(dataset, checksum, around)
+    taken = Node(f"{content.get('n'):,} real images of {dataset} in the samples' place, drawn from seed {content.get('seed')}")
+    return Node(f"{path}: SHA-256 {sha256(path)}", [taken, *measured(content, images, dataset, around), data])
+
+
+def of_input(key: str, expected: str, samples: list[Path], dataset: str, around: Surroundings) -> Node:
     """What metrics were measured on, found by its checksum among what is there now."""
     candidates = {
-        "samples": [path.parent / "samples.npy"],
+        "samples": samples,
         "reference": sorted((around.data.parent / "reference" / dataset).glob("*.npz")),
         "images": [around.data / f"{dataset}-test.npy"],
     }.get(key.partition(" ")[0], [])  # a reference says of which feature space
     present = [file for file in candidates if file.exists()]
     for file in present:
         if sha256(file) == expected:
-            return Node(f"{key}: {file}, SHA-256 {expected[:12]}…")
+            causes = [of_statistics(file, dataset, around)] if key.startswith("reference") else []
+            return Node(f"{key}: {file}, SHA-256 {expected[:12]}…", causes)
     if present:
         return problem(f"{key}: none of {', '.join(map(str, present))} has SHA-256 {expected[:12]}…; evaluate again")
     return Node(f"{key}: SHA-256 {expected[:12]}…, not here")
 
 
-KINDS: tuple[Callable[[Path, Surroundings], Node | None], ...] = (of_artifact, of_prepared, of_download, of_reference, of_run_file)
+KINDS: tuple[Callable[[Path, Surroundings], Node | None], ...] = (
+    of_artifact,
+    of_prepared,
+    of_download,
+    of_reference,
+    of_run_file,
+    of_real_images,
+)
 """What a file may be; each answers None to those of another kind."""
 
 
@@ -133,5 +166,6 @@ def trace(path: Path, around: Surroundings) -> Node:
             return found
     raise UserError(
         f"{path}: its origin is not recorded. Known are figures, tables and reports of this program ({', '.join(READERS)}), what lies in "
-        f"the folder of a run (run.json beside or above it), statistics of real images, and what lies in {around.data} and {around.raw}"
+        "the folder of a run (run.json beside or above it), metrics and statistics of real images, "
+        f"and what lies in {around.data} and {around.raw}"
     )

@@ -92,3 +92,15 @@ def of_reference(path: Path, around: Surroundings) -> Node | None:
     else:
         node.causes.append(Node(f"{split} images of {dataset}: SHA-256 {said.get('data_sha256')}"))
     return node
+
+
+def of_statistics(path: Path, dataset: str, around: Surroundings) -> Node:
+    """Of which images statistics are, compared with those that are prepared now."""
+    from pga.reference import load_statistics
+
+    said = load_statistics(path).about
+    split, checksum = str(said.get("split")), said.get("data_sha256")
+    record = around.data / f"{dataset}.json"
+    now = read_json(record)["sha256"].get(split) if record.exists() else checksum
+    text = f"of {said.get('n', 0):,} {split} images, SHA-256 {str(checksum)[:12]}…"
+    return Node(text) if now == checksum else problem(f"{path}: {text}, but {record} says {str(now)[:12]}…")
