@@ -220,6 +220,21 @@ def test_panels_show_the_first_samples_of_the_first_seed_data_sets_down_and_mode
     assert corners[0][1] > corners[2][1] and corners[1][1] > corners[3][1]
 
 
+@pytest.mark.parametrize(("n", "across", "down"), [(4, 4, 2), (5, 3, 4), (6, 3, 4)])
+def test_many_models_stand_in_several_lines_and_their_titles_apart(n: int, across: int, down: int, folder: Path) -> None:
+    for seed, value in enumerate((120.1, 130.25, 157.0)):
+        write_metrics("cifar10", "vpga", seed, value)
+    models = tuple(itertools.islice(itertools.cycle(MODELS), n))
+    figure, _ = panels.draw(sources(models=models, titles={"lpga": "β only", "vpga": "α and β, with Eq. 6"}))
+    layout(figure)
+    shown = [axes for axes in figure.axes if axes.images]
+    corners = np.array([axes.get_window_extent().get_points().mean(axis=0).round() for axes in shown])
+    assert (len(np.unique(corners[:, 0])), len(np.unique(corners[:, 1])), len(shown)) == (across, down, 2 * n)
+    assert shown[n].get_title().startswith("CIFAR-10, β only") and corners[n][1] < corners[n - 1][1]
+    boxes = [axes.title.get_window_extent().padded(1) for axes in shown]
+    assert not any(one.overlaps(other) for one, other in itertools.combinations(boxes, 2))
+
+
 def test_titles_hold_the_numbers_of_the_table_with_their_seeds(folder: Path) -> None:
     figure, caption = panels.draw(sources())
     titles = [axes.get_title() for axes in figure.axes]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from pga.figures import canvas
 from pga.figures.sheet import grid
 from pga.figures.sources import Sources
@@ -10,15 +12,21 @@ from pga.tables.summary import TITLES
 ROWS, COLUMNS = 8, 8
 PANEL = 2.6
 """Width of a panel in inches, at most."""
+ACROSS = 4
+"""Panels side by side, at most: above narrower ones their titles would touch."""
 
 
 def draw(sources: Sources) -> canvas.Drawn:
-    """A grid of panels, data sets down and models across."""
+    """A grid of panels, data sets down and models across, in as many lines of equal length as they need."""
     row, scale = sources.row, sources.scale
-    across, down = len(row.models), len(row.datasets)
+    lines = math.ceil(len(row.models) / ACROSS)
+    across, down = math.ceil(len(row.models) / lines), lines * len(row.datasets)
     size = min(PANEL, canvas.PAGE / across)
-    figure, axes = canvas.page(size * across, (size + 0.4) * down, down, across)
+    figure, places = canvas.page(size * across, (size + 0.4) * down, down, across)
+    axes = [[panel for line in places[lines * i : lines * (i + 1)] for panel in line] for i in range(len(row.datasets))]
     for i, dataset in enumerate(row.datasets):
+        for panel in axes[i][len(row.models) :]:
+            panel.set_axis_off()
         for j, model in enumerate(row.models):
             cell = sources.cell(dataset, model)
             samples = sources.images(dataset, model)
