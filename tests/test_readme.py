@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import ast
+import math
 import os
 import re
 import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
 from pga.cli import VERBS, parser_for
+from pga.terms import MODELS
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -54,6 +59,18 @@ def test_the_readmes_pga_commands_are_complete() -> None:
     for line in block[1].splitlines():
         _, verb, *arguments = shlex.split(line, comments=True)
         parser_for(verb).parse_args(arguments)
+
+
+def test_the_python_example_runs_and_reconstructs_better_at_its_end(capsys: pytest.CaptureFixture[str]) -> None:
+    example = re.search(r"```python\n(.*?)```", (ROOT / "docs/own-data.md").read_text(encoding="utf-8"), re.S)
+    assert example
+    torch.manual_seed(0)
+    names: dict[str, Any] = {}
+    exec(example[1], names)
+    first, *_, last = (ast.literal_eval(line.split(" ", 1)[1]) for line in capsys.readouterr().out.splitlines())
+    assert list(last) == list(MODELS["lpga"]) and all(map(math.isfinite, last.values()))
+    assert last["r"] < 0.8 * first["r"]
+    assert names["samples"].shape == (16, 1, 8, 8)
 
 
 def test_every_make_command_is_a_target_of_the_makefile() -> None:
