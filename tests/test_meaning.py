@@ -19,7 +19,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import pga
-from pga.meaning import Module, Reference, Tidy, Writer, explain, meaning
+from pga.meaning import explain, meaning
+from pga.meaning.forms import Writer
+from pga.meaning.modules import Module, Reference, Tidy
 
 REAL = Path(pga.__file__).parent
 
