@@ -17,7 +17,7 @@ from pga.params.scale import load_scale
 
 @pytest.fixture(scope="module")
 def smoke(shared_project: Path, mirror: Path) -> Path:
-    """A project in which every run of the smoke scale is trained, and sampled by every law of its codes."""
+    """A project in which every run of the smoke scale is trained and sampled, those of CIFAR-10 by every law of their codes."""
     root, project = Path(__file__).parents[1], shared_project
     scale = load_scale(root / "params/smoke.yaml")
     targets = []
@@ -25,7 +25,8 @@ def smoke(shared_project: Path, mirror: Path) -> Path:
         folder = f"results/smoke/{run.dataset}/{run.name}/seed{run.seed}"
         rows = {sampling: scale.samplings[sampling] for sampling in scale.params(run.dataset, run.name).samplings}
         ways = {(row.density, row.batch_norm): sampling for sampling, row in rows.items()}  # others differ in number or reference only
-        targets += [f"{folder}/{sampling}/samples.npy" for sampling in ways.values()]
+        wanted = list(ways.values()) if run.dataset == "cifar10" else [next(iter(rows))]  # CIFAR-10 has every model of both protocols
+        targets += [f"{folder}/{sampling}/samples.npy" for sampling in wanted]
     environment = {**os.environ, "PGA_MIRROR": str(mirror), "PYTHONPATH": str(project)}
     command = [sys.executable, "-m", "snakemake", "--cores", "2", *targets]
     done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True)
