@@ -1,7 +1,9 @@
-"""A model is networks, weighted terms, and which parameters each term moves (`pga.terms`). One backward pass per step.
+"""A model is networks, weighted terms, and which parameters each term moves (`pga.terms`).
 
-The gradient routing of the paper ("who receives which gradient") needs no second optimiser and no second backward pass: a term
+The gradient routing of the paper ("who receives which gradient") needs no second optimiser and no backward pass per term: a term
 reads its values from networks whose other parameters are frozen, so that the sum of all terms has exactly the right gradient.
+
+x̂ = g(z) is needed twice: by L_r, which moves φ through z, and by terms that hold z fixed. It is computed once for both (`backward`).
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,7 +68,9 @@ class Values:
         epsilon: float = 0.01,
         constant_sigma: float | None = None,
         corrupted: Tensor | None = None,
+        shared: bool = False,
     ):
+        """With `shared`, gradients come from `backward` alone."""
         self.f, self.g = encoder, decoder
         self.x, self.noise = x, noise
         self.epsilon = epsilon
@@ -75,6 +79,8 @@ class Values:
         if constant_sigma is not None:
             self.log_var = torch.full_like(self.mu, 2 * math.log(constant_sigma))
         self.z = self.mu.detach()
+        # What x̂ is decoded from. A view, since torch's counters of FLOP refuse gradients for a tensor without a past.
+        self.code = self.mu.detach().requires_grad_().view_as(self.mu) if shared else self.mu
         self.cache: dict[tuple[str, bool, bool], Tensor] = {}
 
     def fresh(self) -> Values:
@@ -114,9 +120,12 @@ class Values:
             return self.f(x)
 
     def h_of_data(self, moves: tuple[str, ...]) -> Tensor:
-        """h(z) for z = sg f(x). With φ live, g(z) is x̂, which is at hand."""
+        """h(z) for z = sg f(x). With φ live, g(z) is x̂, which is at hand; with θ live too, if it does not hang on f."""
         if PHI in moves:
             return self.f(self.get("x̂", (PHI, THETA)).detach())
+        if THETA in moves and self.code is not self.mu:
+            with frozen(self.f):
+                return self.f(self.get("x̂", (PHI, THETA)))
         return self.h(self.z, moves)
 
     def delta(self) -> Tensor:
@@ -140,7 +149,7 @@ class Values:
 
 EXPRESSIONS: dict[str, Callable[[Values, tuple[str, ...]], Any]] = {
     "x": lambda v, moves: v.x,
-    "x̂": lambda v, moves: v.g(v.mu),
+    "x̂": lambda v, moves: v.g(v.code),
     "f(x)": lambda v, moves: v.mu,
     "log σ²": lambda v, moves: v.log_variance(),
     "z": lambda v, moves: v.z,
@@ -163,6 +172,28 @@ def term_value(name: str, values: Values) -> Tensor:
     term = TERMS[name]
     loss: Callable[..., Tensor] = getattr(losses, term.loss)
     return loss(*(values.get(expression, term.moves) for expression in term.reads))
+
+
+def shares(terms: Iterable[str]) -> bool:
+    """Whether g(z) is wanted both by a term that moves φ through it and by one that holds z fixed."""
+    rows = [TERMS[term] for term in terms]
+    return any("x̂" in row.reads for row in rows) and any("h(z)" in row.reads and THETA in row.moves for row in rows)
+
+
+def backward(weighted: dict[str, Tensor], values: Values) -> None:
+    """Add the gradient of the sum of weighted terms to the parameters.
+
+    Where x̂ is shared, it is decoded from a copy of z that does not hang on f. What the terms that read x̂ send back to z is found
+    first, by a pass through g that leaves its parameters alone, and handed to f beside its own gradients. θ then receives what all
+    terms send through x̂ at once: a forward pass and the gradients for g's parameters are saved.
+    """
+    total = sum(weighted.values(), start=torch.zeros((), device=values.x.device))
+    if values.code is values.mu:
+        total.backward()
+        return
+    through = torch.stack([value for term, value in weighted.items() if "x̂" in TERMS[term].reads]).sum()
+    [received] = torch.autograd.grad(through, values.code, retain_graph=True)
+    torch.autograd.backward([total, values.mu], [None, received])
 
 
 def weights(model: str, coefficients: dict[str, float]) -> dict[str, float]:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from pga.dataset import Images
 from pga.errors import UserError
 from pga.graphs import Recording
-from pga.models import Noise, Values, active, draw_noise, network_losses, term_value, weights
+from pga.models import Noise, Values, active, backward, draw_noise, network_losses, shares, term_value, weights
 from pga.networks.build import build_run
 from pga.networks.table import unit_range
 from pga.optimisers import OPTIMISERS
@@ -97,10 +97,10 @@ class Trainer:
         """uint8 → the network's range."""
         return images.to(self.dtype) / 255.0 if unit_range(self.run.network) else images.to(self.dtype) / 127.5 - 1.0
 
-    def values(self, x: Tensor, noise: Noise, corrupted: Tensor | None = None) -> Values:
+    def values(self, x: Tensor, noise: Noise, corrupted: Tensor | None = None, shared: bool = False) -> Values:
         """What the terms read, for one batch; the encoder sees `corrupted` where it is given."""
         run = self.run
-        return Values(self.encoder, self.decoder, x, noise, run.delta, run.epsilon, run.constant_sigma, corrupted)
+        return Values(self.encoder, self.decoder, x, noise, run.delta, run.epsilon, run.constant_sigma, corrupted, shared)
 
     def corrupted(self, x: Tensor) -> Tensor | None:
         """The encoder's input with noise, which is clipped at one standard deviation as in the code of Ghosh et al.; None without any."""
@@ -113,11 +113,10 @@ class Trainer:
         """One update of both networks by the terms `on`, from gradients of the same forward values; all on the device."""
         x = self.scaled(self.images[places])
         noise = draw_noise(len(x), self.run.latent_dim, self.noise, self.dtype)
-        values = self.values(x, noise, self.corrupted(x))
+        values = self.values(x, noise, self.corrupted(x), shares(on))
         terms = {term: term_value(term, values) for term in on}
         self.optimiser.forget()
-        loss: Tensor = sum((self.weights[term] * value for term, value in terms.items()), start=torch.zeros((), device=self.device))
-        loss.backward()
+        backward({term: self.weights[term] * value for term, value in terms.items()}, values)
         self.optimiser.step()
         for term, value in terms.items():
             self.sums[term] += value.detach()

@@ -7,7 +7,7 @@ import reference_step as literal
 import torch
 from torch import Tensor, nn
 
-from pga.models import Noise, Values, draw_noise, term_value, weights
+from pga.models import Noise, Values, backward, draw_noise, term_value, weights
 from pga.networks.build import build
 from pga.terms import MODELS, coefficients
 
@@ -81,16 +81,29 @@ def gradients_of(loss: Tensor, encoder: nn.Module, decoder: nn.Module) -> tuple[
     for network in (encoder, decoder):
         network.zero_grad(set_to_none=True)
     loss.backward()
-    received = [
+    return received(encoder, decoder)
+
+
+def received(encoder: nn.Module, decoder: nn.Module) -> tuple[GRADIENTS, GRADIENTS]:
+    """(φ's, θ's) gradients that lie in the parameters; zeros where there are none."""
+    found = [
         {name: torch.zeros_like(p) if p.grad is None else p.grad.clone() for name, p in network.named_parameters()}
         for network in (encoder, decoder)
     ]
-    return received[0], received[1]
+    return found[0], found[1]
 
 
 def training_gradients(model: str, values: Values, weight: dict[str, float]) -> tuple[GRADIENTS, GRADIENTS]:
     """What one backward pass through the weighted sum of a model's terms gives."""
     return gradients_of(sum(weight[term] * term_value(term, values) for term in MODELS[model] if weight[term] > 0), values.f, values.g)
+
+
+def shared_gradients(model: str, values: Values, weight: dict[str, float]) -> tuple[GRADIENTS, GRADIENTS]:
+    """The same as training takes them, from values with one x̂ for all terms."""
+    for network in (values.f, values.g):
+        network.zero_grad(set_to_none=True)
+    backward({term: weight[term] * term_value(term, values) for term in MODELS[model] if weight[term] > 0}, values)
+    return received(values.f, values.g)
 
 
 def model_weights(model: str, **changed: float) -> dict[str, float]:

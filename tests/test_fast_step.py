@@ -10,7 +10,18 @@ import pytest
 import reference_step as literal
 import torch
 import torch.nn.functional as F
-from paired_steps import COEFFICIENTS, EPSILON, NETWORKS, model_weights, noise_of, steps, training_gradients
+from paired_steps import (
+    BATCH_NORM,
+    COEFFICIENTS,
+    EPSILON,
+    NETWORKS,
+    assert_same,
+    model_weights,
+    noise_of,
+    shared_gradients,
+    steps,
+    training_gradients,
+)
 from torch import Tensor, nn
 
 from pga import devices
@@ -86,7 +97,7 @@ NAMES = {"lpga": ("alpha", "beta", "gamma"), "vpga": ("alpha", "beta", "vr", "et
 
 @pytest.mark.parametrize("model", NAMES)
 def test_whole_steps_are_the_literal_gradients_and_momentum_by_hand(model):
-    """Batches, noise, one backward pass and the fused update, three times: 1e-10 of every weight's move."""
+    """Batches, noise, the shared backward pass and the fused update, three times: 1e-10 of every weight's move."""
     images = np.random.default_rng(0).integers(0, 256, (20, 8, 8, 1), np.uint8)
     run = a_run(model, "conv_8")
     trainer, twin = Trainer(run, images, torch.device("cpu")), Trainer(run, images, torch.device("cpu"))
@@ -108,6 +119,28 @@ def test_whole_steps_are_the_literal_gradients_and_momentum_by_hand(model):
         assert float((found - twin.tensors()[name]).norm()) <= 1e-10 * float((found - start[name]).norm()), name
 
 
+@pytest.mark.parametrize("beta", [0.0, 0.7])
+@pytest.mark.parametrize("model", NAMES)
+@pytest.mark.parametrize(("name", "width", "latent_dim"), NETWORKS[:3])
+@BATCH_NORM
+def test_one_decoding_for_all_terms_gives_the_literal_gradients(use_bn, name, width, latent_dim, model, beta):
+    """x̂ of L_r is g(z) of the terms that hold z fixed; θ has its gradient from both, φ from L_r alone."""
+    values, reference = steps(name, width, latent_dim, use_bn, sigma_head=model != "lpga")
+    shared = Values(values.f, values.g, values.x, values.noise, "sphere", EPSILON, shared=True)
+    calls = {"once": 0, "twice": 0}
+    weight = model_weights(model, beta=beta)
+    for key, compute in (
+        ("once", lambda: shared_gradients(model, shared, weight)),
+        ("twice", lambda: training_gradients(model, values, weight)),
+    ):
+        hook = values.g.register_forward_hook(lambda *_, key=key: calls.update({key: calls[key] + 1}))
+        found = compute()
+        hook.remove()
+        for got, expected in zip(found, literal.literal_gradients(reference, model, {**COEFFICIENTS, "beta": beta}), strict=True):
+            assert_same(got, expected)
+    assert calls["once"] == calls["twice"] - 1
+
+
 @pytest.mark.parametrize("model", NAMES)
 @pytest.mark.parametrize(("name", "width", "latent_dim"), [NETWORKS[1], NETWORKS[2]])
 def test_float32_gives_the_literal_gradient_within_a_thousandth(name, width, latent_dim, model):
@@ -116,7 +149,7 @@ def test_float32_gives_the_literal_gradient_within_a_thousandth(name, width, lat
     expected = literal.literal_gradients(reference, model, COEFFICIENTS)
     encoder, decoder = values.f.float(), values.g.float()
     noise = Noise(*(draw.float() for draw in dataclasses.astuple(noise_of(latent_dim))))
-    found = training_gradients(model, Values(encoder, decoder, values.x.float(), noise, "sphere", EPSILON), model_weights(model))
+    found = shared_gradients(model, Values(encoder, decoder, values.x.float(), noise, "sphere", EPSILON, shared=True), model_weights(model))
     assert isinstance(encoder, Encoder)
     for got, wanted in zip(found, expected, strict=True):
         error = sum(float((got[name].double() - gradient).square().sum()) for name, gradient in wanted.items())

@@ -23,7 +23,7 @@ from torch.utils.flop_counter import FlopCounterMode
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 from subjects import NETWORKS, ROOT
 
-from pga.models import Noise, Values, term_value, weights
+from pga.models import Noise, Values, backward, shares, term_value, weights
 from pga.networks.build import build_run
 from pga.params.scale import Scale, load_scale
 from pga.run import Run
@@ -40,8 +40,9 @@ def flop_per_step(run: Run) -> int:
     x = torch.empty(run.batch_size, shape.channels, shape.size, shape.size, device="meta")
     noise = Noise(*torch.empty(3, run.batch_size, run.latent_dim, device="meta"))
     with FlopCounterMode(display=False) as counter:
-        values = Values(encoder, decoder, x, noise, run.delta, run.epsilon, run.constant_sigma)
-        sum(term_value(term, values) for term, weight in weights(run.model, run.coefficients).items() if weight > 0).backward()
+        weight = {term: value for term, value in weights(run.model, run.coefficients).items() if value > 0}
+        values = Values(encoder, decoder, x, noise, run.delta, run.epsilon, run.constant_sigma, shared=shares(weight))
+        backward({term: weight[term] * term_value(term, values) for term in weight}, values)
     return counter.get_total_flops()
 
 
