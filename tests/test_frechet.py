@@ -182,6 +182,22 @@ def test_agrees_with_singular_values_of_the_features_whatever_the_ranks(sizes: t
     assert frechet_distance(*gaussian(features), *gaussian(reference)) == pytest.approx(expected, rel=1e-11)
 
 
+@pytest.mark.parametrize("dead", [(0,), (63,), (5, 6, 40)], ids=str)
+@pytest.mark.parametrize("both", [True, False], ids=["in both", "in one"])
+def test_features_that_never_change_are_no_distance_but_their_means(dead: tuple[int, ...], both: bool) -> None:
+    rng = np.random.default_rng(13)
+    features, reference = like_a_network(rng, 300, 64, 1e4), like_a_network(rng, 200, 64, 1e4, 0.1)
+    features[:, dead] = 0.0
+    if both:
+        reference[:, dead] = 0.5
+    alive = np.delete(np.arange(64), dead)
+    found = frechet_distance(*gaussian(features), *gaussian(reference))
+    if both:
+        expected = from_features(features[:, alive], reference[:, alive]) + 0.25 * len(dead)
+        assert found == pytest.approx(expected, rel=1e-11)
+    assert found == pytest.approx(from_features(features, reference), rel=1e-11)
+
+
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize("sizes", [(1500, 2000), (600, 600), (600, 200), (200, 600), (100, 150)], ids=str)
 def test_agrees_with_pytorch_fid_in_many_dimensions(sizes: tuple[int, int], capsys: pytest.CaptureFixture[str]) -> None:
