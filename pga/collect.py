@@ -102,6 +102,11 @@ def refuse_stale(path: Path, rows: list[dict[str, Any]], scale: Scale, sampling:
     wanted, labels = scale.samplings[sampling], scale.evaluation.labels(labelled=True)
     if scale.evaluation.extractor_label not in {row["extractor"] for row in rows}:
         raise UserError(f"{path}: measured in other features than the scale says, {scale.evaluation.extractor_label}; evaluate again")
+    if (metric := scale.evaluation.metric) not in (found := {row["metric"] for row in rows}):
+        raise UserError(
+            f"{path}: holds {', '.join(sorted(found))}, the scale's metric is {metric}: Inception's weights are others than "
+            f"evaluation.weights says, {scale.evaluation.weights}"
+        )
     for row in rows:
         place = f"{row['dataset']}/{row['extractor']}-{wanted.reference}"
         says = {

@@ -61,15 +61,18 @@ def chosen(images: Images, at_most: int | None, seed: int) -> Images:
     return subset
 
 
-def refuse(n: int, extractor: Extractor, extra: Sequence[str], real: Features | None) -> None:
+def refuse(n: int, extractor: Extractor, extra: Sequence[str], real: Features | None, few_samples: bool = False) -> None:
     """Refuse what cannot be measured before any feature is computed.
 
     Raises:
-        UserError: fewer samples than feature dimensions, so that their covariance has no full rank; fewer than an extrapolation needs;
-            no features of real images where `extra` needs them.
+        UserError: no more samples than feature dimensions, so that their covariance has no full rank, unless `few_samples` says that
+            this is known; fewer than an extrapolation needs; no features of real images where `extra` needs them.
     """
-    if n <= extractor.dim:
-        raise UserError(f"{n} samples are too few for {extractor.dim} feature dimensions; more than {extractor.dim} are needed")
+    if n <= extractor.dim and not few_samples:
+        raise UserError(
+            f"{n} samples are too few for {extractor.dim} feature dimensions; more than {extractor.dim} are needed "
+            "(--few-samples, few_samples in a scale's evaluation, if it is a try and no result)"
+        )
     if real is None and (lacking := [key for key in extra if key != "infinity"]):
         raise UserError(f"{', '.join(lacking)} ({extractor.label}): features of real images are needed, which its reference is without")
     if "infinity" in extra:
@@ -89,7 +92,13 @@ EXTRA: dict[str, Callable[[Features, Features, Statistics, int], list[Measured]]
 
 
 def evaluate(
-    samples: Images, extractor: Extractor, reference: Statistics, extra: Sequence[str] = (), real: Features | None = None, seed: int = 0
+    samples: Images,
+    extractor: Extractor,
+    reference: Statistics,
+    extra: Sequence[str] = (),
+    real: Features | None = None,
+    seed: int = 0,
+    few_samples: bool = False,
 ) -> dict[str, Any]:
     """The Fréchet distance of samples to a reference and what else is asked for, as the content of metrics.json.
 
@@ -100,11 +109,12 @@ def evaluate(
         extra: keys of `EXTRA`; they keep all features of the samples in memory.
         real: features of real images, which all of `extra` but "infinity" need.
         seed: of the subsets that `extra` draws.
+        few_samples: accept no more samples than feature dimensions.
 
     Raises:
         UserError: what `refuse` refuses.
     """
-    refuse(len(samples), extractor, extra, real)
+    refuse(len(samples), extractor, extra, real, few_samples)
     batches = list(stream(extractor, samples)) if extra else stream(extractor, samples)
     found = statistics(batches)
     official = extractor.digest.startswith(OFFICIAL)

@@ -9,6 +9,7 @@ from typing import get_args
 
 import numpy as np
 import pytest
+from test_frechet import from_features
 
 from pga.checkpoint import save_tensors
 from pga.cli import main
@@ -209,11 +210,14 @@ def test_the_training_images_themselves_are_at_distance_zero(folder: Path, extra
 
 
 @pytest.mark.parametrize("n", [2, DIM])
-def test_fewer_samples_than_the_covariance_needs_are_refused(n: int, folder: Path, extractor: ClassifierFeatures) -> None:
+def test_fewer_samples_than_the_covariance_needs_are_refused_unless_asked_for(n: int, folder: Path, extractor: ClassifierFeatures) -> None:
     images = np.load(folder / "halves.npy")
     own = statistics(stream(extractor, images))
     with pytest.raises(UserError, match=f"{n} samples are too few for {DIM} feature dimensions"):
         evaluate(images[:n], extractor, own)
+    [metric] = evaluate(images[:n], extractor, own, few_samples=True)["metrics"]
+    expected = from_features(*(extractor(part).astype(np.float64) for part in (images[:n], images)))
+    assert metric["value"] == pytest.approx(expected, rel=1e-6)
     assert evaluate(images[: DIM + 1], extractor, own)["n"] == DIM + 1
 
 

@@ -25,6 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--foreign", action="store_true", help="the statistics are another tool's (mu, sigma): you vouch for their feature space"
     )
+    parser.add_argument(
+        "--few-samples", action="store_true", help="accept no more samples than feature dimensions; most of the distance is then bias"
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:K")
     parser.add_argument("--out", required=True, type=Path, help="the .csv file to write")
 
@@ -50,5 +53,5 @@ def run(arguments: argparse.Namespace) -> None:
         writer.writerow(["step", "metric", "value", "n"])
         for step, decoder in snapshots:
             samples = sample(decoder, row, arguments.n, arguments.batch_size, device)
-            for metric in evaluate(samples, extractor, reference)["metrics"]:
+            for metric in evaluate(samples, extractor, reference, few_samples=arguments.few_samples)["metrics"]:
                 writer.writerow([step, metric["metric"], repr(metric["value"]), metric["n"]])

@@ -48,6 +48,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="EXTRACTOR",
         help="extractors whose --reference is a .npz of another tool (mu, sigma): you vouch that it is of this feature space",
     )
+    parser.add_argument(
+        "--few-samples", action="store_true", help="accept no more samples than feature dimensions; most of the distance is then bias"
+    )
     parser.add_argument("--dataset", required=True, help="written into the result")
     parser.add_argument("--model", required=True, help="written into the result")
     parser.add_argument("--seed", required=True, type=int, help="written into the result; subsets of images are drawn from it")
@@ -70,7 +73,10 @@ def run(arguments: argparse.Namespace) -> None:
     inputs = {"samples": sha256(arguments.samples)}
     inputs |= {f"reference {label}": sha256(path) for label, path in zip(labels, arguments.reference, strict=True)}
     spaces = [space(arguments, k, images) for k in range(len(labels))]  # all of them before the first takes its time
-    found = [evaluate(images, extractor, reference, arguments.metrics, real, arguments.seed) for extractor, reference, real in spaces]
+    found = [
+        evaluate(images, extractor, reference, arguments.metrics, real, arguments.seed, arguments.few_samples)
+        for extractor, reference, real in spaces
+    ]
     who = {key: getattr(arguments, key) for key in ("dataset", "model", "seed", "sampling")}
     content = {
         **who,
@@ -107,7 +113,7 @@ def space(arguments: argparse.Namespace, k: int, images: Images) -> tuple[Extrac
         )
     wanted = bool(set(arguments.metrics) - {"infinity"}) and not foreign
     real = load_features(arguments.reference_features[k], reference) if wanted else None
-    refuse(len(images), extractor, arguments.metrics, real)
+    refuse(len(images), extractor, arguments.metrics, real, arguments.few_samples)
     check_images(images)
     extractor(np.ascontiguousarray(images[:1]))  # refuses another shape than it sees
     return extractor, reference, real

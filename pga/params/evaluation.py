@@ -37,6 +37,10 @@ class Evaluation(Strict):
         description="beside the Fréchet distance, where a sampling does not say otherwise: KID; precision, recall, density, coverage; "
         "the distance at n → ∞; nearest real images",
     )
+    few_samples: bool = Field(
+        False,
+        description="accept no more samples than feature dimensions: their covariance has no full rank, and most of the distance is bias",
+    )
     foreign: dict[Annotated[str, Field(pattern=FOREIGN)], str] = Field(
         {}, description="statistics of another tool (.npz with mu, sigma) instead of ours: DATASET/FEATURE_SPACE-SPLIT → its file"
     )

@@ -12,7 +12,7 @@ from pga.params.sampling import RECONSTRUCTION
 from pga.params.scale import REAL, Scale
 from pga.tables.formats import Grid, as_latex, as_markdown
 from pga.tables.request import Made, Request
-from pga.tables.summary import TITLES, summarise
+from pga.tables.summary import FEW, TITLES, summarise
 
 FRECHET = "fd"
 HEADS = {
@@ -135,6 +135,7 @@ def caption(scale: Scale, missing: list[str]) -> str:
         "Gaussians, the lower the better; n → ∞: its extrapolation to infinitely many samples. KID: unbiased kernel distance. Precision, "
         "recall, density, coverage: the higher the better. Nearest real: median distance of a sample to its nearest real image, relative "
         f"to that between real images; near 0, samples are copies. {REAL}: real images in the samples' place, what a perfect generator "
-        "would reach."
+        "would reach. "
     )
-    return said + (f" PARTIAL: missing are {', '.join(missing)}." if missing else "")
+    said += FEW if scale.evaluation.few_samples else ""
+    return said.strip() + (f" PARTIAL: missing are {', '.join(missing)}." if missing else "")

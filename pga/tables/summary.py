@@ -15,6 +15,8 @@ TITLES = {
     "inception_fd_pytorch_fid": "Fréchet distance in other Inception features (not FID, pytorch-fid's resize)",
 }
 """How a metric is called in heads and captions."""
+FEW = "Fewer samples than feature dimensions were accepted: where there are, most of the distance is bias, and it is no result. "
+"""What captions say where the scale has `few_samples`."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from pga.params.scale import REAL, Scale
 from pga.params.shown import Column, Row
 from pga.tables.formats import latex, markdown
 from pga.tables.request import Made, Request
-from pga.tables.summary import TITLES, Cell, summarise
+from pga.tables.summary import FEW, TITLES, Cell, summarise
 
 
 def make(request: Request) -> Made:
@@ -90,7 +90,7 @@ def caption(scale: Scale, missing: list[str], beside: bool) -> str:
         f"{TITLES[scale.evaluation.metric]}, mean ± standard error over seeds {', '.join(map(str, scale.seeds))}; lower is better, "
         f"the best of each column and block in bold. {protocols(scale)} "
     )
-    text += NOTES[scale.evaluation.metric]
+    text += NOTES[scale.evaluation.metric] + (FEW if scale.evaluation.few_samples else "")
     if any(row.model == REAL for row in scale.table1.rows):
         text += (
             "Real images: those of the split that is not the reference (at most as many as samples) in the samples' place, "

@@ -181,6 +181,11 @@ def foreign_of(wildcards) -> str:
     return f"--foreign {' '.join(labels)}" if labels else ""
 
 
+def few_samples(wildcards) -> str:
+    """The flag that accepts fewer samples than feature dimensions."""
+    return "--few-samples" if scale_of(wildcards).evaluation.few_samples else ""
+
+
 def features_of(wildcards) -> list[str]:
     """Features of the real images, where what is measured needs them."""
     needed = set(scale_of(wildcards).metrics_of(wildcards.sampling)) - {"infinity"}

@@ -57,6 +57,7 @@ rule evaluate:
         extractors=extractors_of,
         metrics=metric_flags,
         foreign=foreign_of,
+        few_samples=few_samples,
         at_most=lambda wildcards: f"--at-most {sampling_of(wildcards).n}" if wildcards.model == REAL else "",
         device=lambda wildcards: scale_of(wildcards).device,
         pinned=PINNED,
@@ -70,7 +71,7 @@ rule evaluate:
         gpu=lambda wildcards: 0 if scale_of(wildcards).device == "cpu" else 1,
     shell:
         "pga evaluate --samples {input.samples} {params.at_most} --extractor {params.extractors} --weights {input.weights} --weights-sha256 {params.pinned}"
-        " --reference {input.references} {params.foreign} {params.metrics}"
+        " --reference {input.references} {params.foreign} {params.metrics} {params.few_samples}"
         " --dataset {wildcards.dataset} --model {wildcards.model} --seed {wildcards.seed} --sampling {wildcards.sampling}"
         " --device {params.device} --out {output.metrics} 2> {log}"
 
@@ -109,6 +110,7 @@ rule curve:
         extractor=lambda wildcards: extractor_of(scale_of(wildcards)),
         prior=lambda wildcards: scale_of(wildcards).samplings["prior"].size_flags(),
         foreign=lambda wildcards: "--foreign" if foreign_of(wildcards).startswith(f"--foreign {extractor_of(scale_of(wildcards))}") else "",
+        few_samples=few_samples,
         device=lambda wildcards: scale_of(wildcards).device,
         pinned=PINNED,
         code=lambda wildcards: fingerprints.curve_code(run_of(wildcards)),
@@ -121,7 +123,7 @@ rule curve:
         gpu=lambda wildcards: 0 if scale_of(wildcards).device == "cpu" else 1,
     shell:
         "pga curve --run {input.snapshots} --reference {input.reference} --weights {input.weights} --weights-sha256 {params.pinned} --extractor {params.extractor}"
-        " {params.foreign} {params.prior} --device {params.device} --out {output.curve} 2> {log}"
+        " {params.foreign} {params.few_samples} {params.prior} --device {params.device} --out {output.curve} 2> {log}"
 
 
 rule summary:
