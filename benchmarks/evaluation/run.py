@@ -34,6 +34,8 @@ from pytorch_fid.inception import InceptionV3
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from machine import as_text, facts
 
+from pga.checkpoint import save_tensors
+from pga.features.classifier import RECIPES, Classifier, ClassifierFeatures
 from pga.features.extractor import Features, stream
 from pga.features.inception import InceptionFeatures, network
 from pga.files import sha256
@@ -147,6 +149,22 @@ def extraction(n: int, repeats: int, device: str) -> tuple[list[Row], dict[str, 
     return rows, {f"features of {n} images, {name}, s": found for name, found in times.items()}
 
 
+def classifiers(n: int, repeats: int) -> tuple[list[Row], dict[str, list[float]]]:
+    """The classifiers' features of n images of each kind that there is a recipe for, random weights."""
+    rows, log = [], {}
+    with tempfile.TemporaryDirectory() as folder:
+        for (size, channels), recipe in RECIPES.items():
+            record = {"size": size, "channels": channels, "classes": 10, "features": recipe.features, "accuracy": 1, "required_accuracy": 0}
+            save_tensors(path := Path(folder) / "classifier", Classifier(size, channels, 10, recipe).state_dict(), record)
+            images = np.random.default_rng(0).integers(0, 256, (n, size, size, channels), np.uint8)
+            extractor = ClassifierFeatures(path)
+            times = times_of([timed(lambda used=extractor, seen=images: list(stream(used, seen))) for _ in range(repeats + 1)][1:])
+            name = f"a classifier's features of {n} images of {size}×{size}×{channels}"
+            rows.append((name, f"{n / median(times):.0f} /s", "", "", f"{recipe.features} dimensions"))
+            log[f"{name}, s"] = times
+    return rows, log
+
+
 def metrics(title: str, features: Features, reference: Features) -> tuple[list[Row], dict[str, list[float]]]:
     """Each metric once, of equally many samples and real images."""
     real = statistics([reference])
@@ -208,7 +226,11 @@ def main() -> None:
     warnings.simplefilter("ignore", DeprecationWarning)  # pytorch-fid calls scipy in a way that scipy is giving up
     torch.set_num_threads(arguments.threads)
 
-    parts = [distances(arguments.n, arguments.repeats), extraction(arguments.images, arguments.repeats, arguments.device)]
+    parts = [
+        distances(arguments.n, arguments.repeats),
+        extraction(arguments.images, arguments.repeats, arguments.device),
+        classifiers(arguments.n, arguments.repeats),
+    ]
     sets = {f"random, d = {dim}": (like_a_network(arguments.n, dim, 0), like_a_network(arguments.n, dim, 1)) for dim in (2048, 256)}
     sets |= {f"{path.parent.name}, {path.stem}": halves(path, arguments.n) for path in arguments.features}
     for name, (features, reference) in sets.items():
