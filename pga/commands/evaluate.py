@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from pga.metrics import METRICS
 
 if TYPE_CHECKING:
-    from pga.dataset import Images
     from pga.features.extractor import Extractor, Features
     from pga.reference import Statistics
 
@@ -61,18 +60,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Evaluate."""
+    import numpy as np
+
     from pga import devices
     from pga.dataset import load_images
-    from pga.evaluation import chosen, evaluate
+    from pga.evaluation import chosen, evaluate, refuse
+    from pga.features.extractor import check_images
     from pga.files import sha256, write_json
 
     check(arguments)
     devices.make_deterministic(threads=1)
     labels = arguments.extractor
+    spaces = [space(arguments, k) for k in range(len(labels))]  # all of them before the first takes its time
     images = chosen(load_images(arguments.samples), arguments.at_most, arguments.seed)
+    for extractor, _, real in spaces:
+        refuse(len(images), extractor, arguments.metrics, real, arguments.few_samples)
+        check_images(images)
+        extractor(np.ascontiguousarray(images[:1]))  # refuses another shape than it sees
     inputs = {"samples": sha256(arguments.samples)}
     inputs |= {f"reference {label}": sha256(path) for label, path in zip(labels, arguments.reference, strict=True)}
-    spaces = [space(arguments, k, images) for k in range(len(labels))]  # all of them before the first takes its time
     found = [
         evaluate(images, extractor, reference, arguments.metrics, real, arguments.seed, arguments.few_samples)
         for extractor, reference, real in spaces
@@ -88,17 +94,13 @@ def run(arguments: argparse.Namespace) -> None:
     write_json(arguments.out, content)
 
 
-def space(arguments: argparse.Namespace, k: int, images: Images) -> tuple[Extractor, Statistics, Features | None]:
-    """The k-th feature space with its reference, as far as it can be known to serve before all features are computed.
+def space(arguments: argparse.Namespace, k: int) -> tuple[Extractor, Statistics, Features | None]:
+    """The k-th feature space with its reference, and features of real images where a metric needs them.
 
     Raises:
-        UserError: weights, reference or features of real images are not those that are meant, or the images do not fit.
+        UserError: weights, reference or features of real images are not those that are meant.
     """
-    import numpy as np
-
     from pga.errors import UserError
-    from pga.evaluation import refuse
-    from pga.features.extractor import check_images
     from pga.features.load import load_extractor
     from pga.reference import load_features, load_statistics
 
@@ -113,9 +115,6 @@ def space(arguments: argparse.Namespace, k: int, images: Images) -> tuple[Extrac
         )
     wanted = bool(set(arguments.metrics) - {"infinity"}) and not foreign
     real = load_features(arguments.reference_features[k], reference) if wanted else None
-    refuse(len(images), extractor, arguments.metrics, real, arguments.few_samples)
-    check_images(images)
-    extractor(np.ascontiguousarray(images[:1]))  # refuses another shape than it sees
     return extractor, reference, real
 
 
