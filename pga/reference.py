@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.linalg import blas
 
 from pga.dataset import UNREADABLE
 from pga.errors import UserError
@@ -40,7 +41,8 @@ class Statistics:
 def statistics(batches: Iterable[Features], about: dict[str, Any] | None = None) -> Statistics:
     """Mean and covariance of streamed features, in float64 and with memory that does not grow with their number.
 
-    Batches are merged by their own mean and scatter (Chan et al. 1979), so that no large sums cancel.
+    Batches are merged by their own mean and scatter (Chan et al. 1979), so that no large sums cancel. The scatter is added up in place,
+    its lower triangle only: at 2,048 dimensions passes over the matrix take longer than the products.
 
     Raises:
         UserError: fewer than two images.
@@ -49,18 +51,17 @@ def statistics(batches: Iterable[Features], about: dict[str, Any] | None = None)
     for batch in batches:
         features = batch.astype(np.float64)
         own = features.mean(axis=0)
-        centred = features - own
         if n == 0:
-            n, mu, scatter = len(features), own, centred.T @ centred
-            continue
-        total = n + len(features)
-        step = own - mu
-        scatter += centred.T @ centred + np.outer(step, step) * (n * len(features) / total)
+            mu, scatter = np.zeros_like(own), np.zeros((len(own), len(own)), order="F")
+        total, step = n + len(features), own - mu
+        scatter = blas.dsyrk(1.0, (features - own).T, beta=1.0, c=scatter, lower=1, overwrite_c=1)
+        scatter = blas.dsyr(n * len(features) / total, step, a=scatter, lower=1, overwrite_a=1)
         mu = mu + step * (len(features) / total)
         n = total
     if n < 2:
         raise UserError(f"statistics need at least two images, found {n}")
-    return Statistics(mu, scatter / (n - 1), n, about or {})
+    sigma = (np.tril(scatter) + np.tril(scatter, -1).T) / (n - 1)
+    return Statistics(mu, sigma, n, about or {})
 
 
 KEPT = 10_000
