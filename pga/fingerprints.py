@@ -68,7 +68,7 @@ def interpolation_code(run: Run) -> str:
 def reconstruction_code(run: Run) -> str:
     """The code that reconstructs test images with `run`."""
     return _of_run(
-        ("pga.reconstruction.reconstruct", "pga.sampling.load_networks", "pga.commands.reconstruct.run"), run.model, network_rows(run)
+        ("pga.reconstruction.reconstruct", "pga.sampling.load_networks", "pga.commands.reconstruct.write"), run.model, network_rows(run)
     )
 
 

@@ -76,8 +76,12 @@ def test_the_command_writes_both_and_says_the_loss_of_the_paper(tmp_path: Path) 
     for out in ("a", "b"):
         arguments = ["--run", str(tmp_path / "run"), "--data", str(tmp_path), "--out-dir", str(tmp_path / out), "--device", "cpu"]
         assert main(["reconstruct", *arguments]) == 0
+    sampled = ["sample", "--run", str(tmp_path / "run"), "--data", str(tmp_path), "--n", "8", "--batch-size", "4", "--device", "cpu"]
+    assert main([*sampled, "--out", str(tmp_path / "alone.npy")]) == 0
+    assert main([*sampled, "--out", str(tmp_path / "beside.npy"), "--reconstructions", str(tmp_path / "c")]) == 0
+    assert (tmp_path / "alone.npy").read_bytes() == (tmp_path / "beside.npy").read_bytes()
     for file in ("reconstructions.npy", "metrics.json"):
-        assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
+        assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes() == (tmp_path / "c" / file).read_bytes()
     content = json.loads((tmp_path / "a" / "metrics.json").read_text())
     metric, per_pixel = content["metrics"]
     assert per_pixel["value"] == pytest.approx(metric["value"] * (255 / 2) ** 2) and per_pixel["metric"].endswith("_255")

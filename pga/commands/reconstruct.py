@@ -4,6 +4,13 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+
+    from pga.networks.autoencoder import Decoder, Encoder
+    from pga.run import Run
 
 EXAMPLE = "pga reconstruct --run results/quick/digits/lpga/seed0 --out-dir /tmp/reconstruction"
 
@@ -18,22 +25,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Reconstruct."""
-    import numpy as np
-
     from pga import devices
-    from pga.dataset import load
-    from pga.files import atomic, write_json
-    from pga.params.sampling import RECONSTRUCTION
-    from pga.reconstruction import reconstruct
     from pga.sampling import load_networks
 
     path = arguments.run / "model.safetensors" if arguments.run.is_dir() else arguments.run
     device = devices.choose(arguments.device)
     devices.make_deterministic(threads=1)
-    row, encoder, decoder = load_networks(path, device)
-    images, checksum = load(arguments.data, row.dataset, "test")
+    write(*load_networks(path, device), arguments.data, arguments.out_dir, device)
+
+
+def write(row: Run, encoder: Encoder, decoder: Decoder, data: Path, out_dir: Path, device: torch.device) -> None:
+    """Reconstructions of the prepared test images, and their error, into `out_dir`."""
+    import numpy as np
+
+    from pga.dataset import load
+    from pga.files import atomic, write_json
+    from pga.params.sampling import RECONSTRUCTION
+    from pga.reconstruction import reconstruct
+
+    images, checksum = load(data, row.dataset, "test")
     beside, error = reconstruct(encoder, decoder, images, row, device)
-    with atomic(arguments.out_dir / "reconstructions.npy") as file:
+    with atomic(out_dir / "reconstructions.npy") as file:
         np.save(file, beside, allow_pickle=False)
     who = {"dataset": row.dataset, "model": row.name, "seed": row.seed, "sampling": RECONSTRUCTION}
     values = {"reconstruction_error": error, "reconstruction_error_255": error * 127.5**2}
@@ -48,4 +60,4 @@ def run(arguments: argparse.Namespace) -> None:
         "extractors": [{"name": "pixels", "digest": None, "accuracy": None}],
         "metrics": metrics,
     }
-    write_json(arguments.out_dir / "metrics.json", content)
+    write_json(out_dir / "metrics.json", content)

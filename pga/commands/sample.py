@@ -31,7 +31,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--standing-batches", default=20, type=int, help="batches of the estimate (default: %(default)s)")
     parser.add_argument(
-        "--data", default="data/processed", type=Path, help="folder of prepared data, for a fitted density (default: %(default)s)"
+        "--data",
+        default="data/processed",
+        type=Path,
+        help="folder of prepared data, for a fitted density and for reconstructions (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--reconstructions",
+        type=Path,
+        metavar="DIR",
+        help="also write there what `pga reconstruct` does with the prepared test images, which is quicker than a command of its own",
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:K (default: a GPU if there is one)")
 
@@ -41,6 +50,7 @@ def run(arguments: argparse.Namespace) -> None:
     import numpy as np
 
     from pga import density, devices
+    from pga.commands import reconstruct
     from pga.dataset import load
     from pga.errors import UserError
     from pga.files import atomic
@@ -58,6 +68,8 @@ def run(arguments: argparse.Namespace) -> None:
     device = devices.choose(arguments.device)
     devices.make_deterministic(threads=1)
     row, encoder, decoder = load_networks(path, device)
+    if arguments.reconstructions:
+        reconstruct.write(row, encoder, decoder, arguments.data, arguments.reconstructions, device)
     draw = None
     dtype = next(decoder.parameters()).dtype
     if arguments.batch_norm == "standing":

@@ -58,6 +58,12 @@ def one_of(names) -> str:
     return "|".join(names) or "(?!)"
 
 
+def rows_with(sampling: str) -> str:
+    """A pattern that matches the folder of a scale where one of its rows follows that wants the sampling."""
+    rows = [(root, dataset, model) for root, (_, scale) in SCALES.items() for dataset, model, wanted in scale.samplings_of_runs() if wanted == sampling]
+    return one_of(f"{root}(?=/{dataset}/{model}/)" for root, dataset, model in rows)
+
+
 wildcard_constraints:
     root="|".join(sorted(SCALES, reverse=True)),
     dataset="[a-z][a-z0-9_]*",

@@ -30,6 +30,52 @@ rule train:
         " --device {params.device} --expect {params.digest} --out {params.out} 2> {log}"
 
 
+rule sample:
+    # From the prior, with the reconstructions of the test images: loading torch and the run takes longer than either.
+    input:
+        model="{root}/{dataset}/{model}/seed{seed}/model.safetensors",
+        images="data/processed/{dataset}-test.npy",
+        provenance=ancient("data/processed/{dataset}.json"),
+    output:
+        samples="{root}/{dataset}/{model}/seed{seed}/prior/samples.npy",
+        images="{root}/{dataset}/{model}/seed{seed}/reconstruction/reconstructions.npy",
+        metrics="{root}/{dataset}/{model}/seed{seed}/reconstruction/metrics.json",
+    wildcard_constraints:
+        root=rows_with("prior"),
+    params:
+        sampling=lambda wildcards: scale_of(wildcards).samplings["prior"].flags(),
+        out=subpath(output.images, parent=True),
+        device=lambda wildcards: scale_of(wildcards).device,
+        code=lambda wildcards: [fingerprints.sampling_code(run_of(wildcards)), fingerprints.reconstruction_code(run_of(wildcards))],
+    log: "logs/sample/{root}/{dataset}/{model}/seed{seed}-prior.log"
+    benchmark: "logs/sample/{root}/{dataset}/{model}/seed{seed}-prior.tsv"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime="30m",
+        gpu=lambda wildcards: 0 if scale_of(wildcards).device == "cpu" else 1,
+    shell:
+        "pga sample --run {input.model} --out {output.samples} {params.sampling} --reconstructions {params.out} --data data/processed"
+        " --device {params.device} 2> {log}"
+
+
+rule sample_otherwise:
+    input: model="{root}/{dataset}/{model}/seed{seed}/model.safetensors",
+    output: samples="{root}/{dataset}/{model}/seed{seed}/{sampling}/samples.npy",
+    params:
+        sampling=lambda wildcards: sampling_of(wildcards).flags(),
+        device=lambda wildcards: scale_of(wildcards).device,
+        code=lambda wildcards: fingerprints.sampling_code(run_of(wildcards)),
+    log: "logs/sample/{root}/{dataset}/{model}/seed{seed}-{sampling}.log"
+    benchmark: "logs/sample/{root}/{dataset}/{model}/seed{seed}-{sampling}.tsv"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime="30m",
+        gpu=lambda wildcards: 0 if scale_of(wildcards).device == "cpu" else 1,
+    shell: "pga sample --run {input.model} --out {output.samples} {params.sampling} --device {params.device} 2> {log}"
+
+
 rule reconstruct:
     input:
         model="{root}/{dataset}/{model}/seed{seed}/model.safetensors",
@@ -52,18 +98,5 @@ rule reconstruct:
     shell: "pga reconstruct --run {input.model} --data data/processed --out-dir {params.out} --device {params.device} 2> {log}"
 
 
-rule sample:
-    input: model="{root}/{dataset}/{model}/seed{seed}/model.safetensors",
-    output: samples="{root}/{dataset}/{model}/seed{seed}/{sampling}/samples.npy",
-    params:
-        sampling=lambda wildcards: sampling_of(wildcards).flags(),
-        device=lambda wildcards: scale_of(wildcards).device,
-        code=lambda wildcards: fingerprints.sampling_code(run_of(wildcards)),
-    log: "logs/sample/{root}/{dataset}/{model}/seed{seed}-{sampling}.log"
-    benchmark: "logs/sample/{root}/{dataset}/{model}/seed{seed}-{sampling}.tsv"
-    threads: 1
-    resources:
-        mem_mb=4000,
-        runtime="30m",
-        gpu=lambda wildcards: 0 if scale_of(wildcards).device == "cpu" else 1,
-    shell: "pga sample --run {input.model} --out {output.samples} {params.sampling} --device {params.device} 2> {log}"
+ruleorder: sample > sample_otherwise
+ruleorder: sample > reconstruct
