@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch_fidelity.metric_kid import kid_features_to_metric
 
-from pga.metrics import kid
 from pga.metrics.kid import KernelDistance, kernel_distance, squared_mmd
+from pga.randomness import derive
 
 Features = NDArray[np.float32]
 
@@ -111,11 +111,15 @@ def test_depends_on_the_seed_and_on_nothing_else() -> None:
     assert (features == before).all()
 
 
-def test_mean_and_standard_error_are_those_of_the_subsets_values(monkeypatch: pytest.MonkeyPatch) -> None:
-    values = iter([1.0, 2.0, 6.0])
-    monkeypatch.setattr(kid, "squared_mmd", lambda *parts: next(values))
-    found = kernel_distance(a_set(8, 9, 4), a_set(9, 9, 4), 0, 3, 5)
-    assert (found.value, found.standard_error) == pytest.approx((3.0, math.sqrt(7 / 3)), rel=1e-14)
+@pytest.mark.parametrize("n, m, dim, subsets, size", [(9, 11, 4, 3, 5), (40, 50, 64, 20, 30), (40, 400, 64, 20, 30)])
+def test_mean_and_standard_error_are_those_of_the_subsets_values(n: int, m: int, dim: int, subsets: int, size: int) -> None:
+    """Few subsets are summed one by one, many from the matrix of all pairs, and in the last case one way each."""
+    features, reference = a_set(8, n, dim), a_set(9, m, dim, 1.2)
+    found = kernel_distance(features, reference, 5, subsets, size)
+    rng = np.random.default_rng(derive(5, "kernel distance"))
+    drawn = [(rng.choice(n, size, replace=False), rng.choice(m, size, replace=False)) for _ in range(subsets)]
+    values = [squared_mmd(features[rows], reference[columns]) for rows, columns in drawn]
+    assert (found.value, found.standard_error) == pytest.approx((np.mean(values), np.std(values, ddof=1) / math.sqrt(subsets)), rel=1e-10)
 
 
 def test_the_standard_error_is_the_spread_of_means_under_other_seeds() -> None:

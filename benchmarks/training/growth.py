@@ -1,8 +1,9 @@
-"""How a step's speed grows with the batch, the width, the number of images and the number of seeds at once, with fitted exponents.
+"""How a step's speed grows with the batch, the width, the number of images, threads and seeds at once, with fitted exponents.
 
 Seconds per step are fitted as c · quantity^exponent: near 1 for the batch and 2 for the width while arithmetic decides, near 0 for the
-number of images, which a step does not read. Seeds run as processes of their own, all at once on one device; their exponent is that of
-seconds per step of all of them: near 0 while the device has room, 1 when it is full.
+number of images, which a step does not read, near -1 for threads that help. Seeds run as processes of their own, all at once on one
+device; their exponent is that of seconds per step of the slowest: near 0 while the device has room, 1 when it is full. On a CPU the last
+line compares both ways to use its cores: several runs of one thread each, or one run of several threads.
 
 Example:
     python benchmarks/training/growth.py --row mnist/lpga --batches 16 32 64 --widths 16 32 64
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
+import queue
 import sys
 import time
 from pathlib import Path
@@ -40,8 +42,9 @@ def exponent(found: dict[int, float]) -> float:
 
 def one_seed(name: str, own: dict[str, int], device: str, seed: int, steps: int, barrier: object, ends: object) -> None:
     """One process of several: waits for the others, then steps."""
-    devices.make_deterministic(1)
-    trainer = trainer_of(row(*name.split("/"), seed=seed, **own), torch.device(device))
+    run = row(*name.split("/"), seed=seed, **own)
+    devices.make_deterministic(run.threads)
+    trainer = trainer_of(run, torch.device(device))
     for _ in range(2):
         trainer.advance()
     read = clock(torch.device(device), "wall")
@@ -59,10 +62,22 @@ def together(name: str, own: dict[str, int], device: str, seeds: int, steps: int
     processes = [context.Process(target=one_seed, args=(name, own, device, seed, steps, barrier, ends)) for seed in range(seeds)]
     for process in processes:
         process.start()
-    found = [ends.get() for _ in processes]
-    for process in processes:
-        process.join()
-    return max(found)
+    try:
+        return max(answer(ends, processes) for _ in processes)
+    finally:
+        for process in processes:
+            process.terminate()  # those that wait for one that failed; the others have ended or are about to
+            process.join()
+
+
+def answer(ends: object, processes: list[multiprocessing.Process]) -> float:
+    """The next process's answer; ends the benchmark if one has failed, since the others then wait for it forever."""
+    while True:
+        try:
+            return ends.get(timeout=1)
+        except queue.Empty:
+            if any(process.exitcode for process in processes):
+                raise SystemExit(f"one of {len(processes)} runs at once failed, as said above") from None
 
 
 def main() -> None:
@@ -75,9 +90,12 @@ def main() -> None:
     parser.add_argument("--width", type=int, help="of all but `--widths`, instead of the row's own, to try the benchmark quickly")
     parser.add_argument("--images", nargs="+", type=int, default=[640, 6400, 64000], help="(default: %(default)s)")
     parser.add_argument("--seeds", nargs="*", type=int, default=[1, 2, 3], help="runs at once (default: %(default)s)")
+    parser.add_argument("--threads", nargs="*", type=int, default=[1, 2], help="of one run, on a CPU (default: %(default)s)")
     parser.add_argument("--steps", type=int, default=10, help="of each run at once (default: %(default)s)")
     parser.add_argument("--seconds", type=float, default=10.0, help="for each of the other quantities (default: %(default)s)")
-    parser.add_argument("--clock", choices=("wall", "cpu"), default="wall", help="as in step.py; seeds at once are always by the wall")
+    parser.add_argument(
+        "--clock", choices=("wall", "cpu"), default="wall", help="as in step.py; seeds at once and threads are always by the wall"
+    )
     parser.add_argument("--out", type=Path, help="where to write the log (default: beside this file, named after the device)")
     arguments = parser.parse_args()
     device = devices.choose(arguments.device)
@@ -94,8 +112,13 @@ def main() -> None:
     measured = {name: speeds(trainers, arguments.seconds, read) for name, trainers in quantities.items()}
     if arguments.seeds:
         measured["seeds at once"] = {n: together(arguments.row, own, str(device), n, arguments.steps) for n in arguments.seeds}
+    if arguments.threads and device.type == "cpu":
+        measured["threads"] = {n: together(arguments.row, own | {"threads": n}, "cpu", 1, arguments.steps) for n in arguments.threads}
     for name, found in measured.items():
         lines.append(f"| {name} | {', '.join(f'{n}: {s:.4f}' for n, s in found.items())} | {exponent(found):.2f} |")
+    for n in set(measured.get("seeds at once", {})) & set(measured.get("threads", {})) - {1}:
+        runs, one = n / measured["seeds at once"][n], 1 / measured["threads"][n]
+        lines += ["", f"{n} cores: {runs:.2f} steps/s by {n} runs of one thread, {one:.2f} by one of {n} threads ({runs / one:.2f} times)"]
     print("\n".join(lines))
     path = arguments.out or Path(__file__).with_name(f"growth-{device.type}.log")
     text = as_text(facts() | {"clock": arguments.clock, "row": arguments.row, "at": time.strftime("%Y-%m-%d")})

@@ -1,4 +1,4 @@
-"""All benchmarks of training in one run: the step (step.py), its growth (growth.py) and, from both, the costs (costs.py).
+"""All benchmarks of training in one run: the step (step.py), its growth (growth.py), a job's start (start.py), and the costs (costs.py).
 
 Example:
     python benchmarks/training/run.py --device cuda --out /tmp/training
@@ -8,6 +8,7 @@ Example:
 from __future__ import annotations
 
 import argparse
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -28,29 +29,11 @@ def main() -> None:
     out.mkdir(parents=True, exist_ok=True)
     common = ["--device", arguments.device, "--clock", arguments.clock]
     step = ["--rows", "mnist/lpga", "--width", "4", "--seconds", "1"] if arguments.quick else ["--rows", *PAPER]
-    growth = [
-        "--width",
-        "2",
-        "--batches",
-        "8",
-        "16",
-        "--widths",
-        "2",
-        "4",
-        "--images",
-        "64",
-        "640",
-        "--seeds",
-        "1",
-        "2",
-        "--steps",
-        "2",
-        "--seconds",
-        "1",
-    ]
+    growth = shlex.split("--width 2 --batches 8 16 --widths 2 4 --images 64 640 --seeds 1 2 --threads 1 2 --steps 2 --seconds 1")
     commands = [
         ["step.py", *common, *step, "--out", f"{out}/step.log"],
         ["growth.py", *common, *(growth if arguments.quick else []), "--out", f"{out}/growth.log"],
+        ["start.py", "--times", "1" if arguments.quick else "5", "--out", f"{out}/start.log"],
         ["costs.py", "--log", f"{out}/step.log", "--out", f"{out}/costs.md"],
     ]
     for name, *flags in commands:

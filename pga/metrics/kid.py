@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pga.features.extractor import Features
-from pga.metrics.neighbours import BLOCK, check_features
+from pga.metrics.neighbours import BLOCK, Indices, check_features
 from pga.progress import Progress
 from pga.randomness import derive
 
@@ -62,13 +62,44 @@ def kernel_distance(
     if size == len(features) == len(reference):
         return KernelDistance(squared_mmd(features, reference, block), None)
     rng = np.random.default_rng(derive(seed, "kernel distance"))
-    values = np.empty(subsets)
-    with Progress(subsets, "kernel distance", "subset") as progress:
-        for i in range(subsets):
-            chosen, chosen_reference = (rng.choice(len(part), size, replace=False) for part in (features, reference))
-            values[i] = squared_mmd(features[chosen], reference[chosen_reference], block)
-            progress.advance()
+    drawn = [[rng.choice(len(part), size, replace=False) for part in (features, reference)] for _ in range(subsets)]
+    rows, columns = (np.array(part) for part in zip(*drawn, strict=True))
+    with Progress(3 * subsets, "kernel distance", "sum") as progress:
+        within = []
+        for part, chosen in ((features, rows), (reference, columns)):
+            alone = cube(np.einsum("nd,nd->n", part, part, dtype=np.float64) / part.shape[1] + 1.0)  # pairs of a row with itself
+            within.append((subset_sums(part, part, chosen, chosen, block, progress) - alone[chosen].sum(axis=1)) / (size * (size - 1)))
+        values = sum(within) - 2.0 * subset_sums(features, reference, rows, columns, block, progress) / size**2
     return KernelDistance(float(values.mean()), float(values.std(ddof=1)) / math.sqrt(subsets))
+
+
+def subset_sums(x: Features, y: Features, rows: Indices, columns: Indices, block: int, progress: Progress) -> Array:
+    """Sum of the kernel over each subset's pairs of rows, from the matrix of all pairs where that takes fewer multiplications.
+
+    Args:
+        x: (N, d).
+        y: (M, d).
+        rows: of x, (subsets, n).
+        columns: of y, (subsets, n).
+        block: rows of a kernel matrix that are worked on at a time.
+        progress: counts the sums.
+    """
+    subsets, size = rows.shape
+    found = np.empty(subsets)
+    if len(x) * len(y) * (x.shape[1] + subsets) > subsets * size**2 * x.shape[1]:
+        for i, (own, others) in enumerate(zip(rows, columns, strict=True)):
+            found[i] = kernel_sum(x[own].astype(np.float64), y[others].astype(np.float64), block)
+            progress.advance()
+        return found
+    wanted = [np.zeros((subsets, len(part))) for part in (x, y)]
+    for mask, chosen in zip(wanted, (rows, columns), strict=True):
+        np.put_along_axis(mask, chosen, 1.0, axis=1)
+    found, other = np.zeros(subsets), y.astype(np.float64).T
+    for start in range(0, len(x), block):
+        kernel = powers(x[start : start + block].astype(np.float64) @ other, x.shape[1])
+        found += np.einsum("sm,sm->s", wanted[0][:, start : start + block] @ kernel, wanted[1])
+    progress.advance(subsets)
+    return found
 
 
 def squared_mmd(features: Features, reference: Features, block: int = BLOCK) -> float:
@@ -80,15 +111,17 @@ def squared_mmd(features: Features, reference: Features, block: int = BLOCK) -> 
 
 def kernel_sum(x: Array, y: Array, block: int) -> float:
     """Sum of (xᵢᵀyⱼ / d + 1)³ over all i and j."""
-    total = 0.0
-    for start in range(0, len(x), block):
-        part = x[start : start + block] @ y.T
-        for first in range(0, len(part), CACHED):
-            rows = part[first : first + CACHED]
-            rows /= x.shape[1]
-            rows += 1.0
-            total += float(cube(rows).sum())
-    return total
+    return sum(float(powers(x[start : start + block] @ y.T, x.shape[1]).sum()) for start in range(0, len(x), block))
+
+
+def powers(products: Array, dim: int) -> Array:
+    """(product / d + 1)³, in place."""
+    for first in range(0, len(products), CACHED):
+        rows = products[first : first + CACHED]
+        rows /= dim
+        rows += 1.0
+        rows *= rows * rows
+    return products
 
 
 def cube(values: Array) -> Array:
