@@ -1,16 +1,20 @@
 """Which code the results of each step of the workflow depend on, as fingerprints of its meaning (`pga.meaning`).
 
-All are cached: a workflow keeps the fingerprints with which it was planned, whatever is edited while it runs.
+All are cached, and of the same moment: a workflow keeps the fingerprints with which it was planned, whatever is edited while it runs.
 """
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 
-from pga.meaning import meaning
+from pga import meaning as of_code
+from pga.meaning.package import Sources
 from pga.networks.table import NETWORKS
 from pga.run import Run
 from pga.terms import MODELS, TERMS
+
+SOURCES: Sources = {}
+meaning = partial(of_code.meaning, sources=SOURCES)
 
 Rows = tuple[tuple[str, tuple[str, ...]], ...]
 """Registry → the rows of it that count."""

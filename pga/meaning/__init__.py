@@ -26,7 +26,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from pga.meaning.modules import Reference
-from pga.meaning.package import Package, sha256
+from pga.meaning.package import Package, Sources, sha256
 
 ROOT = Path(__file__).parents[1]
 """The package that this module belongs to."""
@@ -37,6 +37,7 @@ def meaning(
     only: Mapping[str, Collection[str]] | None = None,
     without: Collection[str] = (),
     package_folder: Path = ROOT,
+    sources: Sources | None = None,
 ) -> str:
     """Digest of what the code of `roots` means, with all that it refers to within the package.
 
@@ -47,6 +48,7 @@ def meaning(
             What code refers to by name is followed all the same.
         without: modules and definitions that cannot change a result (progress bars), not followed.
         package_folder: folder of the package's sources; its name is the package's.
+        sources: a dict that several calls share, so that they read each module once and all see the package as it was then.
 
     Returns:
         64 hexadecimal digits, independent of the order of `roots`.
@@ -55,7 +57,7 @@ def meaning(
         ValueError: a root, registry or key does not exist, or something reached cannot be followed.
         SyntaxError: a module reached is no Python.
     """
-    return sha256(sorted(Package(package_folder, only or {}, without).closure(roots)[0]))
+    return sha256(sorted(Package(package_folder, only or {}, without, sources).closure(roots)[0]))
 
 
 def explain(

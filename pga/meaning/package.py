@@ -10,12 +10,15 @@ from pathlib import Path
 from pga.meaning.forms import normal_form
 from pga.meaning.modules import ON_IMPORT, Form, Module, Reference, read
 
+Sources = dict[tuple[Path, str], Module | None]
+"""Modules that have been read, and names that no module has, by folder and name."""
+
 
 class Package:
-    """The package's sources as they are now; `only` and `without` as for `meaning`."""
+    """The package's sources as they are now, or were when `sources` received them; the rest as for `meaning`."""
 
-    def __init__(self, folder: Path, only: Mapping[str, Collection[str]], without: Collection[str]):
-        self.folder, self.modules = folder.absolute(), dict[str, Module | None]()
+    def __init__(self, folder: Path, only: Mapping[str, Collection[str]], without: Collection[str], sources: Sources | None = None):
+        self.folder, self.sources = folder.absolute(), {} if sources is None else sources
         self.without, self.only = set[str](), dict[Reference, frozenset[str]]()
         self.only = {self.find(name): frozenset(keys) for name, keys in only.items()}
         for key in self.only:
@@ -24,9 +27,10 @@ class Package:
 
     def module(self, name: str) -> Module | None:
         """A module of the package, or None if there is none of that name."""
-        if name not in self.modules:
-            self.modules[name] = self.load(name)
-        return self.modules[name]
+        key = (self.folder, name)
+        if key not in self.sources:
+            self.sources[key] = self.load(name)
+        return self.sources[key]
 
     def load(self, name: str) -> Module | None:
         """Read a module of the package from its file; None if it has none."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
+from copy import deepcopy
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -30,6 +32,12 @@ class UniqueKeyLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+@lru_cache(maxsize=64)
+def parsed(text: str) -> Any:
+    """What YAML text holds; a workflow reads each file several times, and parsing takes longer than all else about it."""
+    return yaml.load(text, UniqueKeyLoader)
+
+
 def read_yaml(path: str | Path) -> dict[str, Any]:
     """The mapping in a YAML file.
 
@@ -37,7 +45,7 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
         UserError: the file is absent, is not YAML, holds a key twice, or is not a mapping.
     """
     try:
-        content = yaml.load(Path(path).read_text(encoding="utf-8"), UniqueKeyLoader)
+        content = deepcopy(parsed(Path(path).read_text(encoding="utf-8")))
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
