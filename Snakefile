@@ -26,6 +26,7 @@ localrules: fetch, paper, collect, collect_shown, summary, table1, claims, table
 
 onstart:
     hold_folder()
+    end_on_sigterm()
 
 
 onerror:

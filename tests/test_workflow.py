@@ -6,15 +6,17 @@ import getpass
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
+import time
 from collections import Counter
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
-from kills import OFFLINE, campaign, write_checkpoints_all_the_time
+from kills import OFFLINE, campaign, running, start, write_checkpoints_all_the_time
 from PIL import Image
 from scales import COMMON
 
@@ -46,8 +48,9 @@ TARGETS = ["results/tiny/table1.csv", "results/tiny/figures/figure2.png"]
 RUNS = {(model, seed) for model in ("lpga", "vpga") for seed in (0, 1)}
 
 
-def snakemake(project: Path, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": str(project)}
+def snakemake(project: Path, *arguments: str, check: bool = True, path: str = "") -> subprocess.CompletedProcess[str]:
+    """Run it in a project; `path`: a folder that Python's modules come from before all others."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [path, str(project)]))}
     command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
     done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True)
     assert not check or done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
@@ -73,12 +76,40 @@ def trainings(project: Path) -> set[tuple[str, int]]:
     }
 
 
+LISTENER = """
+import os, sys
+
+def listen(event, arguments):
+    asked = event in ("socket.getaddrinfo", "socket.gethostbyname") or (
+        event in ("socket.connect", "socket.sendto") and isinstance(arguments[1], tuple)
+    )
+    if asked:
+        say(f"network {event} {arguments!r}")
+
+def say(text):
+    with open(os.path.join(os.path.dirname(__file__), "heard"), "a") as file:
+        file.write(text + "\\n")
+
+say("started")
+sys.addaudithook(listen)
+"""
+"""A sitecustomize.py that writes down every process which Python starts in, and all of their calls for a network, answered or not."""
+
+
 @pytest.fixture(scope="module")
-def finished(shared_project: Path) -> Path:
-    """A project in which the tiny scale is complete."""
+def listener(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the listener."""
+    folder = tmp_path_factory.mktemp("listener")
+    (folder / "sitecustomize.py").write_text(LISTENER)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def finished(shared_project: Path, listener: Path) -> Path:
+    """A project in which the tiny scale is complete; whether it asked for a network has been listened to."""
     project = shared_project
     (project / "params" / "tiny.yaml").write_text(TINY)
-    snakemake(project, *TARGETS)
+    snakemake(project, *TARGETS, path=str(listener))
     return project
 
 
@@ -200,6 +231,22 @@ def test_two_runs_of_the_workflow_at_once_are_refused(finished: Path, edited) ->
     assert "another snakemake is running in this folder" in done.stderr
 
 
+def test_any_number_of_sigterms_ends_the_workflow_after_its_running_jobs(project: Path, tmp_path: Path) -> None:
+    """Snakemake's own handler waits for a lock that the thread which it interrupts may hold."""
+    (project / "params" / "tiny.yaml").write_text(TINY)
+    log = tmp_path / "log"
+    process = start(project, ("data/processed/digits.npy",), log)
+    while process.poll() is None and "prepare" not in running(process.pid):
+        time.sleep(0.05)
+    while process.poll() is None and "Finished jobid" not in log.read_text():
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.002)
+    process.wait(60)
+    said = log.read_text()
+    assert said.count("Will exit after finishing currently running jobs") > 10 and "Traceback" not in said and "Error: " not in said
+    assert (project / "data/processed/digits.npy").exists()
+
+
 def test_a_fresh_clone_plans_exactly_the_papers_runs(project: Path) -> None:
     done = snakemake(project, "-n", "results/table1.csv")
     text = done.stdout + done.stderr
@@ -215,6 +262,14 @@ def test_lint_asks_only_for_an_environment_per_rule(project: Path) -> None:
     done = snakemake(project, "--lint", check=False)
     found = set(re.findall(r"^    \* (.*)$", done.stderr + done.stdout, re.M))
     assert found <= {"Specify a conda environment or container for each rule.:"}
+
+
+def test_no_process_of_the_workflow_asks_for_a_network(finished: Path, listener: Path) -> None:
+    lines = (listener / "heard").read_text().splitlines()
+    assert lines.count("started") > 20 and [line for line in lines if line.startswith("network")] == []
+    command = [sys.executable, "-c", "import socket; socket.create_connection(('127.0.0.1', 9), 1)"]
+    subprocess.run(command, env={**os.environ, "PYTHONPATH": str(listener)}, capture_output=True)
+    assert "network socket.connect" in (listener / "heard").read_text()  # it hears
 
 
 def test_the_report_is_made_by_the_workflow_once_and_shows_its_own_rules(finished: Path) -> None:

@@ -2,7 +2,9 @@
 
 import os
 import shlex
+import signal
 import sys
+import threading
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -51,6 +53,13 @@ def hold_folder() -> None:
         FOLDER_LOCK.acquire(timeout=0)
     except Timeout:
         raise WorkflowError("another snakemake is running in this folder; wait for it or stop it") from None
+
+
+def end_on_sigterm() -> None:
+    """Let Snakemake's handler of SIGTERM run beside what it interrupts: it takes a lock which that may hold, and would wait for ever."""
+    handler = signal.getsignal(signal.SIGTERM)
+    if callable(handler):
+        signal.signal(signal.SIGTERM, lambda *received: threading.Thread(target=handler, args=received).start())
 
 
 def one_of(names) -> str:
