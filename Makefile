@@ -12,7 +12,7 @@ ENVIRONMENT = $(or $(PGA_ENV),$(CURDIR)/$(VENV)/bin)
 IN_ENVIRONMENT = PATH="$(ENVIRONMENT):$$PATH"
 PIP = "$(VENV)/bin/python" -m pip --disable-pip-version-check install
 
-.PHONY: help env quick repro pull test lint lock clean
+.PHONY: help env quick repro pull test kills lint lock clean
 
 help: ## list the commands
 	@echo 'make COMMAND [VARIABLE=VALUE ...]'
@@ -36,6 +36,9 @@ pull: env ## bring shared results by DVC, checked, so that nothing is trained ag
 
 test: env ## run the tests
 	$(IN_ENVIRONMENT) python -m pytest -n $(CORES) --dist loadfile $(ARGS)
+
+kills: env ## kill the whole workflow 50 times at drawn moments and compare every byte (half an hour, needs no network)
+	$(IN_ENVIRONMENT) python tests/kills.py $(ARGS)
 
 lint: env ## check style and types
 	$(IN_ENVIRONMENT) ruff check

@@ -6,7 +6,7 @@ RULE_FILES = ["Snakefile", *sorted(str(path) for path in Path("workflow/rules").
 
 
 rule rule_graph:
-    # Which rule reads what another writes, as Snakemake itself says it of this scale.
+    # Which rule reads what another writes, as Snakemake itself says it of this scale: in an order of Python's sets, hence the hash seed.
     output: "{root}/rules.dot"
     params:
         targets=lambda wildcards: " ".join(file for file in shown_in_report(wildcards.root)),
@@ -15,7 +15,9 @@ rule rule_graph:
     benchmark: "logs/rule_graph/{root}.tsv"
     threads: 1
     resources: mem_mb=1000, runtime="10m"
-    shell: "snakemake --quiet all --rulegraph dot -- {params.targets} > {output} 2> {log}"
+    shell:
+        "PYTHONHASHSEED=0 snakemake --quiet all --rulegraph dot -- {params.targets} > {wildcards.root}/.rules.dot.part 2> {log}"
+        " && mv {wildcards.root}/.rules.dot.part {output}"
 
 
 rule report:
