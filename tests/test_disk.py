@@ -1,10 +1,17 @@
-"""Disks that are full or read-only, folders without permission: a message, nothing half-written, and the same command finishes later."""
+"""Disks that are full, over quota or read-only, folders without permission: a message, nothing half, the same command finishes later."""
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import dataclasses
+import errno
 import hashlib
 import os
+import platform
+import re
+import resource
+import struct
 import subprocess
 import sys
 import tempfile
@@ -16,11 +23,14 @@ import numpy as np
 import pytest
 import yaml
 from test_fetch import CONTENT, a_source
+from test_report import make as make_results
 from test_training import CPU, a_run, blobs
 from test_workflow import TINY
 
 from pga.cli import main
 from pga.collect import COLUMNS
+from pga.features.classifier import RECIPES
+from pga.figures import canvas
 from pga.params.scale import load_scale
 from pga.trainloop import train
 
@@ -44,8 +54,17 @@ def place(open_folder: Path, request: pytest.FixtureRequest) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module", autouse=True)
+def cheap() -> Iterator[None]:
+    """A classifier of one pass over the digits, figures of few pixels: what is written matters here, not what it is worth."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(RECIPES, (8, 1), dataclasses.replace(RECIPES[8, 1], epochs=1, accuracy=0.1))
+        patch.setitem(canvas.STYLE, "figure.dpi", 50.0)
+        yield
+
+
 @pytest.fixture(scope="module")
-def inputs(open_folder: Path) -> Path:
+def inputs(open_folder: Path, cheap: None) -> Path:
     """What the commands read."""
     folder = open_folder / "inputs"
     folder.mkdir()
@@ -64,7 +83,12 @@ def inputs(open_folder: Path) -> Path:
         yaml.safe_dump({"datasets": {"digits": {"kind": "digits"}, "own": {"kind": "folder", "path": str(images), "size": 64}}})
     )
     (folder / "tiny.yaml").write_text(TINY.replace("steps: [300", "steps: [4").replace("warmup_steps: [200", "warmup_steps: [2"))
-    assert main(COMMANDS["prepare"].format(inputs=folder, out=folder).split()) == 0
+    for name in ("prepare", "classifier", "reference"):
+        assert main(COMMANDS[name].format(inputs=folder, out=folder).split()) == 0
+    np.save(folder / "own.npy", np.random.default_rng(0).integers(0, 256, (100, 8, 8, 1), np.uint8))
+    (folder / "finished").mkdir()
+    with contextlib.chdir(folder / "finished"):
+        make_results(folder / "finished")
     scale = load_scale(ROOT / "params/quick.yaml")
     rows = [
         f"{dataset},{model},{seed},{sampling},{scale.evaluation.metric},1.5,,9,train,classifier,1.0"
@@ -85,22 +109,34 @@ COMMANDS: dict[str, str] = {
     "train": "train --params {inputs}/tiny.yaml --dataset digits --model lpga --seed 0 --data {inputs}/processed --device cpu"
     " --checkpoint-every 0 --out {out}/run --scratch {out}/scratch",
     "table": "table notation --params params/quick.yaml --out-dir {out}/results",
+    "classifier": "classifier digits --data {inputs}/processed --out {out}/classifier.safetensors",
+    "reference": "reference digits --data {inputs}/processed --extractor classifier --weights {inputs}/classifier.safetensors"
+    " --out {out}/reference.npz",
+    "evaluate": "evaluate --samples {inputs}/own.npy --extractor classifier --weights {inputs}/classifier.safetensors"
+    " --reference {inputs}/reference.npz --dataset digits --model own --seed 0 --out {out}/metrics.json",
+    "collect": "collect --params tiny.yaml --out {out}/metrics.csv",
+    "table of runs": "table table1 --params tiny.yaml --metrics results/tiny/metrics.csv --out-dir {out}/results",
+    "figure": "figure figure2 --params tiny.yaml --out-dir {out}/figures",
+    "report": "report --params tiny.yaml --out {out}/report.html",
 }
+OF_RUNS = ("collect", "table of runs", "figure", "report")
+"""Those that run in the folder of finished results."""
 
 
 def run(name: str, inputs: Path, out: Path) -> int:
-    """Run a command of the table here."""
-    return main(COMMANDS[name].format(inputs=inputs, out=out).split())
+    """Run a command of the table where it belongs."""
+    with contextlib.chdir(inputs / "finished" if name in OF_RUNS else ROOT):
+        return main(COMMANDS[name].format(inputs=inputs, out=out).split())
 
 
-def forked(act: Callable[[], int], said: Path, user: int | None = None) -> tuple[int, str]:
+def forked(act: Callable[[], int], user: int | None = None) -> tuple[int, str]:
     """Exit status and stderr of `act` in a process of its own, with the rights of `user`; a traceback is status 99."""
+    reads, writes = os.pipe()
     child = os.fork()
     if child == 0:
         status = 99
         try:
-            descriptor = os.open(said, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o666)
-            os.dup2(descriptor, 2)
+            os.dup2(writes, 2)
             sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115
             if user is not None:
                 os.setgroups([]), os.setgid(user), os.setuid(user)
@@ -111,7 +147,10 @@ def forked(act: Callable[[], int], said: Path, user: int | None = None) -> tuple
             with contextlib.suppress(OSError):
                 sys.stderr.flush()
             os._exit(status)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), said.read_text()
+    os.close(writes)
+    with open(reads, errors="replace") as file:
+        said = file.read()
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), said
 
 
 @contextlib.contextmanager
@@ -160,7 +199,7 @@ def test_a_full_disk_is_named_leaves_nothing_half_and_the_same_command_finishes(
             with filler.open("wb") as file:
                 free = os.statvfs(small)
                 os.posix_fallocate(file.fileno(), 0, free.f_bavail * free.f_frsize - room)
-            status, said = forked(lambda out=out: run(name, inputs, out), place / "said")
+            status, said = forked(lambda out=out: run(name, inputs, out))
             assert status in (0, 1), said
             if status == 1:
                 failures += 1
@@ -168,10 +207,58 @@ def test_a_full_disk_is_named_leaves_nothing_half_and_the_same_command_finishes(
                 for path, content in visible(out).items():
                     assert path in whole and (content == whole[path] or path.endswith("labels.npz")), path
             filler.unlink()
-            assert forked(lambda out=out: run(name, inputs, out), place / "said")[0] == 0
+            assert forked(lambda out=out: run(name, inputs, out))[0] == 0
             assert without_wall_times(visible(out)) == without_wall_times(whole)
             assert not list(out.rglob(".*.part*"))
     assert failures >= 2
+
+
+SYSCALLS = {"x86_64": (0xC000003E, 74), "aarch64": (0xC00000B7, 82)}
+"""Machine → its name for the kernel's filters, and its number of fsync."""
+
+
+def over_quota() -> None:
+    """Let the kernel answer every fsync of this process as file systems do whose quota is used up."""
+    name, fsync = SYSCALLS[platform.machine()]
+    refuse = 0x00050000 | errno.EDQUOT  # SECCOMP_RET_ERRNO
+    rows = [(0x20, 0, 0, 4), (0x15, 0, 3, name), (0x20, 0, 0, 0), (0x15, 0, 1, fsync), (0x06, 0, 0, refuse), (0x06, 0, 0, 0x7FFF0000)]
+    filters = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *row) for row in rows))
+    program = ctypes.create_string_buffer(struct.pack("@HP", len(rows), ctypes.addressof(filters)))
+    system = ctypes.CDLL(None, use_errno=True)
+    assert system.prctl(38, 1, 0, 0, 0) == 0  # no new rights: what a filter needs
+    assert system.prctl(22, 2, program, 0, 0) == 0
+
+
+def largest_file() -> None:
+    """Let no file of this process grow beyond a few bytes, as a limit of the system's for one user does."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, resource.RLIM_INFINITY))
+
+
+LIMITS: dict[str, tuple[Callable[[], None], str]] = {
+    "over quota": (over_quota, "Disk quota exceeded"),
+    "too large a file": (largest_file, "File too large|requested and"),
+}
+
+
+@pytest.mark.parametrize("how", LIMITS)
+@pytest.mark.parametrize("name", COMMANDS)
+def test_what_a_user_may_not_write_any_more_is_named_and_the_same_command_finishes(
+    name: str, how: str, inputs: Path, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if sys.platform != "linux" or platform.machine() not in SYSCALLS:
+        pytest.skip("disk: no filter of system calls on this machine")
+    monkeypatch.setenv("PGA_MIRROR", str(inputs / "mirror"))
+    limit, named = LIMITS[how]
+
+    def limited() -> int:
+        limit()
+        return run(name, inputs, place / "out")
+
+    status, said = forked(limited)
+    assert status == 1 and re.search(named, said) and str(place / "out") in said, said
+    assert visible(place / "out") == {}
+    assert run(name, inputs, place / "out") == 0
+    assert visible(place / "out") and not list((place / "out").rglob("*.part*"))
 
 
 @pytest.mark.parametrize("how", ["read-only", "without permission"])
@@ -184,7 +271,7 @@ def test_a_folder_that_may_not_be_written_is_named(name: str, how: str, inputs: 
     with mounted(place / "small", "size=16m,mode=755") as small:
         if how == "read-only":
             subprocess.run(["mount", "-o", "remount,ro", small], check=True)
-        status, said = forked(lambda: run(name, inputs, small), place / "said", None if how == "read-only" else NOBODY)
+        status, said = forked(lambda: run(name, inputs, small), None if how == "read-only" else NOBODY)
         assert status == 1, said
         assert ("Read-only file system" if how == "read-only" else "Permission denied") in said and str(small) in said
         assert not list(small.iterdir())
@@ -206,7 +293,7 @@ def test_a_file_that_may_not_be_read_is_named(file: str, inputs: Path, place: Pa
     (inputs / file).chmod(0o000)
     try:
         line = READS[file].format(inputs=inputs, out=place / "out")
-        status, said = forked(lambda: main(line.split()), place / "said", NOBODY)
+        status, said = forked(lambda: main(line.split()), NOBODY)
     finally:
         (inputs / file).chmod(0o755)
     assert status == 1, said
