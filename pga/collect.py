@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from pga.errors import UserError
-from pga.files import read_json
+from pga.files import read_record
 from pga.params.evaluation import FOREIGN_SPLIT
 from pga.params.scale import REAL, Scale
 
@@ -45,13 +45,35 @@ def collect(scale: Scale, artifact: str | None = None, allow_missing: bool = Fal
     return pd.DataFrame(rows, columns=COLUMNS), missing
 
 
-def read_metrics(path: Path) -> pd.DataFrame:
+def read_metrics(path: Path, scale: Scale | None = None) -> pd.DataFrame:
     """The table that `collect` made, from its file.
 
+    Args:
+        path: the file.
+        scale: whose metrics.json, as far as they are there, must say the same.
+
     Raises:
-        UserError: the file is absent, or is no such table.
+        UserError: the file is absent, or is no such table, or says something else than the metrics.json that it was collected from.
     """
-    return read_table(path, COLUMNS, "a table of metrics", "`pga collect` makes it")
+    table = read_table(path, COLUMNS, "a table of metrics", "`pga collect` makes it")
+    if scale is not None:
+        for dataset, model, seed, sampling in table[COLUMNS[:4]].drop_duplicates().itertuples(index=False, name=None):
+            source = Path(scale.results, str(dataset), str(model), f"seed{seed}", str(sampling), "metrics.json")
+            if source.exists():
+                refuse_different(path, table, source, {"dataset": dataset, "model": model, "seed": int(seed), "sampling": sampling})
+    return table
+
+
+def refuse_different(path: Path, table: pd.DataFrame, source: Path, who: dict[str, Any]) -> None:
+    """Refuse rows of the run `who` that are not those of its metrics.json.
+
+    Raises:
+        UserError: they are not.
+    """
+    shown = table[(table[list(who)] == pd.Series(who)).all(axis=1)]
+    measured = pd.DataFrame(rows_of(source, who), columns=COLUMNS)
+    if shown[COLUMNS].to_csv(index=False) != measured.to_csv(index=False):
+        raise UserError(f"{path}: says something else than {source}, which it was collected from; run `pga collect` again")
 
 
 def read_table(path: Path, columns: Sequence[str], what: str = "a table", remedy: str = "delete it and make it again") -> pd.DataFrame:
@@ -77,8 +99,8 @@ def read_table(path: Path, columns: Sequence[str], what: str = "a table", remedy
 
 def rows_of(path: Path, who: dict[str, Any]) -> list[dict[str, Any]]:
     """The rows of one metrics.json, which must be of the run `who`."""
-    content = read_json(path)
-    found = {key: content.get(key) for key in who} if isinstance(content, dict) else {}
+    content = read_record(path)
+    found = {key: content.get(key) for key in who}
     if found != who:
         raise UserError(f"{path}: it is of {found}, its place is that of {who}; delete it and evaluate again")
     try:

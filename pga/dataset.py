@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import struct
 import tokenize
 import zipfile
@@ -93,13 +94,31 @@ def load_images(path: str | Path, ndim: int = 4) -> Images:
     Raises:
         UserError: the file is absent or is not such an array.
     """
+    return open_images(path, ndim)[0]
+
+
+def open_images(path: str | Path, ndim: int = 4) -> tuple[Images, int, npt.NDArray[np.uint8]]:
+    """Images as `load_images`, where in their file they end, and all of its bytes.
+
+    Raises:
+        UserError: as `load_images`.
+    """
     try:
-        images = np.lib.format.open_memmap(path, mode="r")  # np.load would open an archive as well
+        with open(path, "rb") as file:  # once: another file may take its place in between
+            content = np.memmap(file, np.uint8, "r")
+            file.seek(0)
+            read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+            shape, by_columns, dtype = read[np.lib.format.read_magic(file)](file)
+            start = file.tell()
+        end = start + math.prod(shape) * dtype.itemsize
+        if dtype.hasobject or len(content) < end:
+            raise ValueError(f"{len(content)} bytes, {end} are needed")
+        images = np.ndarray(shape, dtype, content[start:end], order="F" if by_columns else "C")
     except FileNotFoundError as error:
         raise UserError(f"{path}: no such file") from error
     except UNREADABLE as error:
         raise UserError(f"{path}: not a complete .npy array ({error}); delete it and make it again") from error
     if images.dtype != np.uint8 or images.ndim != ndim:
-        shape = f"({'N, ' * (ndim - 3)}height, width, channels)"
-        raise UserError(f"{path}: found {images.dtype} of shape {images.shape}; images are uint8 of shape {shape}")
-    return images
+        wanted = f"({'N, ' * (ndim - 3)}height, width, channels)"
+        raise UserError(f"{path}: found {images.dtype} of shape {images.shape}; images are uint8 of shape {wanted}")
+    return images, end, content

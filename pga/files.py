@@ -76,6 +76,28 @@ def read_json(path: str | os.PathLike[str]) -> Any:
         raise UserError(f"{path}: not JSON ({error}); delete it and run the command that makes it again") from error
 
 
+def write_record(path: str | os.PathLike[str], content: dict[str, Any]) -> None:
+    """Write a JSON object with a checksum of itself, which `read_record` checks."""
+    write_json(path, {**content, "checksum": digest(content)})
+
+
+def read_record(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """What `write_record` wrote, without the checksum.
+
+    Raises:
+        UserError: the file is absent, or is not what this program wrote.
+    """
+    content = read_json(path)
+    if not isinstance(content, dict) or "checksum" not in content:
+        raise UserError(
+            f"{path}: not a record with a checksum, or written by another version; delete it and run the command that makes it again"
+        )
+    expected = content.pop("checksum")
+    if digest(content) != expected:
+        raise UserError(f"{path}: changed since it was written: its content does not match its checksum; delete it and make it again")
+    return content
+
+
 def sha256(path: str | os.PathLike[str]) -> str:
     """SHA-256 of a file's bytes, in hexadecimal.
 

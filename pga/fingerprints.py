@@ -56,17 +56,18 @@ def _of_run(roots: tuple[str, ...], model: str, rows: Rows) -> str:
 
 
 SAMPLING = ("pga.sampling.sample", "pga.sampling.load_networks", "pga.density.encode", "pga.density.fitted")
+MADE = ("pga.made.maker", "pga.made.save_made")
 EVALUATION = ("pga.evaluation.evaluate", "pga.features.load.load_extractor", "pga.reference.load_statistics", "pga.reference.load_features")
 
 
 def sampling_code(run: Run) -> str:
     """The code that samples from `run`."""
-    return _of_run((*SAMPLING, "pga.standing.standing"), run.model, network_rows(run))
+    return _of_run((*SAMPLING, "pga.standing.standing", *MADE), run.model, network_rows(run))
 
 
 def interpolation_code(run: Run) -> str:
     """The code that interpolates between test images with `run`."""
-    return _of_run(("pga.interpolation.interpolate", "pga.sampling.load_networks"), run.model, network_rows(run))
+    return _of_run(("pga.interpolation.interpolate", "pga.sampling.load_networks", *MADE), run.model, network_rows(run))
 
 
 def reconstruction_code(run: Run) -> str:
@@ -90,7 +91,7 @@ def evaluation_code() -> str:
 @cache
 def neighbours_code() -> str:
     """The code that finds the images nearest to samples."""
-    return meaning("pga.neighbours.nearest_images", "pga.features.load.load_extractor")
+    return meaning("pga.neighbours.nearest_images", "pga.features.load.load_extractor", "pga.made.load_made", *MADE)
 
 
 @cache

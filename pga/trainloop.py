@@ -22,7 +22,7 @@ from pga import devices, provenance
 from pga.checkpoint import load_tensors, save_tensors
 from pga.dataset import Images
 from pga.errors import UserError
-from pga.files import atomic, digest, write_json
+from pga.files import atomic, digest, sha256, write_record
 from pga.progress import Progress
 from pga.run import Run
 from pga.training import Trainer
@@ -178,7 +178,7 @@ def write_results(trainer: Trainer, folder: Path, out: Path, record: dict[str, A
     write_history(out / "history.csv", trainer.history)
     save_tensors(out / "model.safetensors", trainer.result(), {"run": run.asdict(), "step": trainer.step})
     wall = record["wall_s"]
-    write_json(
+    write_record(
         out / "run.json",
         {
             "run": run.asdict(),
@@ -191,6 +191,7 @@ def write_results(trainer: Trainer, folder: Path, out: Path, record: dict[str, A
             **peak_memory(trainer.device),
             "parameters": {name: sum(p.numel() for p in getattr(trainer, name).parameters()) for name in ("encoder", "decoder")},
             "device": devices.describe(trainer.device),
+            "files": {name: sha256(out / name) for name in ("history.csv", "model.safetensors", "snapshots.safetensors")},
             **provenance.record(),
         },
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pga.files import write_json
+from pga.files import write_record
 from pga.lineage.runs import Place
 from pga.params.scale import Scale
 
@@ -37,4 +37,4 @@ def write_records(scale: Scale, **changes: Any) -> None:
     """run.json of every run of a scale, below the current folder."""
     for run in scale.all_runs():
         place = Place(run.dataset, run.name, run.seed)
-        write_json(Path(scale.results, str(place), "run.json"), record(scale, place, **changes))
+        write_record(Path(scale.results, str(place), "run.json"), record(scale, place, **changes))

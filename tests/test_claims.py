@@ -10,7 +10,7 @@ from artifacts import record
 
 from pga.cli import main
 from pga.collect import COLUMNS
-from pga.files import read_json, write_json
+from pga.files import read_json, write_record
 from pga.lineage.runs import Place
 from pga.params.claims import load_claims
 from pga.params.scale import load_scale
@@ -78,7 +78,7 @@ def test_the_command_writes_claims_csv_and_the_runs_that_it_is_of(root: Path, tm
     monkeypatch.chdir(tmp_path)
     metrics(("mnist", "vpga", "prior", 0, 4.97)).to_csv("m.csv", index=False)
     place = Place("mnist", "vpga", 0)
-    write_json(Path("results", str(place), "run.json"), record(PAPER, place))
+    write_record(Path("results", str(place), "run.json"), record(PAPER, place))
     files = ["--params", f"{root}/params/paper.yaml", "--claims", f"{root}/params/claims.yaml", "--metrics", "m.csv", "--out-dir", "out"]
     assert main(["table", "claims", *files]) == 0
     found = pd.read_csv("out/claims.csv")

@@ -23,7 +23,8 @@ from pga.checkpoint import load_tensors, save_tensors
 from pga.data.prepare import prepare
 from pga.dataset import load_images
 from pga.errors import UserError
-from pga.files import atomic, read_json, write_json
+from pga.files import read_record, write_record
+from pga.made import load_made, save_made
 from pga.params.datasets import Folder
 from pga.trainloop import train
 
@@ -86,9 +87,8 @@ def test_a_reader_sees_whole_files_while_they_are_written(tmp_path: Path) -> Non
     def write() -> None:
         for number in range(100_000):
             save_tensors(tmp_path / "model.safetensors", {"a": torch.full((20_000,), float(number))}, {"step": number})
-            with atomic(tmp_path / "samples.npy") as file:
-                np.save(file, np.full((50, 8, 8, 1), number % 256, np.uint8))
-            write_json(tmp_path / "metrics.json", {"values": [number] * 500})
+            save_made(tmp_path / "samples.npy", np.full((50, 8, 8, 1), number % 256, np.uint8), {"seed": number})
+            write_record(tmp_path / "metrics.json", {"values": [number] * 500})
 
     seen: set[int] = set()
     with beside(write):
@@ -98,8 +98,9 @@ def test_a_reader_sees_whole_files_while_they_are_written(tmp_path: Path) -> Non
             tensors, record = load_tensors(tmp_path / "model.safetensors")
             assert bool((tensors["a"] == record["step"]).all())
             seen.add(record["step"])
-            assert len(np.unique(load_images(tmp_path / "samples.npy"))) == 1
-            assert len(set(read_json(tmp_path / "metrics.json")["values"])) == 1
+            samples, of = load_made(tmp_path / "samples.npy")
+            assert of is not None and bool((samples == of["seed"] % 256).all())
+            assert len(set(read_record(tmp_path / "metrics.json")["values"])) == 1
             assert time.monotonic() < end + 60
     assert [path.name for path in tmp_path.iterdir() if not path.name.startswith(".")]
     load_tensors(tmp_path / "model.safetensors")  # whole after the kill as well

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 import random
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +28,8 @@ from pga.data.idx import read_idx
 from pga.errors import UserError
 from pga.features.classifier import ClassifierFeatures
 from pga.features.inception import load_network
-from pga.files import read_json, sha256, write_json
+from pga.files import read_record, sha256, write_json, write_record
+from pga.made import load_made, load_measured, load_of, maker, save_made
 from pga.params.claims import load_claims
 from pga.params.datasets import load_datasets
 from pga.params.scale import load_scale
@@ -76,9 +78,11 @@ STORED = {
     "features": Stored("features.npy", lambda path: load_features(path, load_statistics(path.with_name("reference.npz")))),
     "inception": Stored("inception.pth", lambda path: load_network(path, "0" * 64)),
     "cifar10": Stored("cifar.tar", lambda path: read_cifar10(path, Checksum(of="members", algorithm="md5", members={"a": "0" * 8}))),
-    "samples": Stored("samples.npy", dataset.load_images, sealed=False),
+    "samples": Stored("samples.npy", lambda path: load_of(path, RUN)),
+    "own images": Stored("own.npy", dataset.load_images, sealed=False),
     "idx": Stored("images.gz", read_idx),
-    "run.json": Stored("out/run.json", read_json, sealed=False),
+    "run.json": Stored("out/run.json", read_record),
+    "metrics.json": Stored("metrics.json", read_record),
     "metrics.csv": Stored("metrics.csv", lambda path: read_metrics(path).to_csv(), sealed=False),
     "history.csv": Stored("out/history.csv", lambda path: read_table(path, ("step",)).to_csv(), sealed=False),
     "partition": Stored("partition.txt", read_partition, sealed=False),
@@ -109,7 +113,9 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
     np.save(folder / "features.npy", np.ones((5, 2), np.float32))
     about = {"features_sha256": sha256(folder / "features.npy")}
     save_statistics(folder / "reference.npz", Statistics(np.zeros(2), np.eye(2), 5, about))
-    np.save(folder / "samples.npy", blobs(20))
+    save_made(folder / "samples.npy", blobs(20), maker(RUN))
+    np.save(folder / "own.npy", blobs(20))
+    write_record(folder / "metrics.json", {"dataset": "toy", "model": "lpga", "seed": 3, "metrics": [{"metric": "fid", "value": 1.5}]})
     (folder / "images.gz").write_bytes(__import__("kills").idx(blobs(5)))
     (folder / "metrics.csv").write_text(",".join(COLUMNS) + "\ntoy,lpga,0,prior,fid,1.5,,20,train,classifier,0.9\n")
     (folder / "partition.txt").write_text("000001.jpg 0\n000002.jpg 2\n")
@@ -244,6 +250,72 @@ def test_a_checkpoint_whose_snapshot_is_damaged_begins_again(damage: str, tmp_pa
     train(run, blobs(), "data", "code", CPU, tmp_path / "out", tmp_path / "scratch")
     for name in ("model.safetensors", "snapshots.safetensors"):
         assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+def other_programs_see(path: Path) -> np.ndarray:
+    return np.load(path, allow_pickle=False)
+
+
+def test_samples_say_of_which_run_they_are_and_other_programs_see_only_images(tmp_path: Path) -> None:
+    path, images = tmp_path / "samples.npy", blobs(20)
+    save_made(path, images, maker(RUN))
+    assert np.array_equal(other_programs_see(path), images) and np.array_equal(np.load(path, mmap_mode="r"), images)
+    found, of = load_made(path)
+    assert np.array_equal(found, images) and of == {"dataset": "toy", "model": "lpga", "seed": 3, "digest": RUN.digest}
+    before = path.read_bytes()
+    save_made(path, images, maker(RUN))
+    assert path.read_bytes() == before
+    for other, named in ((a_run(seed=4, steps=6, snapshots=2, width=4), "seed 3, wanted 4"), (a_run(seed=3, steps=7), "digest '")):
+        with pytest.raises(UserError, match=f"samples.npy: of another run: {named}"):
+            load_of(path, other)
+    np.save(path, images)
+    with pytest.raises(UserError, match=r"samples.npy: does not say of which run it is"):
+        load_of(path, RUN)
+
+
+def test_every_single_bit_of_small_samples_is_vouched_for(tmp_path: Path) -> None:
+    path = tmp_path / "samples.npy"
+    save_made(path, blobs(1)[:, :2, :2], maker(RUN))
+    content = path.read_bytes()
+    for place in range(0, 8 * len(content), 7):
+        path.write_bytes(content[: place // 8] + bytes([content[place // 8] ^ 1 << place % 8]) + content[place // 8 + 1 :])
+        assert refused_or_same(Stored("samples.npy", lambda path: load_of(path, RUN)), path, plain(blobs(1)[:, :2, :2]))
+
+
+EVALUATED: dict[str, tuple[Callable[[Path], object], tuple[str, str, int], str]] = {
+    "a flipped bit": (lambda path: path.write_bytes(flipped(path.read_bytes(), 200)), ("toy", "lpga", 3), "does not match its checksum"),
+    "cut": (lambda path: path.write_bytes(path.read_bytes()[:300]), ("toy", "lpga", 3), "not a complete .npy array"),
+    "without what it says": (lambda path: np.save(path, blobs(20)), ("toy", "lpga", 3), "does not say of which run it is"),
+    "of another seed": (lambda path: None, ("toy", "lpga", 4), "of another run: seed 3, wanted 4"),
+    "of another model": (lambda path: None, ("toy", "vpga", 3), "of another run: model 'lpga', wanted 'vpga'"),
+    "a pickle": (lambda path: path.write_bytes(pickle.dumps(blobs(2))), ("toy", "lpga", 3), "not a complete .npy array"),
+}
+
+
+def flipped(content: bytes, place: int) -> bytes:
+    return content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :]
+
+
+@pytest.mark.parametrize("what", EVALUATED)
+def test_samples_that_are_damaged_or_of_another_run_are_not_measured(what: str, tmp_path: Path) -> None:
+    spoil, who, named = EVALUATED[what]
+    path = tmp_path / "lpga/seed3/prior/samples.npy"
+    save_made(path, blobs(20), maker(RUN))
+    write_record(tmp_path / "lpga/seed3/run.json", {"run": RUN.asdict()})
+    assert np.array_equal(load_measured(path, "toy", "lpga", 3), blobs(20))
+    spoil(path)
+    with pytest.raises(UserError, match=f"samples.npy: .*{re.escape(named)}"):
+        load_measured(path, *who)
+
+
+def test_real_images_are_measured_only_as_they_were_prepared(tmp_path: Path) -> None:
+    path = tmp_path / "toy-test.npy"
+    np.save(path, blobs(20))
+    write_json(tmp_path / "toy.json", {"sha256": {"test": sha256(path)}})
+    assert np.array_equal(load_measured(path, "toy", "real", 0), blobs(20))
+    path.write_bytes(flipped(path.read_bytes(), 200))
+    with pytest.raises(UserError, match=r"toy-test.npy: its SHA-256 is .*prepare toy again"):
+        load_measured(path, "toy", "real", 0)
 
 
 def test_a_file_of_another_version_says_so(good: Path, tmp_path: Path) -> None:

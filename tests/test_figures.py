@@ -25,7 +25,8 @@ from pga.errors import UserError
 from pga.figures import canvas, panels
 from pga.figures.sheet import grid, tile
 from pga.figures.sources import Sources
-from pga.files import read_json, sha256, write_json
+from pga.files import read_record, sha256, write_json, write_record
+from pga.made import maker, save_made
 from pga.params.scale import load_scale
 
 MODELS = ("lpga", "vpga")
@@ -57,9 +58,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
                 run = Path("results", "tiny", dataset, model, f"seed{seed}")
                 own = load_scale("tiny.yaml").run(dataset, model, seed)
                 record = {"run": own.asdict(), "digest": own.digest, "git": "abc", "data_sha256": dataset, "wall_s": 1.0}
-                write_json(run / "run.json", record)
+                write_record(run / "run.json", record)
                 write_metrics(dataset, model, seed, VALUES.get((dataset, model), (4.0, 5.0, 6.0))[seed])
-                np.save(run / "prior" / "samples.npy", rng.integers(0, 256, (70, size, size, channels), np.uint8))
+                save_samples(dataset, model, rng.integers(0, 256, (70, size, size, channels), np.uint8), seed)
     return tmp_path
 
 
@@ -67,7 +68,12 @@ def write_metrics(dataset: str, model: str, seed: int, value: float) -> None:
     metric = {"metric": "classifier_fd", "value": value, "standard_error": None, "n": 300, "reference": "train", "extractor": "classifier"}
     content = {"dataset": dataset, "model": model, "seed": seed, "sampling": "prior", "metrics": [metric]}
     path = Path("results", "tiny", dataset, model, f"seed{seed}", "prior", "metrics.json")
-    write_json(path, {**content, "extractors": [{"name": "classifier", "accuracy": 0.9}]})
+    write_record(path, {**content, "extractors": [{"name": "classifier", "accuracy": 0.9}]})
+
+
+def save_samples(dataset: str, model: str, images: np.ndarray, seed: int = 0) -> None:
+    run = load_scale("tiny.yaml").run(dataset, model, seed)
+    save_made(Path("results", "tiny", dataset, model, f"seed{seed}", "prior", "samples.npy"), images, maker(run))
 
 
 def drawn(folder: Path) -> dict[str, str]:
@@ -122,10 +128,9 @@ def test_equal_inputs_give_equal_bytes_and_other_samples_give_others(folder: Pat
     for out in ("one", "two"):
         assert main([*COMMAND, out]) == 0
     assert drawn(folder / "one") == drawn(folder / "two")
-    path = Path("results", "tiny", "cifar10", "vpga", "seed0", "prior", "samples.npy")
     other = of_disk("cifar10", "vpga")
     other[63, 0, 0, 0] ^= 0xFF  # one value of the last image that is shown
-    np.save(path, other)
+    save_samples("cifar10", "vpga", other)
     assert main([*COMMAND, "three"]) == 0
     assert not set(drawn(folder / "three").values()) & set(drawn(folder / "one").values())
 
@@ -265,8 +270,7 @@ def test_the_png_holds_every_pixel_of_every_sample(folder: Path) -> None:
 def test_panels_have_at_least_one_dot_per_pixel(size: int, folder: Path) -> None:
     # Otherwise whole rows and columns of the samples, and of the lines between them, are left out: CelebA's are 64×64.
     for model in MODELS:
-        path = Path("results", "tiny", "cifar10", model, "seed0", "prior", "samples.npy")
-        np.save(path, np.zeros((64, size, size, 3), np.uint8))
+        save_samples("cifar10", model, np.zeros((64, size, size, 3), np.uint8))
     figure, _ = panels.draw(sources(datasets=("cifar10",)))
     canvas.sharpen(figure)
     layout(figure)
@@ -315,7 +319,7 @@ def test_a_complete_figure_is_the_same_with_and_without_the_flag(folder: Path) -
 
 def test_a_run_on_other_data_than_its_neighbours_is_refused_by_name(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = Path("results", "tiny", "cifar10", "vpga", "seed1", "run.json")
-    write_json(path, {**read_json(path), "data_sha256": "0123456789abcdef"})
+    write_record(path, {**read_record(path), "data_sha256": "0123456789abcdef"})
     assert main([*COMMAND, "out", "--allow-missing"]) == 1
     assert re.search(
         rf"{path}: trained on data with SHA-256 0123456789ab….*cifar10/lpga/seed0/run.json says cifar10", capsys.readouterr().err
@@ -334,7 +338,7 @@ def test_runs_on_other_data_than_what_is_prepared_are_refused_by_name(folder: Pa
 def test_an_interrupted_figure_leaves_the_one_that_was_there(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert main([*COMMAND, "out"]) == 0
     before = drawn(folder / "out")
-    np.save(Path("results", "tiny", "digits", "lpga", "seed0", "prior", "samples.npy"), np.zeros((70, 8, 8, 1), np.uint8))
+    save_samples("digits", "lpga", np.zeros((70, 8, 8, 1), np.uint8))
     savefig = Figure.savefig
 
     def interrupted(figure: Figure, *arguments: object, format: str, **settings: object) -> None:

@@ -24,7 +24,8 @@ from pga.figures import canvas
 from pga.figures.sheet import WIDE, tile
 from pga.figures.sources import Sources
 from pga.figures.table import FIGURES
-from pga.files import sha256, write_json
+from pga.files import sha256, write_record
+from pga.made import load_made, maker, save_made
 from pga.params.scale import load_scale
 from pga.params.shown import MOST_LINES, NEEDS
 from pga.params.shown import Figure as Row
@@ -82,7 +83,7 @@ def write_metrics(dataset: str, model: str, seed: int, sampling: str, metric: st
     who = {"dataset": dataset, "model": model, "seed": seed, "sampling": sampling}
     measured = {"metric": metric, "value": value, "standard_error": None, "n": 300, "reference": "train", "extractor": "classifier"}
     content = {**who, "extractors": [{"name": "classifier", "accuracy": 0.9}], "metrics": [measured]}
-    write_json(of(dataset, model, seed, f"{sampling}/metrics.json"), content)
+    write_record(of(dataset, model, seed, f"{sampling}/metrics.json"), content)
 
 
 def history(model: str, seed: int) -> pd.DataFrame:
@@ -104,7 +105,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             for seed in seeds:
                 run = scale.run(dataset, model, seed)
                 record = {"run": run.asdict(), "digest": run.digest, "git": "abc", "data_sha256": dataset}
-                write_json(of(dataset, model, seed, "run.json"), record)
+                write_record(of(dataset, model, seed, "run.json"), record)
                 write_metrics(dataset, model, seed, "prior", "classifier_fd", 10.0 + seed)
                 write_metrics(dataset, model, seed, "reconstruction", "reconstruction_error", 0.01 * (seed + 1))
                 arrays = {
@@ -114,7 +115,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
                     "reconstruction/reconstructions.npy": np.stack([originals, rng.integers(0, 256, originals.shape, np.uint8)]),
                 }
                 for file, array in arrays.items() if seed == seeds[0] else ():
-                    np.save(of(dataset, model, seed, file), array)
+                    save_made(of(dataset, model, seed, file), array, maker(run))
                 history(model, seed).to_csv(of(dataset, model, seed, "history.csv"), index=False)
                 curve = [(step, metric, value + seed, 300) for step in STEPS for metric, value in (("classifier_fd", 9.0), ("other", 77.0))]
                 pd.DataFrame(curve, columns=["step", "metric", "value", "n"]).to_csv(of(dataset, model, seed, "curve.csv"), index=False)
@@ -186,9 +187,9 @@ def change(dataset: str, model: str, seed: int) -> None:
     write_metrics(dataset, model, seed, "reconstruction", "reconstruction_error", 0.5)
     history(model, seed + 5).to_csv(of(dataset, model, seed, "history.csv"), index=False)
     for path in of(dataset, model, seed, "").rglob("*.npy"):
-        array = np.load(path)
+        array, who = np.load(path), load_made(path, np.load(path).ndim)[1] or {}
         array[-1] = 255 - array[-1]
-        np.save(path, array[::-1] if path.name == "samples.npy" else array)
+        save_made(path, array[::-1] if path.name == "samples.npy" else array, who)
 
 
 @pytest.mark.slow
@@ -266,7 +267,8 @@ def test_reconstructions_stand_below_the_images_with_their_error(folder: Path) -
 
 def test_reconstructions_of_other_images_are_refused(folder: Path) -> None:
     path = of("celeba", "vpga", 0, "reconstruction/reconstructions.npy")
-    np.save(path, np.load(path)[::-1])
+    images, who = load_made(path, ndim=5)
+    save_made(path, images[::-1], who or {})
     with pytest.raises(UserError, match="celeba/vpga: its reconstructions are of other test images"):
         draw("reconstructions")
 

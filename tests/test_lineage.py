@@ -18,7 +18,7 @@ from test_tables import CLAIMS, SCALE, metrics
 from pga.checkpoint import save_tensors
 from pga.cli import main
 from pga.figures import canvas
-from pga.files import read_json, sha256, write_json
+from pga.files import read_json, read_record, sha256, write_record
 from pga.lineage.about import about, text
 from pga.lineage.read import read_about
 from pga.lineage.runs import Place
@@ -37,7 +37,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, root: Path) -> Path:
     assert main(["prepare", "digits"]) == 0
     write_records(load_scale("tiny.yaml"))
     for place in PLACES:
-        write_json(Path("results/tiny", str(place), "run.json"), of(place))
+        write_record(Path("results/tiny", str(place), "run.json"), of(place))
     return tmp_path
 
 
@@ -89,7 +89,7 @@ def test_a_figure_tells_its_runs_without_the_results(folder: Path, capsys: pytes
 
 def test_what_was_made_of_other_runs_than_there_are_now_is_a_problem(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     draw()
-    write_json(Path("results/tiny", str(PLACES[1]), "run.json"), of(PLACES[1], code="another", wall_s=99.0))
+    write_record(Path("results/tiny", str(PLACES[1]), "run.json"), of(PLACES[1], code="another", wall_s=99.0))
     shown = printed(capsys, "out/figure2.png", status=1)
     [problem] = [line for line in shown.splitlines() if "PROBLEM" in line]
     assert str(PLACES[1]) in problem and "(code differ)" in problem
@@ -128,7 +128,7 @@ def test_the_files_of_a_run_lead_to_its_parameters_and_data(folder: Path, capsys
     (run_folder() / "prior").mkdir()
     np.save(run_folder() / "prior/samples.npy", np.zeros((2, 8, 8, 1), np.uint8))
     inputs = {"samples": sha256(run_folder() / "prior/samples.npy"), "reference classifier": "0" * 64}
-    write_json(run_folder() / "prior/metrics.json", {"inputs": inputs, "extractors": [{"name": "classifier", "digest": "d" * 64}]})
+    write_record(run_folder() / "prior/metrics.json", {"inputs": inputs, "extractors": [{"name": "classifier", "digest": "d" * 64}]})
     for file in ("run.json", "model.safetensors", "prior/samples.npy", "prior/metrics.json"):
         shown = printed(capsys, str(run_folder() / file))
         assert '"gamma": 0.015' in shown and "learning_rate 0.1" in shown and "comes with scikit-learn" in shown
@@ -141,7 +141,7 @@ def test_metrics_of_other_samples_and_a_model_of_another_run_are_problems(folder
     assert "PROBLEM: its own record is of another run" in printed(capsys, str(run_folder() / "model.safetensors"), status=1)
     (run_folder() / "prior").mkdir()
     np.save(run_folder() / "prior/samples.npy", np.zeros((2, 8, 8, 1), np.uint8))
-    write_json(run_folder() / "prior/metrics.json", {"inputs": {"samples": "0" * 64}})
+    write_record(run_folder() / "prior/metrics.json", {"inputs": {"samples": "0" * 64}})
     assert "PROBLEM: samples: none of" in printed(capsys, str(run_folder() / "prior/metrics.json"), status=1)
 
 
@@ -160,7 +160,7 @@ def of_real(split: str, **changes: object) -> Path:
         "extractors": [{"name": "classifier", "digest": "d" * 64}],
         "metrics": [{"metric": "classifier_fd", "extractor": "classifier", "reference": split}],
     }  # fmt: skip
-    write_json(path, content)
+    write_record(path, content)
     return path
 
 
@@ -186,10 +186,10 @@ def test_a_reference_of_other_images_than_there_are_now_is_a_problem(folder: Pat
 
 def test_another_tools_reference_is_said_to_be_one(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = of_real("train")
-    content = read_json(path)
+    content = read_record(path)
     content["inputs"]["reference classifier"] = "f" * 64
     content["metrics"][0]["reference"] = "foreign"
-    write_json(path, content)
+    write_record(path, content)
     assert "reference classifier: SHA-256 ffffffffffff…, another tool's" in printed(capsys, str(path))
 
 
@@ -203,7 +203,7 @@ def test_prepared_data_lead_to_downloads_with_licence_and_address(folder: Path, 
     for split, n in (("train", 4), ("t10k", 3)):
         (raw / f"{split}-images-idx3-ubyte.gz").write_bytes(idx(n, 28, 28))
         (raw / f"{split}-labels-idx1-ubyte.gz").write_bytes(idx(n))
-    write_json(
+    write_record(
         "data/processed/mnist.json",
         {
             "dataset": "mnist", "parameters": {"kind": "idx", "source": "mnist", "pad": 0}, "shape": [28, 28, 1], "n_train": 4, "n_test": 3,

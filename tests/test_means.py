@@ -9,7 +9,7 @@ import pytest
 from test_workflow import TINY
 
 from pga.cli import main
-from pga.files import write_json
+from pga.files import write_record
 
 VALUES = {("lpga", 0): 1.0, ("lpga", 1): 4.0, ("vpga", 0): 2.5, ("vpga", 1): 3.5}
 
@@ -26,7 +26,7 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             who = {"dataset": "digits", "model": model, "seed": seed, "sampling": sampling}
             metrics = [{"metric": metric, "value": number, **rest} for metric, number in numbers.items()]
             path = Path(f"results/tiny/digits/{model}/seed{seed}/{sampling}/metrics.json")
-            write_json(path, {**who, "extractors": [{"name": "classifier", "accuracy": 0.99}], "metrics": metrics})
+            write_record(path, {**who, "extractors": [{"name": "classifier", "accuracy": 0.99}], "metrics": metrics})
     return Path("results/tiny/digits")
 
 

@@ -13,7 +13,9 @@ from test_training import CPU, blobs
 from test_training import a_run as longer_run
 
 from pga.checkpoint import load_tensors
+from pga.cli import main
 from pga.errors import UserError
+from pga.files import sha256, write_json
 from pga.losses import root_mean_square, scaled_latent_error
 from pga.run import Run
 from pga.sampling import load_networks, sample
@@ -130,3 +132,15 @@ def test_a_rate_far_too_high_ends_finite_or_names_the_cause(factor: float, model
     else:
         return  # whatever it learned, all that it wrote is finite
     assert "stopped at step" in stopped and f"learning_rate (now {0.05 * factor:g})" in stopped
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e-42], ids=["NaN", "infinity", "denormal"])
+def test_data_that_are_no_bytes_are_refused(value: float, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    images = blobs(30).astype(np.float32)
+    images[3, 2, 1, 0] = value
+    np.save(tmp_path / "digits.npy", images)
+    write_json(tmp_path / "digits.json", {"sha256": {"train": sha256(tmp_path / "digits.npy")}})
+    run = ["--params", "params/quick.yaml", "--dataset", "digits", "--model", "lpga", "--seed", "0", "--data", str(tmp_path)]
+    assert main(["train", *run, "--out", str(tmp_path / "out")]) == 1
+    assert "digits.npy: found float32 of shape (30, 8, 8, 1); images are uint8" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

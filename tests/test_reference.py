@@ -17,7 +17,8 @@ from pga.errors import UserError
 from pga.evaluation import EXTRA, chosen, evaluate
 from pga.features.classifier import ClassifierFeatures, train_classifier
 from pga.features.extractor import stream
-from pga.files import sha256, write_json
+from pga.files import read_record, sha256, write_json
+from pga.made import save_made
 from pga.metrics import METRICS
 from pga.metrics.frechet import frechet_distance
 from pga.params.evaluation import Metric
@@ -184,7 +185,7 @@ def test_the_same_images_give_the_same_bytes(folder: Path, tmp_path: Path) -> No
 def test_evaluation_is_the_distance_of_whole_sets_and_names_its_inputs(folder: Path, extractor: ClassifierFeatures, tmp_path: Path) -> None:
     assert reference(folder, tmp_path / "r.npz") == 0
     assert evaluation(folder, tmp_path / "r.npz", tmp_path / "metrics.json") == 0
-    found = json.loads((tmp_path / "metrics.json").read_text())
+    found = read_record(tmp_path / "metrics.json")
     real, made = (extractor(np.load(folder / name)).astype(np.float64) for name in ("halves.npy", "samples.npy"))
     expected = frechet_distance(made.mean(axis=0), np.cov(made.T), real.mean(axis=0), np.cov(real.T))
     [metric] = found.pop("metrics")
@@ -200,6 +201,26 @@ def test_evaluation_is_the_distance_of_whole_sets_and_names_its_inputs(folder: P
         "extractors": [identity(extractor)],
         "inputs": {"samples": sha256(folder / "samples.npy"), "reference classifier": sha256(tmp_path / "r.npz")},
     }
+
+
+def test_evaluation_refuses_samples_of_another_run_and_damaged_ones(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert reference(folder, tmp_path / "r.npz") == 0
+    images, place = np.load(folder / "samples.npy"), tmp_path / "run"
+    place.mkdir()
+    for name in ("samples.npy", "classifier0.safetensors"):
+        (place / name).write_bytes((folder / name).read_bytes())
+    for seed, status, named in ((3, 0, ""), (4, 1, "samples.npy: of another run: seed 4, wanted 3")):
+        save_made(place / "samples.npy", images, {"dataset": "halves", "model": "lpga", "seed": seed})
+        assert evaluation(place, tmp_path / "r.npz", tmp_path / f"metrics{seed}.json") == status
+        assert named in capsys.readouterr().err
+    save_made(place / "samples.npy", images, {"dataset": "halves", "model": "lpga", "seed": 3})
+    content = bytearray((place / "samples.npy").read_bytes())
+    content[1000] ^= 1
+    (place / "samples.npy").write_bytes(content)
+    assert evaluation(place, tmp_path / "r.npz", tmp_path / "metrics4.json") == 1
+    assert "samples.npy: damaged" in capsys.readouterr().err and not (tmp_path / "metrics4.json").exists()
 
 
 def test_the_training_images_themselves_are_at_distance_zero(folder: Path, extractor: ClassifierFeatures) -> None:
@@ -453,7 +474,7 @@ def test_several_feature_spaces_are_measured_in_one_call_each_by_its_own_name(
         return main(["evaluate", *who, *spaces, "--out", str(tmp_path / "metrics.json")])
 
     assert run(labels) == 0
-    found = json.loads((tmp_path / "metrics.json").read_text())
+    found = read_record(tmp_path / "metrics.json")
     assert [space["name"] for space in found["extractors"]] == list(labels)
     values = {metric["metric"]: metric for metric in found["metrics"]}
     names = ("inception_fd", "inception_fd_pytorch_fid", "classifier_fd")  # not Inception's own weights: not FID

@@ -17,9 +17,10 @@ from test_tables import CLAIMS, SCALE, place_results
 
 from pga.checkpoint import save_tensors
 from pga.cli import main
-from pga.files import write_json
+from pga.files import read_record, sha256, write_record
 from pga.lineage.read import read_about
 from pga.lineage.runs import Place
+from pga.made import maker, save_made
 from pga.networks.build import build_run
 from pga.params.scale import load_scale
 from pga.report.charts import line_chart
@@ -57,7 +58,7 @@ def make(tmp_path: Path) -> None:
         values = {"step": steps, "r": 1 / steps, "nll_phi": -np.log(steps), "encoder_loss": 2 / steps, "images_per_s": rng.random(20)}
         pd.DataFrame(values).to_csv(folder / "history.csv", index=False)
         for sampling in scale.params(run.dataset, run.name).samplings:
-            np.save(folder / sampling / "samples.npy", rng.integers(0, 256, (70, 8, 8, 1), np.uint8))
+            save_made(folder / sampling / "samples.npy", rng.integers(0, 256, (70, 8, 8, 1), np.uint8), maker(run))
     first = scale.run("digits", "lpga", 0)
     _, decoder = build_run(first, 1)
     tensors = {f"{k:03d}.decoder.{name}": value * k for k in range(1, 8) for name, value in decoder.state_dict().items()}
@@ -191,10 +192,10 @@ def parts(page: str) -> dict[str, str]:
 def test_a_changed_seed_changes_what_the_page_shows_of_it_and_nothing_else(folder: Path, page: str) -> None:
     scale, place = load_scale("tiny.yaml"), Place("small_digits", "lpga", 1)
     path = Path(scale.results, str(place), "prior/metrics.json")
-    content = json.loads(path.read_text())
+    content = read_record(path)
     content["metrics"][0]["value"] += 1
-    write_json(path, content)
-    write_json(Path(scale.results, str(place), "run.json"), record(scale, place, wall_s=99.0))
+    write_record(path, content)
+    write_record(Path(scale.results, str(place), "run.json"), record(scale, place, wall_s=99.0))
     assert main(["collect", "--params", "tiny.yaml", "--out", "results/tiny/metrics.csv"]) == 0
     for table in PARTS:
         assert main(["table", table, "--params", "tiny.yaml", "--metrics", "results/tiny/metrics.csv", "--out-dir", "results/tiny"]) == 0
@@ -236,10 +237,52 @@ def test_of_nothing_at_all_a_partial_page_is_made(folder: Path) -> None:
     Elements(Path("results/tiny/report.html").read_text())
 
 
+TABLE = ["table", "table1", "--params", "tiny.yaml", "--metrics", "results/tiny/metrics.csv", "--out-dir", "out"]
+FIGURE = ["figure", "figure2", "--params", "tiny.yaml", "--out-dir", "out"]
+COLLECT = ["collect", "--params", "tiny.yaml", "--out", "out.csv"]
+READS = {
+    "digits/lpga/seed1/run.json": ('"steps": 300', '"steps": 301', [TABLE, ARGUMENTS]),
+    "digits/lpga/seed0/run.json": ('"steps": 300', '"steps": 301', [FIGURE]),
+    "digits/lpga/seed1/prior/metrics.json": ('"value": ', '"value": 1', [COLLECT, TABLE, FIGURE, ARGUMENTS]),
+    "metrics.csv": ("classifier_fd,", "classifier_fd,1", [TABLE]),
+    "digits/lpga/seed0/prior/samples.npy": ("\x55", "\x54", [FIGURE, ARGUMENTS]),
+    "digits/lpga/seed0/history.csv": ("15,", "14,", [ARGUMENTS]),
+    "table1.csv": (",21.05,", ",20.05,", [ARGUMENTS]),
+}
+"""What is read below results/tiny → an alteration that leaves it plausible, and who reads it."""
+
+
+@pytest.mark.parametrize("file", READS)
+def test_a_plausible_alteration_is_refused_by_every_reader(file: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    old, new, readers = READS[file]
+    path = Path("results/tiny", file)
+    if file.endswith("history.csv"):  # which the record of this made-up run does not list yet
+        record = path.with_name("run.json")
+        write_record(record, {**read_record(record), "files": {"history.csv": sha256(path)}})
+        assert main(ARGUMENTS) == 0
+    text = path.read_bytes().decode("latin-1")
+    assert old in text
+    path.write_bytes(text.replace(old, new, 1).encode("latin-1"))
+    for arguments in readers:
+        capsys.readouterr()
+        assert main(arguments) == 1
+        said = capsys.readouterr().err
+        assert str(path) in said and re.search("again|see what", said), said
+    assert not Path("out").exists() and not Path("out.csv").exists()
+
+
+def test_a_figure_refuses_the_samples_of_another_run(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = Path("results/tiny/digits/lpga/seed0/prior/samples.npy")
+    shutil.copy("results/tiny/digits/vpga/seed0/prior/samples.npy", path)
+    for arguments in (FIGURE, ARGUMENTS):
+        assert main(arguments) == 1
+        assert f"{path}: of another run: model 'vpga', wanted 'lpga'" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("path", ["results/tiny/table1.csv", "results/tiny/figures/figure2.png"])
 def test_an_artifact_of_a_run_that_is_another_by_now_is_refused(path: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     scale, place = load_scale("tiny.yaml"), Place("digits", "lpga", 0)
-    write_json(Path(scale.results, str(place), "run.json"), record(scale, place, code="another"))
+    write_record(Path(scale.results, str(place), "run.json"), record(scale, place, code="another"))
     if "figure" not in path:  # of two stale artifacts the first is named
         Path("results/tiny/figures/figure2.png").unlink()
     for table in ("costs", "claims", *(["table1"] if "figure" in path else [])):

@@ -17,7 +17,7 @@ from scales import COMMON
 from pga.cli import main
 from pga.collect import COLUMNS, collect
 from pga.errors import UserError
-from pga.files import sha256, write_json
+from pga.files import read_record, sha256, write_record
 from pga.lineage.runs import Place
 from pga.params.claims import load_claims
 from pga.params.scale import Scale, load_scale
@@ -388,7 +388,7 @@ def place_results(scale: Scale, without: tuple[tuple[str, str, int, str], ...] =
             value = number + len(sampling) / 100
             metric = {"metric": "classifier_fd", "value": value, "standard_error": None, "n": of.n, "reference": of.reference}
             metric["extractor"] = "classifier"
-            write_json(
+            write_record(
                 Path(scale.results, run.dataset, run.name, f"seed{run.seed}", sampling, "metrics.json"),
                 {"dataset": run.dataset, "model": run.name, "seed": run.seed, "sampling": sampling, "n": 300, "metrics": [metric]}
                 | {"extractors": [{"name": "classifier", "digest": "d", "accuracy": 0.99}]},
@@ -435,7 +435,7 @@ def test_collect_refuses_a_file_of_another_run_or_version(
     monkeypatch.chdir(tmp_path)
     place_results(scale)
     path = Path(scale.results, "digits", "lpga", "seed0", "prior", "metrics.json")
-    write_json(path, {**json.loads(path.read_text()), **change})
+    write_record(path, {**read_record(path), **change})
     with pytest.raises(UserError, match="digits/lpga/seed0/prior/metrics.json"):
         collect(scale)
 
@@ -491,7 +491,7 @@ def test_metrics_that_were_measured_in_another_way_than_the_scale_says_are_refus
     monkeypatch.chdir(tmp_path)
     place_results(scale)
     path = Path(scale.results, "digits", "lpga", "seed0", "prior", "metrics.json")
-    write_json(path, {**json.loads(path.read_text()), **change})
+    write_record(path, {**read_record(path), **change})
     with pytest.raises(UserError, match=rf"digits/lpga/seed0/prior/metrics.json: .*{named}"):
         collect(scale)
 
@@ -530,7 +530,7 @@ def test_a_run_of_other_data_or_parameters_is_refused_by_name_even_for_a_partial
 ) -> None:
     change, named = STALE[what]
     place = Place("cifar10", "lpga", 1)
-    write_json(Path(scale.results, str(place), "run.json"), record(scale, place, **change))
+    write_record(Path(scale.results, str(place), "run.json"), record(scale, place, **change))
     assert write(folder, metrics(), "--allow-missing") == 1
     assert named in capsys.readouterr().err
     assert not Path("out").exists()

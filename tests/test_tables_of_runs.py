@@ -14,7 +14,7 @@ from artifacts import record, write_records
 from test_tables import CLAIMS, SCALE, metrics
 
 from pga.cli import main
-from pga.files import write_json
+from pga.files import write_record
 from pga.lineage.runs import Place
 from pga.models import EXPRESSIONS as COMPUTED
 from pga.params.scale import load_scale
@@ -88,7 +88,7 @@ def test_costs_are_means_over_seeds_of_what_the_runs_record_and_the_workflow_mea
     for seed, held in enumerate((1e9, 2e9, 4.5e9)):
         place = Place("digits", "vpga", seed)
         changes = {"device": "NVIDIA H100", "peak_gpu_memory_bytes": int(held)}
-        write_json(Path(scale.results, str(place), "run.json"), record(scale, place, **changes))
+        write_record(Path(scale.results, str(place), "run.json"), record(scale, place, **changes))
     assert write("costs") == 0
     found = pd.read_csv("out/costs.csv")
     assert len(found) == len(scale.all_runs())
@@ -184,7 +184,7 @@ def test_one_changed_run_changes_only_the_tables_that_use_it(folder: Path) -> No
     assert [write(table) for table in TABLES] == [0] * 4
     before = {path.name: path.read_bytes() for path in Path("out").iterdir()}
     place = Place("digits", "lpga", 1)
-    write_json(Path(scale.results, str(place), "run.json"), record(scale, place, steps_per_s=1.0))
+    write_record(Path(scale.results, str(place), "run.json"), record(scale, place, steps_per_s=1.0))
     assert [write(table) for table in TABLES] == [0] * 4
     changed = {path.name for path in Path("out").iterdir() if path.read_bytes() != before[path.name]}
     assert changed == {"costs.csv", "costs.md", "costs.tex", "costs.json"}

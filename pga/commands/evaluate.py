@@ -63,16 +63,17 @@ def run(arguments: argparse.Namespace) -> None:
     import numpy as np
 
     from pga import devices
-    from pga.dataset import load_images
     from pga.evaluation import chosen, evaluate, refuse
     from pga.features.extractor import check_images
-    from pga.files import sha256, write_json
+    from pga.files import sha256, write_record
+    from pga.made import load_measured
 
     check(arguments)
     devices.make_deterministic(threads=1)
     labels = arguments.extractor
     spaces = [space(arguments, k) for k in range(len(labels))]  # all of them before the first takes its time
-    images = chosen(load_images(arguments.samples), arguments.at_most, arguments.seed)
+    samples = load_measured(arguments.samples, arguments.dataset, arguments.model, arguments.seed)
+    images = chosen(samples, arguments.at_most, arguments.seed)
     for extractor, _, real in spaces:
         refuse(len(images), extractor, arguments.metrics, real, arguments.few_samples)
         check_images(images)
@@ -91,7 +92,7 @@ def run(arguments: argparse.Namespace) -> None:
         "extractors": [part["extractor"] for part in found],
         "metrics": [metric for part in found for metric in part["metrics"]],
     }
-    write_json(arguments.out, content)
+    write_record(arguments.out, content)
 
 
 def space(arguments: argparse.Namespace, k: int) -> tuple[Extractor, Statistics, Features | None]:

@@ -30,12 +30,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Interpolate."""
-    import numpy as np
-
     from pga import devices
     from pga.dataset import load
-    from pga.files import atomic
     from pga.interpolation import interpolate
+    from pga.made import maker, save_made
     from pga.params.reading import validate
     from pga.params.sampling import Interpolation
     from pga.sampling import load_networks
@@ -47,5 +45,4 @@ def run(arguments: argparse.Namespace) -> None:
     devices.make_deterministic(threads=1)
     row, encoder, decoder = load_networks(path, device)
     images = interpolate(encoder, decoder, row, load(arguments.data, row.dataset, "test")[0], line, device)
-    with atomic(arguments.out) as file:
-        np.save(file, images, allow_pickle=False)
+    save_made(arguments.out, images, maker(row))

@@ -30,13 +30,14 @@ def run(arguments: argparse.Namespace) -> None:
     import numpy as np
 
     from pga import devices
-    from pga.dataset import load, load_images
+    from pga.dataset import load
     from pga.errors import UserError
     from pga.features.load import load_extractor
-    from pga.files import atomic
+    from pga.made import load_made, save_made
     from pga.neighbours import nearest_images
 
-    samples = load_images(arguments.samples)[: arguments.n]
+    samples, of = load_made(arguments.samples)
+    samples = samples[: arguments.n]
     images, _ = load(arguments.data, arguments.dataset)
     if not 1 <= arguments.k <= len(images) or not len(samples):
         raise UserError(
@@ -45,5 +46,4 @@ def run(arguments: argparse.Namespace) -> None:
     devices.make_deterministic(threads=1)
     extractor = load_extractor(arguments.extractor, arguments.weights, arguments.device, arguments.weights_sha256)
     found = nearest_images(np.asarray(samples), images, extractor, arguments.k)
-    with atomic(arguments.out) as file:
-        np.save(file, found, allow_pickle=False)
+    save_made(arguments.out, found, of or {})

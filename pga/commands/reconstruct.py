@@ -36,17 +36,15 @@ def run(arguments: argparse.Namespace) -> None:
 
 def write(row: Run, encoder: Encoder, decoder: Decoder, data: Path, out_dir: Path, device: torch.device) -> None:
     """Reconstructions of the prepared test images, and their error, into `out_dir`."""
-    import numpy as np
-
     from pga.dataset import load
-    from pga.files import atomic, write_json
+    from pga.files import write_record
+    from pga.made import maker, save_made
     from pga.params.sampling import RECONSTRUCTION
     from pga.reconstruction import reconstruct
 
     images, checksum = load(data, row.dataset, "test")
     beside, error = reconstruct(encoder, decoder, images, row, device)
-    with atomic(out_dir / "reconstructions.npy") as file:
-        np.save(file, beside, allow_pickle=False)
+    save_made(out_dir / "reconstructions.npy", beside, maker(row))
     who = {"dataset": row.dataset, "model": row.name, "seed": row.seed, "sampling": RECONSTRUCTION}
     values = {"reconstruction_error": error, "reconstruction_error_255": error * 127.5**2}
     metrics = [
@@ -60,4 +58,4 @@ def write(row: Run, encoder: Encoder, decoder: Decoder, data: Path, out_dir: Pat
         "extractors": [{"name": "pixels", "digest": None, "accuracy": None}],
         "metrics": metrics,
     }
-    write_json(out_dir / "metrics.json", content)
+    write_record(out_dir / "metrics.json", content)

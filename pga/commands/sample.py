@@ -47,13 +47,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Sample."""
-    import numpy as np
-
     from pga import density, devices
     from pga.commands import reconstruct
     from pga.dataset import load
     from pga.errors import UserError
-    from pga.files import atomic
+    from pga.made import maker, save_made
     from pga.sampling import load_networks, sample
     from pga.standing import standing
 
@@ -79,5 +77,4 @@ def run(arguments: argparse.Namespace) -> None:
         codes = density.encode(encoder, load(arguments.data, row.dataset)[0], row, device)
         draw = density.fitted(arguments.density, codes, row, device, dtype)
     images = sample(decoder, row, arguments.n, arguments.batch_size, device, draw)
-    with atomic(arguments.out) as file:
-        np.save(file, images, allow_pickle=False)
+    save_made(arguments.out, images, maker(row))

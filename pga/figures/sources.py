@@ -9,10 +9,11 @@ from typing import Any, TypeVar
 import pandas as pd
 
 from pga.collect import collect, read_table
-from pga.dataset import Images, load_images
+from pga.dataset import Images
 from pga.errors import UserError
 from pga.lineage.about import about, text
-from pga.lineage.runs import Place, checked, same_data
+from pga.lineage.runs import Place, checked, same_data, vouched
+from pga.made import load_of
 from pga.params.scale import Scale
 from pga.tables.summary import Cell, summarise
 
@@ -59,12 +60,13 @@ class Sources:
     def read(self, dataset: str, model: str, seed: int, file: str, how: Callable[[Path], Content]) -> Content | None:
         """The content of a run's file, or None where it is missing (which only a partial figure gets to see)."""
         path = self.folder / dataset / model / f"seed{seed}" / file.format(sampling=self.row.sampling)
-        return how(path) if path.exists() else None
+        return how(vouched(path, self.runs.get(f"{dataset}/{model}/seed{seed}", {}))) if path.exists() else None
 
     def images(self, dataset: str, model: str, ndim: int = 4) -> Images | None:
         """The first seed's array of a figure that shows images, (…, H, W, C), or None where it is missing."""
         [file] = self.row.needs.first
-        return self.read(dataset, model, self.scale.seeds_of(dataset, model)[0], file, lambda path: load_images(path, ndim))
+        seed = self.scale.seeds_of(dataset, model)[0]
+        return self.read(dataset, model, seed, file, lambda path: load_of(path, self.scale.run(dataset, model, seed), ndim))
 
     def tables(self, dataset: str, model: str, file: str, columns: tuple[str, ...]) -> list[pd.DataFrame]:
         """A table of every seed that has it."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pga.errors import UserError
-from pga.files import read_json, sha256
+from pga.files import read_json, read_record, sha256
 from pga.lineage.data import of_data, of_download, of_prepared, of_reference, of_statistics
 from pga.lineage.read import READERS, read_about
 from pga.lineage.tree import Node, Surroundings, problem
@@ -45,7 +45,7 @@ def of_recorded(name: str, embedded: dict[str, Any], here: Path) -> Node:
     if not here.exists():
         node.causes.append(Node(f"{here}: not here"))
         return node
-    now = read_json(here)
+    now = read_record(here)
     differ = [key for key in ("digest", "data_sha256", "code") if now.get(key) != embedded.get(key)]
     if differ:
         node.causes.append(problem(f"{here}: another run by now ({', '.join(differ)} differ); make the artifact again"))
@@ -73,7 +73,7 @@ def of_run_file(path: Path, around: Surroundings) -> Node | None:
     beside = [folder / "run.json" for folder in list(path.parents)[:2] if (folder / "run.json").is_file()]
     if not beside:
         return None
-    record = read_json(beside[0])
+    record = read_record(beside[0])
     run = record.get("run") if isinstance(record, dict) else None
     if not isinstance(run, dict):
         raise UserError(f"{beside[0]}: not the record of a run")
@@ -96,7 +96,7 @@ def contents(path: Path, run: dict[str, Any], around: Surroundings) -> list[Node
         return [] if of == run else [problem(f"its own record is of another run: {of}")]
     if path.name != "metrics.json":
         return []
-    return measured(read_json(path), [path.parent / "samples.npy"], run["dataset"], around)
+    return measured(read_record(path), [path.parent / "samples.npy"], run["dataset"], around)
 
 
 def measured(content: dict[str, Any], samples: list[Path], dataset: str, around: Surroundings) -> list[Node]:
@@ -113,8 +113,8 @@ def measured(content: dict[str, Any], samples: list[Path], dataset: str, around:
 
 def of_real_images(path: Path, around: Surroundings) -> Node | None:
     """Metrics of real images in the samples' place, which are no run's."""
-    content = read_json(path) if path.name == "metrics.json" else None
-    if not isinstance(content, dict) or content.get("model") != REAL:
+    content = read_record(path) if path.name == "metrics.json" else {}
+    if content.get("model") != REAL:
         return None
     dataset = str(content.get("dataset"))
     images = [around.data / f"{dataset}{split}.npy" for split in ("", "-test")]

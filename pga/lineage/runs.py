@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pga.errors import UserError
-from pga.files import read_json
+from pga.files import read_json, read_record, sha256
 from pga.params.scale import Scale
 
 Record = dict[str, Any]
@@ -66,9 +66,9 @@ def checked(path: Path, scale: Scale, place: Place) -> Record:
     Raises:
         UserError: names every parameter that differs.
     """
-    record: Record = read_json(path)
+    record: Record = read_record(path)
     expected = scale.run(*place)
-    if not isinstance(record, dict) or not isinstance(record.get("run"), dict):
+    if not isinstance(record.get("run"), dict):
         raise UserError(f"{path}: not the record of a run; delete the run's folder and train again")
     if record.get("digest") == expected.digest and record["run"].get("name") == expected.name:
         return record
@@ -77,6 +77,20 @@ def checked(path: Path, scale: Scale, place: Place) -> Record:
     raise UserError(
         f"{path}: trained with other parameters than the scale's: {'; '.join(differ) or 'its digest is of another version'}; train it again"
     )
+
+
+def vouched(path: Path, record: Record) -> Path:
+    """`path` itself, a file of the run that `record` is of.
+
+    Raises:
+        UserError: it is another than the run wrote.
+    """
+    expected = record.get("files", {}).get(path.name)
+    if expected is not None and (found := sha256(path)) != expected:
+        raise UserError(
+            f"{path}: changed since the run wrote it: its SHA-256 is {found[:12]}…, run.json says {expected[:12]}…; train this run again"
+        )
+    return path
 
 
 def same_data(scale: Scale, records: dict[str, Record], data: Path) -> None:

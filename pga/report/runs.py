@@ -11,9 +11,10 @@ import pandas as pd
 from markupsafe import Markup
 
 from pga.collect import read_table
-from pga.dataset import Images, load_images
+from pga.dataset import Images
 from pga.figures.sheet import grid
-from pga.lineage.runs import Place, Record
+from pga.lineage.runs import Place, Record, vouched
+from pga.made import load_of
 from pga.params.scale import Scale
 from pga.report.charts import line_chart
 from pga.report.images import of_array
@@ -77,18 +78,18 @@ def section(scale: Scale, place: Place, record: Record, metrics: pd.DataFrame) -
         anchor,
         f"{place.dataset} / {place.model}, seed {place.seed}",
         of_frame(f"{anchor}-parameters", "Parameters", listed, {"key": "Parameter", "value": "Value", "origin": "Origin"}),
-        curves(folder),
+        curves(folder, record),
         of_frame(f"{anchor}-metrics", "Metrics", own, titles) if len(own) else None,
         pictures(scale, place, folder),
         facts(record),
     )
 
 
-def curves(folder: Path) -> list[Markup]:
+def curves(folder: Path, record: Record) -> list[Markup]:
     """Every term of the history, and every metric over the snapshots."""
     found = []
     if (path := folder / "history.csv").exists():
-        history = read_table(path, ("step",))
+        history = read_table(vouched(path, record), ("step",))
         steps = history.step.tolist()
         for column in history.columns:
             if column not in UNSEEN:
@@ -114,7 +115,8 @@ def pictures(scale: Scale, place: Place, folder: Path) -> list[Picture]:
         found += at_snapshots(folder / "snapshots.safetensors")
     for sampling in scale.params(place.dataset, place.model).samplings:
         if (path := folder / sampling / "samples.npy").exists():
-            found.append(picture(load_images(path), f"the first samples of the finished run ({sampling})"))
+            made = load_of(path, scale.run(*place))
+            found.append(picture(made, f"the first samples of the finished run ({sampling})"))
     return found
 
 

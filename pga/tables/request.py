@@ -42,7 +42,7 @@ class Request:
         """The tidy table of `pga collect`."""
         if self.metrics_file is None:
             raise UserError("this table shows metrics: --metrics FILE is needed, which `pga collect` writes")
-        return read_metrics(self.metrics_file)
+        return read_metrics(self.metrics_file, self.scale)
 
     @cached_property
     def claims(self) -> Claims:
