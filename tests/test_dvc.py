@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 import os
@@ -13,6 +14,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from functools import reduce
 from pathlib import Path
 
@@ -24,8 +26,9 @@ from moto.server import ThreadedMotoServer
 from test_workflow import TINY, jobs
 
 SHORTER = {"seeds: [0, 1]": "seeds: [0]", "warmup_steps: [200,": "warmup_steps: [30,", "steps: [300,": "steps: [60,"}
-SCALE = reduce(lambda text, change: text.replace(*change), SHORTER.items(), TINY)
-TARGETS = ["results/tiny/table1.csv", "results/tiny/figures/figure2.png"]
+FIGURE7 = "  figure7: {kind: interpolations, datasets: [digits], models: [lpga, vpga]}\n"
+SCALE = reduce(lambda text, change: text.replace(*change), SHORTER.items(), TINY) + FIGURE7
+TARGETS = ["results/tiny/table1.csv", "results/tiny/figures/figure2.png", "results/tiny/figures/figure7.png"]
 PAPERS = ("mnist", "mnist32", "cifar10", "celeba", "celeba140")
 SECRET = "never-to-be-committed"
 COSTLY = {"fetch", "prepare", "prepare_labelled", "classifier", "reference", "train", "sample", "sample_otherwise", "evaluate"}
@@ -95,33 +98,59 @@ def test_a_clone_builds_every_artifact_without_training(laboratory: Path, copy: 
 
     params = copy / "params/tiny.yaml"
     params.write_text(params.read_text().replace("gamma: [0.015, paper]", "gamma: [0.02, paper]"))
-    plan = call(copy, "snakemake", "-n", "--cores", "1", *TARGETS)
-    text = plan.stdout + plan.stderr
-    assert re.findall(r"output: results/tiny/digits/(\w+)/seed(\d)/model\.", text) == [("lpga", "0")]
-    assert not set(jobs(text)) & {"fetch", "prepare_labelled", "classifier", "reference"}
+    assert trained(copy) == [("lpga", "0")]
+    assert not set(planned(copy)) & {"fetch", "prepare_labelled", "classifier", "reference"}
 
 
 @pytest.mark.slow
-def test_what_a_figure_is_drawn_from_is_enough_for_it(laboratory: Path, copy: Path) -> None:
-    pull(copy, TARGETS[1])
-    assert not list((copy / "results").rglob("model.safetensors"))
-    assert set(planned(copy, TARGETS[1])) == {"figure"}
-    call(copy, "snakemake", "--cores", "1", TARGETS[1])
-    assert (copy / TARGETS[1]).read_bytes() == (laboratory / TARGETS[1]).read_bytes()
+@pytest.mark.parametrize(("target", "drawn_from"), [(TARGETS[1], "samples.npy"), (TARGETS[2], "interpolations.npy")])
+def test_what_a_figure_is_drawn_from_is_enough_for_it(target: str, drawn_from: str, laboratory: Path, copy: Path) -> None:
+    pull(copy, target)
+    assert {path.name for path in (copy / "results").rglob("*.*")} <= {"README.md", "run.json", "metrics.json", drawn_from}
+    assert set(planned(copy, target)) == {"figure"}
+    call(copy, "snakemake", "--cores", "1", target)
+    assert (copy / target).read_bytes() == (laboratory / target).read_bytes()
+
+
+def trained(project: Path) -> list[tuple[str, str]]:
+    """The runs that are planned to be trained."""
+    plan = call(project, "snakemake", "-n", "--cores", "1", *TARGETS)
+    return re.findall(r"output: results/tiny/digits/(\w+)/seed(\d)/model\.", plan.stdout + plan.stderr)
 
 
 @pytest.mark.slow
-def test_nothing_is_touched_where_code_parameters_or_bytes_are_not_those_of_the_results(copy: Path) -> None:
-    params, losses = copy / "params/tiny.yaml", copy / "pga/losses.py"
-    before = params.read_text()
-    params.write_text(before.replace("gamma: [0.015, paper]", "gamma: [0.02, paper]"))
+def test_what_has_changed_since_the_results_were_made_counts_by_its_meaning(copy: Path) -> None:
+    params, losses, claims = copy / "params/tiny.yaml", copy / "pga/losses.py", copy / "params/claims.yaml"
     losses.write_text(losses.read_text() + "\n# a change\n")
-    refused = pull(copy, check=False)
+    assert "changed since dvc.lock was written: pga" in pull(copy).stderr
+    assert planned(copy, "tiny") == {}
+
+    params.write_text(params.read_text().replace("gamma: [0.015, paper]", "gamma: [0.02, paper]"))
+    claims.write_text(claims.read_text() + "# read by the tables\n")
+    os.utime(claims, (1_600_000_000, 1_600_000_000))  # older than the results
+    pull(copy, "--check")
+    assert trained(copy) == [("lpga", "0")]
+    params.write_text(params.read_text().replace("gamma: [0.02, paper]", "gamma: [0.015, paper]"))
+    assert {"table1", "claims"} <= set(planned(copy, "tiny")) and not COSTLY & set(planned(copy, "tiny"))
+
+
+@pytest.mark.slow
+def test_nothing_is_touched_where_it_is_not_known_with_what_the_results_were_made_or_bytes_are_wrong(copy: Path) -> None:
+    lock, losses = copy / "dvc.lock", copy / "pga/losses.py"
+    pulled = call(copy, "dvc", "pull")
+    assert "added" in pulled.stdout
+    losses.write_text(losses.read_text() + "\n# a change\n")
+    lock.write_text(lock.read_text() + "# another\n")
+    refused = pull(copy, "--check", check=False)
     assert refused.returncode == 1
-    assert "these have changed: params/tiny.yaml, pga" in refused.stderr
+    assert "dvc.lock is not committed, and code or parameters have changed" in refused.stderr
+    call(copy, "git", "commit", "-qam", "dvc.lock with other code than it is of")
+    losses.write_text(losses.read_text() + "# one more\n")
+    refused = pull(copy, "--check", check=False)
+    assert refused.returncode == 1
+    assert "with others of these than its results were made with: pga. Nothing was touched" in refused.stderr
     assert COSTLY & set(planned(copy))
 
-    call(copy, "git", "checkout", "-q", ".")
     samples = copy / "results/tiny/digits/lpga/seed0/prior/samples.npy"
     content = samples.read_bytes()
     samples.chmod(0o644)
@@ -129,6 +158,13 @@ def test_nothing_is_touched_where_code_parameters_or_bytes_are_not_those_of_the_
     refused = pull(copy, "--check", check=False)
     assert refused.returncode == 1
     assert "not what dvc.lock says: results/tiny/digits/lpga/seed0/prior/samples.npy" in refused.stderr
+
+
+def test_without_a_lock_it_is_said_that_nothing_is_shared(laboratory: Path, copy: Path) -> None:
+    (copy / "dvc.lock").unlink()
+    refused = pull(copy, check=False)
+    assert refused.returncode == 1
+    assert "there is no dvc.lock in this commit, so there is nothing to pull" in refused.stderr
 
 
 @pytest.mark.slow
@@ -174,40 +210,36 @@ def test_two_users_push_at_once_and_both_are_complete(laboratory: Path, copy: Pa
         call(project, "dvc", "remote", "remove", "--local", "shared")
 
 
+def address(server: ThreadedMotoServer) -> str:
+    return "http://{}:{}".format(*server.get_host_and_port())
+
+
 @pytest.fixture
 def bucket(monkeypatch: pytest.MonkeyPatch):
-    """A real S3 server on loopback with one bucket: its address, and a client."""
+    """A real S3 server on loopback with one bucket, and a client."""
     for key in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(key, SECRET)
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
-    endpoint = "http://{}:{}".format(*server.get_host_and_port())
-    client = boto3.client("s3", endpoint_url=endpoint)
+    client = boto3.client("s3", endpoint_url=address(server))
     client.create_bucket(Bucket="lab")
-    yield endpoint, client
+    yield server, client
     server.stop()
 
 
 @pytest.mark.slow
 def test_an_s3_bucket_serves_a_team_and_a_push_cut_off_is_taken_up_again(laboratory: Path, copy: Path, bucket) -> None:
-    endpoint, client = bucket
+    server, client = bucket
     for project in (laboratory, copy):
-        call(project, "dvc", "remote", "add", "--local", "-f", "team", "s3://lab/pga")
-        call(project, "dvc", "remote", "modify", "--local", "team", "endpointurl", endpoint)
+        team_remote(project, server, "killed")
     cut_off = subprocess.Popen(
         [sys.executable, "-m", "dvc", "push", "-r", "team", "-j", "1"], cwd=laboratory, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
-
-    def arrived() -> int:
-        return client.list_objects_v2(Bucket="lab").get("KeyCount", 0)
-
-    deadline = time.monotonic() + 60
-    while arrived() < 3 and cut_off.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.02)
+    wait_until(lambda: len(arrived(client, "killed")) >= 3 or cut_off.poll() is not None)
     cut_off.kill()
     cut_off.wait()
-    assert arrived() >= 3
+    assert len(arrived(client, "killed")) >= 3
     half = pull_from(copy, "team")
     assert half.returncode != 0 or planned(copy) != {}
     call(laboratory, "dvc", "push", "-r", "team")
@@ -217,6 +249,55 @@ def test_an_s3_bucket_serves_a_team_and_a_push_cut_off_is_taken_up_again(laborat
     call(laboratory, "dvc", "remote", "remove", "--local", "team")
     tracked = call(laboratory, "git", "grep", "-l", SECRET, check=False).stdout
     assert tracked in ("", "tests/test_dvc.py\n")
+
+
+@pytest.mark.slow
+def test_a_server_that_stops_in_mid_push_leaves_nothing_wrong_and_the_next_push_completes(laboratory: Path, copy: Path, bucket) -> None:
+    server, client = bucket
+    for project in (laboratory, copy):
+        team_remote(project, server, "stopped")
+    log = copy.parent / "push.log"
+    environment = {**os.environ, "AWS_MAX_ATTEMPTS": "1"}  # otherwise every file waits for the server anew
+    push = ["make", "push", f"PGA_ENV={Path(sys.executable).parent}", "ARGS=-r team -j 1"]
+    with log.open("wb") as output:
+        cut_off = subprocess.Popen(push, cwd=laboratory, env=environment, stdout=output, stderr=subprocess.STDOUT)
+        wait_until(lambda: len(arrived(client, "stopped")) >= 3 or cut_off.poll() is not None)
+        server.stop()
+        assert cut_off.wait(timeout=120) != 0
+    assert "the same command sends what is missing" in log.read_text()
+    _, port = server.get_host_and_port()
+    server._port = port  # the same server again, with what it has
+    server.start()
+    whole = arrived(client, "stopped")
+    for key in whole:
+        content = client.get_object(Bucket="lab", Key=key)["Body"].read()
+        assert hashlib.md5(content).hexdigest() == "".join(key.split("/")[-2:]).removesuffix(".dir")
+    half = pull_from(copy, "team")
+    assert half.returncode != 0 or planned(copy) != {}
+    subprocess.run(push, cwd=laboratory, check=True, capture_output=True)
+    assert len(arrived(client, "stopped")) > len(whole) >= 3
+    assert pull_from(copy, "team").returncode == 0
+    pull(copy, "--check")
+    assert planned(copy) == {}
+    call(laboratory, "dvc", "remote", "remove", "--local", "team")
+
+
+def team_remote(project: Path, server: ThreadedMotoServer, folder: str) -> None:
+    """A folder of the bucket as a remote of its own; the bucket outlives the server."""
+    call(project, "dvc", "remote", "add", "--local", "-f", "team", f"s3://lab/{folder}")
+    call(project, "dvc", "remote", "modify", "--local", "team", "endpointurl", address(server))
+
+
+def arrived(client, folder: str) -> list[str]:
+    """The objects in a folder of the bucket."""
+    return [found["Key"] for found in client.list_objects_v2(Bucket="lab", Prefix=f"{folder}/").get("Contents", [])]
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Look until `condition` holds, for a minute at most."""
+    deadline = time.monotonic() + 60
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.02)
 
 
 def pull_from(project: Path, remote: str) -> subprocess.CompletedProcess[str]:
@@ -268,6 +349,17 @@ def test_what_dvc_says_of_a_changed_parameter_is_true_and_its_lock_honest_after_
     call(copy, "dvc", "repro")
     metrics = json.loads(call(copy, "dvc", "metrics", "diff", "--json").stdout)
     assert {name.split(".")[0] for name in metrics["results/tiny/digits/summary.json"]} == {"lpga"}
+    said = json.loads(call(copy, "dvc", "plots", "diff", "HEAD", "--json").stdout)["data"]
+    table, figure = "results/tiny/digits/summary.csv", "results/tiny/figures/figure2.png"
+    [bars] = said[table]
+    of_revision = {"HEAD": laboratory, "workspace": copy}
+    for revision, project in of_revision.items():
+        drawn = [(row["run"], row["classifier_fd"]) for row in bars["content"]["data"]["values"] if row["rev"] == revision]
+        assert drawn == [tuple(line) for line in csv.reader((project / table).open())][1:] and len(drawn) == 2
+        [image] = [image["url"] for image in said[figure] if image["revisions"] == [revision]]
+        assert Path(image).read_bytes() == (project / figure).read_bytes()
+    assert (copy / figure).read_bytes() != (laboratory / figure).read_bytes()
+    assert "dvc_plots" not in call(copy, "git", "status", "--short").stdout
     shown = call(copy, "dvc", "plots", "show", "-o", "plots").stdout
     assert "plots/index.html" in shown
     page = (copy / "plots/index.html").read_text()

@@ -1,8 +1,9 @@
 """Bring results from the remote, check them, and tell Snakemake that they are up to date, so that it builds on them and repeats none.
 
 A file that `dvc pull` brings has any time of change, and Snakemake's notes on it stayed where it was made. `snakemake --touch` puts both
-right, and would bless anything; so this refuses unless every byte is what dvc.lock says and the code and parameters are those it was
-made with.
+right, and would bless anything; so this refuses unless every byte is what dvc.lock says, and touches with the code and parameters that the
+results were made with: those of this folder, or where they have changed since, those of the commit that dvc.lock is of. Snakemake then
+judges what has changed in between by its meaning, as it does everywhere.
 """
 
 from __future__ import annotations
@@ -10,10 +11,14 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import os
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import yaml
@@ -29,20 +34,21 @@ class Refusal(Exception):
     """Why nothing is touched, and what to do."""
 
 
-def call(*words: str) -> str:
-    """What a program prints; its errors go to the terminal."""
-    done = subprocess.run(words, stdout=subprocess.PIPE, text=True)
+def call(*words: str, folder: Path = Path()) -> str:
+    """What a program prints, with the code of the folder that it runs in; its errors go to the terminal."""
+    path = os.pathsep.join(filter(None, (str(folder.resolve()), os.environ.get("PYTHONPATH"))))
+    done = subprocess.run(words, cwd=folder, env={**os.environ, "PYTHONPATH": path}, stdout=subprocess.PIPE, text=True)
     if done.returncode:
         raise Refusal(f"`{' '.join(words[:4])}{' …' if len(words) > 4 else ''}` failed, as it says above; nothing was touched")
     return done.stdout
 
 
-def locked_stages() -> dict[str, dict]:
-    """Name of each stage, as `dvc status` calls it → what its dvc.lock says. Paths are the project's, because every wdir is its root."""
+def locks() -> dict[Path, dict[str, dict]]:
+    """Each dvc.lock → name of each stage, as `dvc status` calls it → what it says. Paths are the project's: every wdir is its root."""
     found = {}
-    for lock in sorted(Path().glob("*dvc.lock")) + sorted(Path().glob("*/dvc.lock")):
+    for lock in sorted(Path().glob("dvc.lock")) + sorted(Path().glob("*/dvc.lock")):
         prefix = "" if lock.parent == Path() else f"{lock.parent}/dvc.yaml:"
-        found |= {prefix + name: stage for name, stage in (yaml.safe_load(lock.read_text()).get("stages") or {}).items()}
+        found[lock] = {prefix + name: stage for name, stage in (yaml.safe_load(lock.read_text()).get("stages") or {}).items()}
     return found
 
 
@@ -61,6 +67,13 @@ def files_of(out: dict) -> Iterator[tuple[str, str]]:
         raise Refusal(f"{listing}: the listing of {out['path']} is absent or damaged; delete it and pull again")
     for entry in json.loads(content):
         yield f"{out['path']}/{entry['relpath']}", entry["md5"]
+
+
+def files_wanted(stage: dict, paths: list[str]) -> Iterator[tuple[str, str]]:
+    """(path, MD5) of each file of a stage's outputs that is among `paths`, or in a folder that is."""
+    for out in stage.get("outs", []):
+        if any(path == out["path"] or path.startswith(out["path"] + "/") for path in paths):
+            yield from ((path, md5) for path, md5 in files_of(out) if path in paths or out["path"] in paths)
 
 
 def needed(targets: list[str], tracked: set[str]) -> list[str]:
@@ -84,26 +97,69 @@ def needed(targets: list[str], tracked: set[str]) -> list[str]:
     return sorted(found)
 
 
-def check_sources(stages: dict[str, dict], concerned: set[str]) -> None:
-    """Code, parameters and commands must be those that the results were made with.
-
-    Raises:
-        Refusal: names what differs.
-    """
+def changed(stages: dict[str, dict], concerned: list[str], folder: Path = Path()) -> list[str]:
+    """The code, parameters and commands in a folder that are not those that the results of the stages concerned were made with."""
     made = [out["path"] for stage in stages.values() for out in stage.get("outs", [])]
-    changed = set()
-    for name, reasons in json.loads(call("dvc", "status", "--json")).items():
+    found = set()
+    for name, reasons in json.loads(call("dvc", "status", "--json", folder=folder)).items():
         for reason in reasons if name in concerned else []:
             if isinstance(reason, str) and reason != "always changed":
-                changed.add(f"the command of {name}")
+                found.add(f"the command of {name}")
             elif isinstance(reason, dict):
-                changed |= {str(path) for path in reason.get("changed deps", {}) if path not in made}
-    if changed:
+                found |= {str(path) for path in reason.get("changed deps", {}) if path not in made}
+    return sorted(found)
+
+
+def origin(lock: Path) -> str:
+    """The commit that a dvc.lock is of.
+
+    Raises:
+        Refusal: it is of none.
+    """
+    commit = call("git", "log", "-1", "--format=%H", "--", str(lock)).strip()
+    if not commit or call("git", "diff", "--name-only", commit, "--", str(lock)).strip():
         raise Refusal(
-            f"since the results were made, these have changed: {', '.join(sorted(changed))}. Nothing was touched. Go to the commit of "
-            "dvc.lock (git log -1 dvc.lock; git stash and git switch --detach), run this there, and come back: "
-            "Snakemake then judges every change by its meaning"
+            f"{lock} is not committed, and code or parameters have changed since it was written. Nothing was touched. `dvc repro` makes "
+            "what has changed in meaning, and renews it; or take back the changes (git stash)"
         )
+    return commit
+
+
+@contextmanager
+def as_of(commit: str) -> Iterator[Path]:
+    """A folder with code and parameters of a commit, for a while."""
+    with tempfile.TemporaryDirectory(prefix="pga-pull-") as place:
+        folder = Path(place, "project")
+        call("git", "clone", "--quiet", "--shared", "--no-checkout", ".", str(folder))
+        call("git", "checkout", "--quiet", commit, folder=folder)
+        yield folder
+
+
+def touch(made: list[str], folder: Path = Path()) -> None:
+    """Tell Snakemake that files are up to date with the code and parameters of a folder."""
+    call("snakemake", "--touch", "--force", "--cores", "1", "--quiet", "all", "--", *made, folder=folder)
+
+
+def touch_as_of(lock: Path, stages: dict[str, dict], concerned: list[str], made: list[str]) -> None:
+    """Touch with code and parameters of the commit that `lock` is of; results and Snakemake's notes are those here.
+
+    Raises:
+        Refusal: that commit is not of the code and parameters that the results were made with.
+    """
+    commit = origin(lock)
+    with as_of(commit) as folder:
+        if differ := changed(stages, concerned, folder):
+            raise Refusal(
+                f"{lock} was committed ({commit[:8]}) with others of these than its results were made with: {', '.join(differ)}. Nothing "
+                "was touched. Whoever committed it calls `dvc repro`, which makes what has changed in meaning, and commits and pushes again"
+            )
+        for name in ("data", "results", ".snakemake"):
+            Path(name).mkdir(exist_ok=True)
+            shutil.rmtree(folder / name, ignore_errors=True)
+            (folder / name).symlink_to(Path(name).resolve())
+        touch(made, folder)
+    for path in call("git", "diff", "--name-only", "--diff-filter=AMT", "--relative", commit).splitlines():
+        Path(path).touch()  # newer than what was made with what it was then
 
 
 def check_bytes(wanted: dict[str, str]) -> None:
@@ -132,9 +188,13 @@ def pull(targets: list[str], check_only: bool) -> None:
     Raises:
         Refusal: something is not as it should be; nothing was touched.
     """
-    stages = locked_stages()
+    of_lock = locks()
+    stages = {name: stage for found in of_lock.values() for name, stage in found.items()}
     if not stages:
-        raise Refusal("there is no dvc.lock: nobody has shared results of this project yet (dvc repro, git add dvc.lock, dvc push)")
+        raise Refusal(
+            "there is no dvc.lock in this commit, so there is nothing to pull. `git log --all -- dvc.lock` shows whether another has one; "
+            "otherwise nobody has shared results yet: dvc repro; git add dvc.lock; git commit; dvc push"
+        )
     if targets:
         listed = call("dvc", "list", "--dvc-only", "--recursive", ".").splitlines()
         paths = needed(targets, set(listed))
@@ -142,19 +202,20 @@ def pull(targets: list[str], check_only: bool) -> None:
         paths = [out["path"] for stage in stages.values() for out in stage.get("outs", [])]
     if not check_only:
         subprocess.run(["dvc", "pull", *paths], check=False, stdout=sys.stderr).returncode == 0 or failed()
-    concerned, wanted = set(), {}
-    for name, stage in stages.items():
-        for out in stage.get("outs", []):
-            if any(path == out["path"] or path.startswith(out["path"] + "/") for path in paths):
-                concerned.add(name)
-                wanted |= {path: md5 for path, md5 in files_of(out) if path in paths or out["path"] in paths}
-    if missing := [path for path in wanted if not Path(path).is_file()]:
+    wanted = {name: dict(files_wanted(stage, paths)) for name, stage in stages.items()}
+    files = {path: md5 for of_stage in wanted.values() for path, md5 in of_stage.items()}
+    if missing := [path for path in files if not Path(path).is_file()]:
         raise Refusal(f"not there: {', '.join(missing[:5])}{' …' if len(missing) > 5 else ''}; run this again without --check")
-    check_bytes(wanted)
-    check_sources(stages, concerned)
-    made = [path for path in wanted if re.match(r"(data/(processed|reference)|results)/", path)]
-    call("snakemake", "--touch", "--force", "--cores", "1", "--quiet", "all", "--", *made)
-    print(f"{len(wanted)} files are what dvc.lock says, and count as up to date", file=sys.stderr)
+    check_bytes(files)
+    for lock, found in of_lock.items():
+        concerned = [name for name in found if wanted[name]]
+        made = [path for name in concerned for path in wanted[name] if re.match(r"(data/(processed|reference)|results)/", path)]
+        if differ := changed(stages, concerned):
+            touch_as_of(lock, stages, concerned, made)
+            print(f"changed since {lock} was written: {', '.join(differ)}; `snakemake -n` says what that means", file=sys.stderr)
+        elif made:
+            touch(made)
+    print(f"{len(files)} files are what dvc.lock says, and count as up to date", file=sys.stderr)
 
 
 def failed() -> bool:
