@@ -12,7 +12,7 @@ ENVIRONMENT = $(or $(PGA_ENV),$(CURDIR)/$(VENV)/bin)
 IN_ENVIRONMENT = PATH="$(ENVIRONMENT):$$PATH"
 PIP = "$(VENV)/bin/python" -m pip --disable-pip-version-check install
 
-.PHONY: help env quick repro pull test kills lint lock clean
+.PHONY: help env quick repro pull push test kills lint lock clean
 
 help: ## list the commands
 	@echo 'make COMMAND [VARIABLE=VALUE ...]'
@@ -33,6 +33,10 @@ repro: env ## make a scale by DVC, which versions it (SCALE=quick or a file of w
 
 pull: env ## bring shared results by DVC, checked, so that nothing is trained again (ARGS=a figure or table: only what it needs)
 	$(IN_ENVIRONMENT) python workflow/pull.py $(ARGS)
+
+push: env ## send results to the remote of DVC, for others to pull (ARGS='-r team': to another remote)
+	$(IN_ENVIRONMENT) dvc push $(ARGS) || { echo 'error: the push is not complete, as it says above; what has arrived stays, and' \
+	  'nobody builds on the rest. When the remote answers (dvc remote list), the same command sends what is missing' >&2; exit 1; }
 
 test: env ## run the tests
 	$(IN_ENVIRONMENT) python -m pytest -n $(CORES) --dist loadfile $(ARGS)
