@@ -31,7 +31,8 @@ SCALE = reduce(lambda text, change: text.replace(*change), SHORTER.items(), TINY
 TARGETS = ["results/tiny/table1.csv", "results/tiny/figures/figure2.png", "results/tiny/figures/figure7.png"]
 PAPERS = ("mnist", "mnist32", "cifar10", "celeba", "celeba140")
 SECRET = "never-to-be-committed"
-COSTLY = {"fetch", "prepare", "prepare_labelled", "classifier", "reference", "train", "sample", "sample_otherwise", "evaluate"}
+MEASURING = {"sample", "sample_otherwise", "reconstruct", "evaluate"}
+COSTLY = {"fetch", "prepare", "prepare_labelled", "classifier", "reference", "train", *MEASURING}
 
 
 def call(project: Path, *words: str, check: bool = True, **more: str) -> subprocess.CompletedProcess[str]:
