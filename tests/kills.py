@@ -250,6 +250,7 @@ def stop(process: subprocess.Popen[bytes], how: str) -> None:
     try:
         process.wait(120)
     except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
         raise SystemExit(f"the workflow does not end on {how}") from None
     deadline = time.monotonic() + 10
     while left := members(process.pid):
