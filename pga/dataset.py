@@ -97,8 +97,8 @@ def load_images(path: str | Path, ndim: int = 4) -> Images:
     return open_images(path, ndim)[0]
 
 
-def open_images(path: str | Path, ndim: int = 4) -> tuple[Images, int, npt.NDArray[np.uint8]]:
-    """Images as `load_images`, where in their file they end, and all of its bytes.
+def open_images(path: str | Path, ndim: int | None = 4) -> tuple[Images, int, npt.NDArray[np.uint8]]:
+    """Images as `load_images` (with any number of dimensions where `ndim` is None), where in their file they end, and all of its bytes.
 
     Raises:
         UserError: as `load_images`.
@@ -118,7 +118,7 @@ def open_images(path: str | Path, ndim: int = 4) -> tuple[Images, int, npt.NDArr
         raise UserError(f"{path}: no such file") from error
     except UNREADABLE as error:
         raise UserError(f"{path}: not a complete .npy array ({error}); delete it and make it again") from error
-    if images.dtype != np.uint8 or images.ndim != ndim:
-        wanted = f"({'N, ' * (ndim - 3)}height, width, channels)"
+    if images.dtype != np.uint8 or images.ndim != (ndim or images.ndim):
+        wanted = f"({'N, ' * ((ndim or 4) - 3)}height, width, channels)"
         raise UserError(f"{path}: found {images.dtype} of shape {images.shape}; images are uint8 of shape {wanted}")
     return images, end, content

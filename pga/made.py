@@ -47,7 +47,7 @@ def save_made(path: Path, images: Images, of: Maker) -> None:
         file.write(record.getbuffer())
 
 
-def load_made(path: Path, ndim: int = 4) -> tuple[Images, Maker | None]:
+def load_made(path: Path, ndim: int | None = 4) -> tuple[Images, Maker | None]:
     """Images (…, H, W, C) uint8, read on demand from disk, and the run that they are of; None in a file of another program.
 
     Raises:

@@ -22,6 +22,7 @@ from pga.files import read_json, read_record, sha256, write_record
 from pga.lineage.about import about, text
 from pga.lineage.read import read_about
 from pga.lineage.runs import Place
+from pga.made import maker, save_made
 from pga.params.scale import load_scale
 
 PLACES = [Place("digits", "lpga", 0), Place("digits", "vpga", 0)]
@@ -125,8 +126,7 @@ def run_folder() -> Path:
 def test_the_files_of_a_run_lead_to_its_parameters_and_data(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = load_scale("tiny.yaml").run(*PLACES[0])
     save_tensors(run_folder() / "model.safetensors", {"a": torch.ones(2)}, {"run": run.asdict(), "step": 1})
-    (run_folder() / "prior").mkdir()
-    np.save(run_folder() / "prior/samples.npy", np.zeros((2, 8, 8, 1), np.uint8))
+    save_made(run_folder() / "prior/samples.npy", np.zeros((2, 8, 8, 1), np.uint8), maker(run))
     inputs = {"samples": sha256(run_folder() / "prior/samples.npy"), "reference classifier": "0" * 64}
     write_record(run_folder() / "prior/metrics.json", {"inputs": inputs, "extractors": [{"name": "classifier", "digest": "d" * 64}]})
     for file in ("run.json", "model.safetensors", "prior/samples.npy", "prior/metrics.json"):
@@ -139,8 +139,12 @@ def test_metrics_of_other_samples_and_a_model_of_another_run_are_problems(folder
     other = load_scale("tiny.yaml").run(*PLACES[1])
     save_tensors(run_folder() / "model.safetensors", {"a": torch.ones(2)}, {"run": other.asdict(), "step": 1})
     assert "PROBLEM: its own record is of another run" in printed(capsys, str(run_folder() / "model.safetensors"), status=1)
-    (run_folder() / "prior").mkdir()
-    np.save(run_folder() / "prior/samples.npy", np.zeros((2, 8, 8, 1), np.uint8))
+    samples, history = run_folder() / "prior/samples.npy", run_folder() / "history.csv"
+    save_made(samples, np.zeros((2, 8, 8, 1), np.uint8), maker(other))
+    assert "PROBLEM: it says of itself: {'dataset': 'digits', 'digest'" in printed(capsys, str(samples), status=1)
+    write_record(run_folder() / "run.json", of(PLACES[0], files={"history.csv": "0" * 64}))
+    history.write_text("step")
+    assert "PROBLEM: changed since the run wrote it: run.json says 000000000000…" in printed(capsys, str(history), status=1)
     write_record(run_folder() / "prior/metrics.json", {"inputs": {"samples": "0" * 64}})
     assert "PROBLEM: samples: none of" in printed(capsys, str(run_folder() / "prior/metrics.json"), status=1)
 

@@ -83,17 +83,26 @@ def of_run_file(path: Path, around: Surroundings) -> Node | None:
     if path.name == "run.json":
         return node
     made = Node(f"{path}: SHA-256 {sha256(path)}", [node])
-    made.causes[:0] = contents(path, run, around)
+    made.causes[:0] = contents(path, record, around)
     return made
 
 
-def contents(path: Path, run: dict[str, Any], around: Surroundings) -> list[Node]:
-    """What a file in a run's folder itself records."""
+def contents(path: Path, record: dict[str, Any], around: Surroundings) -> list[Node]:
+    """What a file in a run's folder itself records, and what run.json says of it."""
+    run = record["run"]
+    if (expected := record.get("files", {}).get(path.name)) not in (None, sha256(path)):
+        return [problem(f"changed since the run wrote it: run.json says {expected[:12]}…")]
     if path.suffix == ".safetensors":
         from pga.checkpoint import load_tensors
 
         of = load_tensors(path)[1].get("run")
         return [] if of == run else [problem(f"its own record is of another run: {of}")]
+    if path.suffix == ".npy":
+        from pga.made import load_made, maker
+        from pga.run import Run
+
+        of = load_made(path, ndim=None)[1]
+        return [] if of == maker(Run(**run)) else [problem(f"it says of itself: {of or 'nothing'}")]
     if path.name != "metrics.json":
         return []
     return measured(read_record(path), [path.parent / "samples.npy"], run["dataset"], around)
