@@ -290,8 +290,16 @@ def differences(whole: Path, other: Path, partly: bool = False) -> list[str]:
             continue
         there = other / name
         if (not partly and not there.exists()) or (there.exists() and content(there) != content(path)):
-            found.append(str(name))
+            found.append(f"{name}{where(content(path), content(there)) if there.exists() else ' (absent)'}")
     return found
+
+
+def where(expected: object, found: object) -> str:
+    """Where two texts begin to differ."""
+    if not (isinstance(expected, str) and isinstance(found, str)):
+        return ""
+    start = next((k for k, (a, b) in enumerate(zip(expected, found, strict=False)) if a != b), min(len(expected), len(found)))
+    return f" (at character {start}: {expected[max(0, start - 200) : start + 80]!r} became {found[max(0, start - 80) : start + 80]!r})"
 
 
 def campaign(

@@ -31,6 +31,7 @@ from pga.cli import main
 from pga.collect import COLUMNS
 from pga.features.classifier import RECIPES
 from pga.figures import canvas
+from pga.files import sha256, write_json
 from pga.params.scale import load_scale
 from pga.trainloop import train
 
@@ -86,6 +87,8 @@ def inputs(open_folder: Path, cheap: None) -> Path:
     for name in ("prepare", "classifier", "reference"):
         assert main(COMMANDS[name].format(inputs=folder, out=folder).split()) == 0
     np.save(folder / "own.npy", np.random.default_rng(0).integers(0, 256, (100, 8, 8, 1), np.uint8))
+    np.save(folder / "toy-test.npy", blobs(60))
+    write_json(folder / "toy.json", {"sha256": {"test": sha256(folder / "toy-test.npy")}})
     (folder / "finished").mkdir()
     with contextlib.chdir(folder / "finished"):
         make_results(folder / "finished")
@@ -114,6 +117,12 @@ COMMANDS: dict[str, str] = {
     " --out {out}/reference.npz",
     "evaluate": "evaluate --samples {inputs}/own.npy --extractor classifier --weights {inputs}/classifier.safetensors"
     " --reference {inputs}/reference.npz --dataset digits --model own --seed 0 --out {out}/metrics.json",
+    "reconstruct": "reconstruct --run {inputs}/run --data {inputs} --out-dir {out}/reconstruction",
+    "interpolate": "interpolate --run {inputs}/run --data {inputs} --pairs 2 --batch-size 4 --out {out}/interpolations.npy",
+    "neighbours": "neighbours digits --samples {inputs}/own.npy --data {inputs}/processed --extractor classifier"
+    " --weights {inputs}/classifier.safetensors --out {out}/neighbours.npy",
+    "curve": "curve --run {inputs}/run/snapshots.safetensors --n 100 --batch-size 100 --extractor classifier"
+    " --weights {inputs}/classifier.safetensors --reference {inputs}/reference.npz --out {out}/curve.csv",
     "collect": "collect --params tiny.yaml --out {out}/metrics.csv",
     "table of runs": "table table1 --params tiny.yaml --metrics results/tiny/metrics.csv --out-dir {out}/results",
     "figure": "figure figure2 --params tiny.yaml --out-dir {out}/figures",
