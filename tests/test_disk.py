@@ -240,7 +240,7 @@ def over_quota() -> None:
 
 def largest_file() -> None:
     """Let no file of this process grow beyond a few bytes, as a limit of the system's for one user does."""
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100, resource.RLIM_INFINITY))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, resource.RLIM_INFINITY))
 
 
 LIMITS: dict[str, tuple[Callable[[], None], str]] = {
