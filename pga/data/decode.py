@@ -125,9 +125,12 @@ def decode_all(
     Raises:
         UserError: the disk is full, or a worker was killed.
     """
-    part.parent.mkdir(parents=True, exist_ok=True)
     size = int(np.prod(image_shape))
-    done, good, bad = resume(part, key, size)
+    try:
+        part.parent.mkdir(parents=True, exist_ok=True)
+        done, good, bad = resume(part, key, size)
+    except OSError as error:  # a write's has no name of a file
+        raise UserError(f"{part}: cannot be written: {error.strerror or error}") from error
     chunks = [names[i : i + CHUNK] for i in range(done * CHUNK, len(names), CHUNK)]
     workers = min(processes or os.cpu_count() or 1, max(len(chunks), 1))
     waiting: deque[tuple[int, Future[tuple[Array | None, list[tuple[str, str]]]]]] = deque()
