@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import glob
 import hashlib
 import json
 import os
@@ -18,7 +20,8 @@ from pga.errors import UserError
 def atomic(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO[Any]]:
     """Open a temporary file beside `path`; flush, fsync and rename it onto `path` when the block ends well.
 
-    When the block raises, the temporary file is removed and whatever stood at `path` stays untouched.
+    When the block raises, the temporary file is removed and whatever stood at `path` stays untouched. What killed processes left of earlier
+    attempts at `path` is removed as well.
 
     Raises:
         UserError: the folder cannot be written, or the disk is full.
@@ -27,7 +30,8 @@ def atomic(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO[Any]]:
     temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+        sweep(path)
+        handle, temporary = locked(path)
         with os.fdopen(handle, mode, encoding=None if "b" in mode else "utf-8", newline=None if "b" in mode else "") as file:
             yield file
             file.flush()
@@ -44,6 +48,25 @@ def atomic(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO[Any]]:
         if temporary is not None:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
+
+
+def locked(path: Path) -> tuple[int, str]:
+    """A new temporary file beside `path`, locked for as long as it is open, so that `sweep` knows it from what was left behind."""
+    while True:
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+        with contextlib.suppress(OSError):  # some network file systems know no locks
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        if os.path.exists(temporary):  # no other process swept it away before it was locked
+            return handle, temporary
+        os.close(handle)
+
+
+def sweep(path: Path) -> None:
+    """Remove temporary files beside `path` whose lock nobody holds: their processes are dead."""
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
+        with contextlib.suppress(OSError), open(left, "rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            left.unlink()
 
 
 def sync_folder(folder: Path) -> None:

@@ -23,7 +23,7 @@ from pga.checkpoint import load_tensors, save_tensors
 from pga.data.prepare import prepare
 from pga.dataset import load_images
 from pga.errors import UserError
-from pga.files import read_record, write_record
+from pga.files import atomic, read_record, write_record
 from pga.made import load_made, save_made
 from pga.params.datasets import Folder
 from pga.trainloop import train
@@ -79,6 +79,30 @@ def test_a_data_set_that_is_being_prepared_is_refused(tmp_path: Path) -> None:
     assert [path.name for path in out.iterdir() if path.suffix != ".lock"] == []
     prepare("mine", row, tmp_path, out, {}, processes=1)
     assert load_images(out / "mine.npy").shape == (15, 8, 8, 3)
+
+
+def test_what_a_killed_writer_left_is_removed_by_the_next_one_and_what_is_being_written_is_not(tmp_path: Path) -> None:
+    path, ready = tmp_path / "a[1].npy", tmp_path / "ready"
+
+    def write() -> None:
+        with atomic(path) as file:
+            file.write(b"half")
+            file.flush()
+            ready.touch()
+            time.sleep(60)
+
+    with beside(write):
+        wait_until(ready.exists)
+        with atomic(path) as file:  # beside one that lives
+            file.write(b"whole")
+        assert len(list(tmp_path.glob(".*.part"))) == 1
+    assert len(list(tmp_path.glob(".*.part"))) == 1  # it was killed
+    with atomic(path.with_name("other")) as file:
+        file.write(b"whole")
+    assert len(list(tmp_path.glob(".*.part"))) == 1
+    with atomic(path) as file:
+        file.write(b"again")
+    assert list(tmp_path.glob(".*.part")) == [] and path.read_bytes() == b"again"
 
 
 def test_a_reader_sees_whole_files_while_they_are_written(tmp_path: Path) -> None:
