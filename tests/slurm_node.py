@@ -125,6 +125,7 @@ def configure(folder: Path, host: str) -> None:
     (folder / "munge/key").chmod(0o400)
     (folder / "slurm.conf").write_text(CONFIGURATION.format(folder=folder, host=host, controller_port=controller, node_port=node))
     (folder / "gres.conf").write_text("Name=gpu File=/dev/null\nName=gpu File=/dev/zero\n")
+    (folder / "events").touch()
     PLACE.mkdir(exist_ok=True)
     for name in ("slurm.conf", "gres.conf"):
         (PLACE / name).unlink(missing_ok=True)  # a link that a killed test left
