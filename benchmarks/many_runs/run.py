@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import csv
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -145,9 +146,8 @@ def main() -> int:
         time.sleep(2)
         left = members(process.pid)
         parts = [path.relative_to(project) for path in project.rglob(".*.part*")]
-        if process.returncode:
-            raise SystemExit((Path(folder) / "said").read_text()[-3000:])
-        found = summary(rows, arguments.runs, left, parts, log_bytes(project))
+        failed = re.findall(r"^(?:Error in |RuleException|WorkflowError).*?(?=^\[|\Z)", (Path(folder) / "said").read_text(), re.M | re.S)
+        found = summary(rows, arguments.runs, left, parts, log_bytes(project)) | {"jobs that failed": "\n".join(failed) or "none"}
     arguments.out.mkdir(parents=True, exist_ok=True)
     with (arguments.out / "watched.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
@@ -157,7 +157,7 @@ def main() -> int:
     (arguments.out / "summary.txt").write_text(text)
     print(text)
     steady = [row["descriptors"] for row in rows if row["runs"] >= arguments.runs / 10]
-    return int(bool(left or parts) or steady[-1] > max(steady[: max(1, len(steady) // 10)]))
+    return int(bool(process.returncode or left or parts) or steady[-1] > max(steady[: max(1, len(steady) // 10)]))
 
 
 if __name__ == "__main__":
