@@ -175,7 +175,7 @@ def write_results(trainer: Trainer, folder: Path, out: Path, record: dict[str, A
     """Move what the run made under its final names; run.json, which vouches for the rest, comes last."""
     run = trainer.run
     write_snapshots(folder, out / "snapshots.safetensors", run, run.snapshot_steps(len(trainer.images)))
-    write_history(out / "history.csv", trainer.history)
+    write_history(out / "history.csv", trainer.history, list(trainer.weights))
     save_tensors(out / "model.safetensors", trainer.result(), {"run": run.asdict(), "step": trainer.step})
     wall = record["wall_s"]
     write_record(
@@ -214,10 +214,13 @@ def write_snapshots(folder: Path, path: Path, run: Run, steps: list[int]) -> Non
     save_tensors(path, tensors, {"run": run.asdict(), "steps": steps})
 
 
-def write_history(path: Path, history: list[dict[str, float | None]]) -> None:
-    """The history as CSV; floats in the shortest form that reads back equal."""
+def write_history(path: Path, history: list[dict[str, float | None]], terms: list[str]) -> None:
+    """The history as CSV; floats in the shortest form that reads back equal.
+
+    Columns stand in the order of the terms' table: in rows that went through a checkpoint they are sorted by name.
+    """
     text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(history[0]), lineterminator="\n")
+    writer = csv.DictWriter(text, ["step", *terms, "encoder_loss", "decoder_loss", "images_per_s"], lineterminator="\n")
     writer.writeheader()
     writer.writerows(history)
     with atomic(path, "w") as file:

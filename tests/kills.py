@@ -274,7 +274,7 @@ def content(path: Path) -> object:
     """What must be equal of a file: its bytes, without the wall times that some hold."""
     if path.name == "history.csv":
         with path.open() as file:
-            return [{key: value for key, value in row.items() if key != "images_per_s"} for row in csv.DictReader(file)]
+            return [[(key, value) for key, value in row.items() if key != "images_per_s"] for row in csv.DictReader(file)]
     if path.name == "report.html":
         page = re.sub(r'<figure class="table" id="costs">.*?</figure>', "", path.read_text(), flags=re.S)
         return re.sub(r"<dt>(Steps|Largest resident memory|Interrupted and resumed)</dt><dd>.*?</dd>", "", page)

@@ -162,6 +162,10 @@ def test_kill_9_of_the_command_then_the_same_command(tmp_path: Path) -> None:
         process.wait()
     assert kills == 2
     assert outputs(tmp_path / "killed") == outputs(tmp_path / "whole")
+    histories = [
+        [line.rsplit(",", 1)[0] for line in (tmp_path / name / "history.csv").read_text().splitlines()] for name in ("killed", "whole")
+    ]
+    assert histories[0] == histories[1]  # but for the last column, images per second
     assert not list((tmp_path / "scratch2").iterdir())  # nothing is left behind
 
 
