@@ -5,8 +5,11 @@ number of images, which a step does not read, near -1 for threads that help. See
 device; their exponent is that of seconds per step of the slowest: near 0 while the device has room, 1 when it is full. On a CPU the last
 line compares both ways to use its cores: several runs of one thread each, or one run of several threads.
 
+A quantity without values is left out.
+
 Example:
     python benchmarks/training/growth.py --row mnist/lpga --batches 16 32 64 --widths 16 32 64
+    python benchmarks/training/growth.py --batches --widths --images --seeds 1 2 3 --threads 1 2
 """
 
 from __future__ import annotations
@@ -85,10 +88,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--row", default="mnist/lpga", metavar="DATASET/MODEL", help="row of params/paper.yaml (default: %(default)s)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:K")
-    parser.add_argument("--batches", nargs="+", type=int, default=[16, 32, 64, 128], help="(default: %(default)s)")
-    parser.add_argument("--widths", nargs="+", type=int, default=[16, 32, 64], help="(default: %(default)s)")
+    parser.add_argument("--batches", nargs="*", type=int, default=[16, 32, 64, 128], help="(default: %(default)s)")
+    parser.add_argument("--widths", nargs="*", type=int, default=[16, 32, 64], help="(default: %(default)s)")
     parser.add_argument("--width", type=int, help="of all but `--widths`, instead of the row's own, to try the benchmark quickly")
-    parser.add_argument("--images", nargs="+", type=int, default=[640, 6400, 64000], help="(default: %(default)s)")
+    parser.add_argument("--images", nargs="*", type=int, default=[640, 6400, 64000], help="(default: %(default)s)")
     parser.add_argument("--seeds", nargs="*", type=int, default=[1, 2, 3], help="runs at once (default: %(default)s)")
     parser.add_argument("--threads", nargs="*", type=int, default=[1, 2], help="of one run, on a CPU (default: %(default)s)")
     parser.add_argument("--steps", type=int, default=10, help="of each run at once (default: %(default)s)")
@@ -109,7 +112,7 @@ def main() -> None:
         "width": {n: trainer_of(row(dataset, model, width=n), device) for n in arguments.widths},
         "images": {n: trainer_of(row(dataset, model, **own), device, batches=n // size) for n in arguments.images},
     }
-    measured = {name: speeds(trainers, arguments.seconds, read) for name, trainers in quantities.items()}
+    measured = {name: speeds(trainers, arguments.seconds, read) for name, trainers in quantities.items() if trainers}
     if arguments.seeds:
         measured["seeds at once"] = {n: together(arguments.row, own, str(device), n, arguments.steps) for n in arguments.seeds}
     if arguments.threads and device.type == "cpu":
