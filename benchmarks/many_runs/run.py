@@ -46,7 +46,7 @@ common:
   latent_dim: [8, inferred]
   batch_norm: [false, code]
   batch_size: [64, code]
-  learning_rate: [0.1, code]
+  learning_rate: [0.01, inferred]
   momentum: [0.9, paper]
   steps: [10, inferred]
   warmup_steps: [5, inferred]
