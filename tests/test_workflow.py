@@ -255,6 +255,9 @@ def test_a_fresh_clone_plans_exactly_the_papers_runs(project: Path) -> None:
     ghosh = ["ghosh_vae", *(f"ghosh_{name}" for name in baselines)]
     rows = {"mnist": papers + baselines, "cifar10": papers + baselines + ghosh, "celeba": papers + baselines, "mnist32": ghosh}
     assert found == Counter({(dataset, model): 3 for dataset, models in {**rows, "celeba140": ghosh}.items() for model in models})
+    sampled = re.findall(r"input: (.*)\n    output: results/mnist32/ghosh_vae/seed0/(\w+)/samples\.", text)
+    read = {sampling: "data/processed/mnist32.npy" in inputs for inputs, sampling in sampled}
+    assert read == {"ghosh_prior": False, "ghosh_mixture": True}  # a fitted density is fitted to the training images' codes
 
 
 def test_lint_asks_only_for_an_environment_per_rule(project: Path) -> None:

@@ -196,6 +196,14 @@ def foreign_of(wildcards) -> str:
     return f"--foreign {' '.join(labels)}" if labels else ""
 
 
+def fitted_to(wildcards, sampling: str) -> list[str]:
+    """The training images, where a density is fitted to their codes."""
+    if scale_of(wildcards).samplings[sampling].density == "normal":
+        return []
+    images = f"data/processed/{wildcards.dataset}"
+    return [f"{images}.npy", ancient(f"{images}.json")]
+
+
 def few_samples(wildcards) -> str:
     """The flag that accepts fewer samples than feature dimensions."""
     return "--few-samples" if scale_of(wildcards).evaluation.few_samples else ""

@@ -35,6 +35,7 @@ rule sample:
     input:
         model="{root}/{dataset}/{model}/seed{seed}/model.safetensors",
         images="data/processed/{dataset}-test.npy",
+        fitted_to=lambda wildcards: fitted_to(wildcards, "prior"),
         provenance=ancient("data/processed/{dataset}.json"),
     output:
         samples="{root}/{dataset}/{model}/seed{seed}/prior/samples.npy",
@@ -60,7 +61,9 @@ rule sample:
 
 
 rule sample_otherwise:
-    input: model="{root}/{dataset}/{model}/seed{seed}/model.safetensors",
+    input:
+        model="{root}/{dataset}/{model}/seed{seed}/model.safetensors",
+        fitted_to=lambda wildcards: fitted_to(wildcards, wildcards.sampling),
     output: samples="{root}/{dataset}/{model}/seed{seed}/{sampling}/samples.npy",
     params:
         sampling=lambda wildcards: sampling_of(wildcards).flags(),
@@ -73,7 +76,9 @@ rule sample_otherwise:
         mem_mb=4000,
         runtime="30m",
         gpu=lambda wildcards: 0 if scale_of(wildcards).device == "cpu" else 1,
-    shell: "pga sample --run {input.model} --out {output.samples} {params.sampling} --device {params.device} 2> {log}"
+    shell:
+        "pga sample --run {input.model} --out {output.samples} {params.sampling} --data data/processed"
+        " --device {params.device} 2> {log}"
 
 
 rule reconstruct:
