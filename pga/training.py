@@ -63,7 +63,6 @@ class Trainer:
         check_batch(min(len(self.images), run.batch_size), run)
         check_shape(self.images, self.decoder, run)
         parameters = [*self.encoder.parameters(), *self.decoder.parameters()]
-        self.parameters = parameters
         self.optimiser = OPTIMISERS[run.optimiser](parameters, run)
         self.noise = generator(device, run.seed, "noise")
         self.weights = weights(run.model, run.coefficients)

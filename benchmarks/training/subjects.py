@@ -50,7 +50,7 @@ def trainer_of(run: Run, device: torch.device, batches: int = 10) -> Trainer:
 
 def contiguous(trainer: Trainer) -> Trainer:
     """The same with kernels, and so feature maps, in the other memory format."""
-    for parameter in trainer.parameters:
+    for parameter in trainer.optimiser.parameters:
         parameter.data = parameter.data.contiguous()
     for state in trainer.optimiser.state:
         state["momentum_buffer"] = state["momentum_buffer"].contiguous()
@@ -59,7 +59,7 @@ def contiguous(trainer: Trainer) -> Trainer:
 
 def literal_step(trainer: Trainer) -> Callable[[], None]:
     """The tests' literal transcription: each term on its own, one backward pass per network that it moves, plain momentum by hand."""
-    run, optimiser = trainer.run, torch.optim.SGD(trainer.parameters, lr=trainer.run.learning_rate, momentum=trainer.run.momentum)
+    run, optimiser = trainer.run, torch.optim.SGD(trainer.optimiser.parameters, lr=trainer.run.learning_rate, momentum=trainer.run.momentum)
 
     def advance() -> None:
         x = trainer.batch()
