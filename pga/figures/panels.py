@@ -42,4 +42,4 @@ def draw(sources: Sources) -> canvas.Drawn:
         f"The first {ROWS * COLUMNS} samples of {sources.first_seeds()}, not picked. Numbers: {TITLES[scale.evaluation.metric]} of "
         f"{scale.samplings[row.sampling].n} samples, {'mean ± standard error over' if several else 'of'} {sources.seeds()}."
     )
-    return canvas.Drawn(figure, sources.caption(text))
+    return canvas.Drawn(figure, sources.caption(text, measured=True))

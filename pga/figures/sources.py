@@ -15,7 +15,7 @@ from pga.lineage.about import about, text
 from pga.lineage.runs import Place, checked, same_data, vouched
 from pga.made import load_of
 from pga.params.scale import Scale
-from pga.tables.summary import Cell, summarise
+from pga.tables.summary import FEW, Cell, summarise
 
 Content = TypeVar("Content")
 
@@ -106,10 +106,11 @@ class Sources:
         firsts = sorted({self.scale.seeds_of(*run)[0] for run in self.row.runs()})
         return f"seed{'s' if len(firsts) > 1 else ''} {', '.join(map(str, firsts))}"
 
-    def caption(self, text: str) -> str:
-        """`text` with the row's own note and what is missing."""
+    def caption(self, text: str, measured: bool = False) -> str:
+        """`text` with the row's own note and what is missing; where it tells the metric (`measured`), with what makes that no result."""
+        few = FEW.strip() if measured and self.scale.evaluation.few_samples else ""
         missing = f"Partial; files are missing of {', '.join(self.lacks())}." if self.missing else ""
-        return " ".join(filter(None, [text, self.row.note, missing]))
+        return " ".join(filter(None, [text, few, self.row.note, missing]))
 
     def about(self, caption: str) -> str:
         """What the file's metadata says: the caption and every run, as JSON."""

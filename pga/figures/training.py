@@ -73,4 +73,4 @@ def draw(sources: Sources) -> canvas.Drawn:
         "assumed is the sum of the encoder's and the decoder's, each a mean over the steps since the last point; it jumps where the "
         f"warm-up ends and the other terms begin. (b) At every snapshot, {metric} of {sources.scale.samplings['prior'].n} samples."
     )
-    return canvas.Drawn(figure, sources.caption(text))
+    return canvas.Drawn(figure, sources.caption(text, measured=True))
