@@ -82,6 +82,7 @@ rule sample_otherwise:
 
 
 rule reconstruct:
+    # For the rows that nobody samples from the prior; `sample` makes the same two files for all others.
     input:
         model="{root}/{dataset}/{model}/seed{seed}/model.safetensors",
         images="data/processed/{dataset}-test.npy",
