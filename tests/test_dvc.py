@@ -309,7 +309,7 @@ def pull_from(project: Path, remote: str) -> subprocess.CompletedProcess[str]:
 def test_a_full_disk_on_pull_builds_nothing_and_goes_on_when_there_is_room(laboratory: Path, tmp_path: Path) -> None:
     small = tmp_path / "small"
     small.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", str(small)], capture_output=True)
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=100m", "tmpfs", str(small)], capture_output=True)
     if mounted.returncode:
         pytest.skip("full disk: mounting a small tmpfs is not allowed here")
     try:
@@ -322,7 +322,7 @@ def test_a_full_disk_on_pull_builds_nothing_and_goes_on_when_there_is_room(labor
         assert refused.returncode == 1
         assert "nothing was touched" in refused.stderr and "room on the disk" in refused.stderr
         (small / "filler").unlink()
-        subprocess.run(["mount", "-o", "remount,size=200m", str(small)], check=True)
+        subprocess.run(["mount", "-o", "remount,size=300m", str(small)], check=True)
         pull(project)
         assert planned(project) == {}
     finally:
