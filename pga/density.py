@@ -65,5 +65,5 @@ def encode(encoder: nn.Module, images: Images, run: Run, device: torch.device) -
 
 def from_uint8(images: Images, run: Run, device: torch.device) -> Tensor:
     """(B, S, S, C) uint8 → (B, C, S, S) in the range of the run's network."""
-    x = torch.from_numpy(np.array(images.transpose(0, 3, 1, 2), order="C")).to(device, getattr(torch, run.precision))
+    x = torch.from_numpy(np.array(images.transpose(0, 3, 1, 2), order="C")).to(device, getattr(torch, run.dtype))
     return x / 255.0 if unit_range(run.network) else x / 127.5 - 1.0

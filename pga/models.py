@@ -3,7 +3,11 @@
 The gradient routing of the paper ("who receives which gradient") needs no second optimiser and no backward pass per term: a term
 reads its values from networks whose other parameters are frozen, so that the sum of all terms has exactly the right gradient.
 
-x̂ = g(z) is needed twice: by L_r, which moves φ through z, and by terms that hold z fixed. It is computed once for both (`backward`).
+x̂ = g(z) is needed twice: by L_r, which moves φ through z, and by terms that hold z fixed; so is f(x̂), by L_lr,H, which moves f, and by
+terms that hold f fixed. Each is computed once for both (`backward`).
+
+With `precision: bfloat16` the networks compute in bfloat16 for the terms that bear it. What a term reads that takes a small difference of
+two values of h stays in float32, the codes at which h is taken included; so do weights, losses, sums and updates.
 """
 
 from __future__ import annotations
@@ -69,18 +73,27 @@ class Values:
         constant_sigma: float | None = None,
         corrupted: Tensor | None = None,
         shared: bool = False,
+        reduced: torch.dtype | None = None,
     ):
-        """With `shared`, gradients come from `backward` alone."""
+        """With `shared`, which is for terms that take a difference of h, gradients come from `backward` alone.
+
+        `reduced` is what the networks compute in for terms that bear it.
+        """
         self.f, self.g = encoder, decoder
         self.x, self.noise = x, noise
-        self.epsilon = epsilon
+        self.epsilon, self.reduced, self.shared = epsilon, reduced, shared
         self.perturb = losses.PERTURBATIONS[delta]
-        self.mu, self.log_var = encoder.posterior(x if corrupted is None else corrupted)
+        with self.arithmetic(exact=shared):
+            self.mu, self.log_var = encoder.posterior(x if corrupted is None else corrupted)
+        self.mu = self.mu.to(x.dtype)
         if constant_sigma is not None:
             self.log_var = torch.full_like(self.mu, 2 * math.log(constant_sigma))
+        elif self.log_var is not None:
+            self.log_var = self.log_var.to(x.dtype)
         self.z = self.mu.detach()
-        # What x̂ is decoded from. A view, since torch's counters of FLOP refuse gradients for a tensor without a past.
+        # What x̂ is decoded from and σ computed from. The code is a view: torch's counters of FLOP refuse a module's input without a past.
         self.code = self.mu.detach().requires_grad_().view_as(self.mu) if shared else self.mu
+        self.spread = self.log_var.detach().requires_grad_() if shared and self.log_var is not None else self.log_var
         self.cache: dict[tuple[str, bool, bool], Tensor] = {}
 
     def fresh(self) -> Values:
@@ -98,34 +111,49 @@ class Values:
 
     def sigma(self) -> Tensor:
         """σ_φ(x), live in the encoder."""
-        if self.log_var is None:
+        if self.spread is None:
             raise ValueError("this model reads σ_φ(x), but its encoder has no σ head and the run no constant σ")
-        return (0.5 * self.log_var).exp()
+        return (0.5 * self.spread).exp()
 
-    def decode(self, z: Tensor, moves: tuple[str, ...]) -> Tensor:
+    def arithmetic(self, exact: bool) -> contextlib.AbstractContextManager[Any]:
+        """What the networks compute in within the block: in full unless it is for terms that bear less and the run asks for less."""
+        if exact or self.reduced is None:
+            return contextlib.nullcontext()
+        return torch.autocast(self.x.device.type, self.reduced)
+
+    def decode(self, z: Tensor, moves: tuple[str, ...], exact: bool = False) -> Tensor:
         """g(z): θ is live only if the term moves it; gradients reach z either way."""
-        if THETA in moves:
-            return self.g(z)
-        with frozen(self.g):
-            return self.g(z)
+        with self.arithmetic(exact), contextlib.nullcontext() if THETA in moves else frozen(self.g):
+            return self.g(z).to(z.dtype)
+
+    def encode(self, x: Tensor, exact: bool = False) -> Tensor:
+        """f(x)."""
+        with self.arithmetic(exact):
+            return self.f(x).to(x.dtype)
+
+    def reconstruction(self) -> Tensor:
+        """x̂; exact where it is h's g(z) too."""
+        return self.decode(self.code, (PHI, THETA), exact=self.shared)
 
     def h(self, z: Tensor, moves: tuple[str, ...]) -> Tensor:
-        """h(z) = f(g(z)). If φ is moved, only f is live (the paper truncates the gradient at g); else f's parameters are frozen."""
+        """h(z) = f(g(z)). If φ is moved, only f is live (the paper truncates the gradient at g); else f's parameters are frozen.
+
+        In the latter case it is one of two whose difference the term takes (`pga.terms`), hence exact.
+        """
         if PHI in moves:
             with torch.no_grad():
-                x = self.g(z)
-            return self.f(x)
-        x = self.decode(z, moves)
+                x = self.decode(z, moves)
+            return self.encode(x)
+        x = self.decode(z, moves, exact=True)
         with frozen(self.f):
-            return self.f(x)
+            return self.encode(x, exact=True)
 
     def h_of_data(self, moves: tuple[str, ...]) -> Tensor:
-        """h(z) for z = sg f(x). With φ live, g(z) is x̂, which is at hand; with θ live too, if it does not hang on f."""
+        """h(z) for z = sg f(x): f(x̂), once for all terms where `backward` tells their gradients apart."""
+        if self.shared:
+            return self.get("f(x̂)", (PHI, THETA))
         if PHI in moves:
-            return self.f(self.get("x̂", (PHI, THETA)).detach())
-        if THETA in moves and self.code is not self.mu:
-            with frozen(self.f):
-                return self.f(self.get("x̂", (PHI, THETA)))
+            return self.encode(self.get("x̂", (PHI, THETA)).detach())
         return self.h(self.z, moves)
 
     def delta(self) -> Tensor:
@@ -149,7 +177,8 @@ class Values:
 
 EXPRESSIONS: dict[str, Callable[[Values, tuple[str, ...]], Any]] = {
     "x": lambda v, moves: v.x,
-    "x̂": lambda v, moves: v.g(v.code),
+    "x̂": lambda v, moves: v.reconstruction(),
+    "f(x̂)": lambda v, moves: v.encode(v.get("x̂", moves), exact=True),
     "f(x)": lambda v, moves: v.mu,
     "log σ²": lambda v, moves: v.log_variance(),
     "z": lambda v, moves: v.z,
@@ -183,17 +212,28 @@ def shares(terms: Iterable[str]) -> bool:
 def backward(weighted: dict[str, Tensor], values: Values) -> None:
     """Add the gradient of the sum of weighted terms to the parameters.
 
-    Where x̂ is shared, it is decoded from a copy of z that does not hang on f. What the terms that read x̂ send back to z is found
-    first, by a pass through g that leaves its parameters alone, and handed to f beside its own gradients. θ then receives what all
-    terms send through x̂ at once: a forward pass and the gradients for g's parameters are saved.
+    Where x̂ and f(x̂) are shared, they hang on the parameters of g and f at once, but not on f(x), of which the terms read copies. Three
+    passes then compute no more than each needs: what the terms that read x̂ send back to z; θ's gradient of the terms that move θ, and
+    what these send to log σ²; φ's gradient of the terms that move φ, where the first two passes' findings are handed to f(x).
     """
-    total = sum(weighted.values(), start=torch.zeros((), device=values.x.device))
-    if values.code is values.mu:
-        total.backward()
+    if not values.shared:
+        sum(weighted.values(), start=torch.zeros((), device=values.x.device)).backward()
         return
-    through = torch.stack([value for term, value in weighted.items() if "x̂" in TERMS[term].reads]).sum()
-    [received] = torch.autograd.grad(through, values.code, retain_graph=True)
-    torch.autograd.backward([total, values.mu], [None, received])
+    rows = {term: TERMS[term] for term in weighted}
+    through_x_hat = torch.stack([weighted[term] for term, row in rows.items() if "x̂" in row.reads]).sum()
+    [to_code] = torch.autograd.grad(through_x_hat, values.code, retain_graph=True)
+
+    moving_theta = torch.stack([weighted[term] for term, row in rows.items() if THETA in row.moves]).sum()
+    spread = values.spread if any({THETA, SIGMA} <= set(row.moves) for row in rows.values()) else None
+    free = [] if spread is None else [spread]
+    torch.autograd.backward(moving_theta, inputs=[*values.g.parameters(), *free], retain_graph=True)
+
+    roots: list[Tensor] = [weighted[term] for term, row in rows.items() if PHI in row.moves and "x̂" not in row.reads]
+    gradients: list[Tensor | None] = [None] * len(roots)
+    roots, gradients = [*roots, values.mu], [*gradients, to_code]
+    if spread is not None and values.log_var is not None:
+        roots, gradients = [*roots, values.log_var], [*gradients, spread.grad]
+    torch.autograd.backward(roots, gradients, inputs=list(values.f.parameters()))
 
 
 def weights(model: str, coefficients: dict[str, float]) -> dict[str, float]:

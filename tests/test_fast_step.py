@@ -124,21 +124,26 @@ def test_whole_steps_are_the_literal_gradients_and_momentum_by_hand(model):
 @pytest.mark.parametrize(("name", "width", "latent_dim"), NETWORKS[:3])
 @BATCH_NORM
 def test_one_decoding_for_all_terms_gives_the_literal_gradients(use_bn, name, width, latent_dim, model, beta):
-    """x̂ of L_r is g(z) of the terms that hold z fixed; θ has its gradient from both, φ from L_r alone."""
+    """x̂ of L_r is g(z) of the terms that hold z fixed; θ has its gradient from both, φ from L_r alone. With β > 0 f(x̂) is one, too."""
     values, reference = steps(name, width, latent_dim, use_bn, sigma_head=model != "lpga")
     shared = Values(values.f, values.g, values.x, values.noise, "sphere", EPSILON, shared=True)
-    calls = {"once": 0, "twice": 0}
+    decoded, encoded = {"once": 0, "twice": 0}, {"once": 0, "twice": 0}
     weight = model_weights(model, beta=beta)
     for key, compute in (
         ("once", lambda: shared_gradients(model, shared, weight)),
         ("twice", lambda: training_gradients(model, values, weight)),
     ):
-        hook = values.g.register_forward_hook(lambda *_, key=key: calls.update({key: calls[key] + 1}))
+        hooks = [
+            network.register_forward_hook(lambda *_, calls=calls, key=key: calls.update({key: calls[key] + 1}))
+            for network, calls in ((values.g, decoded), (values.f, encoded))
+        ]
         found = compute()
-        hook.remove()
+        for hook in hooks:
+            hook.remove()
         for got, expected in zip(found, literal.literal_gradients(reference, model, {**COEFFICIENTS, "beta": beta}), strict=True):
             assert_same(got, expected)
-    assert calls["once"] == calls["twice"] - 1
+    assert decoded["once"] == decoded["twice"] - 1
+    assert encoded["once"] == encoded["twice"] - (beta > 0)
 
 
 @pytest.mark.parametrize("model", NAMES)
