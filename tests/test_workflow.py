@@ -109,7 +109,8 @@ def finished(shared_project: Path, listener: Path) -> Path:
     """A project in which the tiny scale is complete; whether it asked for a network has been listened to."""
     project = shared_project
     (project / "params" / "tiny.yaml").write_text(TINY)
-    snakemake(project, *TARGETS, path=str(listener))
+    done = snakemake(project, "--verbose", *TARGETS, path=str(listener))
+    (project / "said").write_text(done.stdout + done.stderr)
     return project
 
 
@@ -133,6 +134,12 @@ def edited(finished: Path):
 
 def test_a_second_call_has_nothing_to_do(finished: Path) -> None:
     assert "Nothing to be done" in snakemake(finished, *TARGETS).stderr
+
+
+def test_the_workflow_looks_for_a_job_when_one_ended_and_at_no_other_time(finished: Path) -> None:
+    """Snakemake's own default adds a timer for each job that ended, a thread that has it look through all ready ones once a second."""
+    said = (finished / "said").read_text()
+    assert 0 < said.count("Ready jobs: ") <= jobs(said).total() + 1
 
 
 HARMLESS = {
