@@ -26,8 +26,9 @@ def run(arguments: argparse.Namespace) -> None:
     from pga.params.scale import load_scale
 
     scale = load_scale(arguments.params)
-    if arguments.artifact not in (None, "table1", *scale.figures):
-        raise UserError(f"{arguments.params}: shows no {arguments.artifact!r}; there are {', '.join(['table1', *scale.figures])}")
+    shown = ["table1", *(["equivalence"] if scale.equivalence else []), *scale.figures]
+    if arguments.artifact not in (None, *shown):
+        raise UserError(f"{arguments.params}: shows no {arguments.artifact!r}; there are {', '.join(shown)}")
     metrics, missing = collect(scale, arguments.artifact, arguments.allow_missing)
     if missing:
         print(f"pga collect: missing: {', '.join(missing)}", file=sys.stderr)

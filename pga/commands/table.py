@@ -17,6 +17,7 @@ TABLES = {
     "parameters": "every parameter of every run with its origin",
     "costs": "device, time, steps per second, memory and parameters of every run",
     "evaluation": "all metrics of every run and way of sampling in every feature space, real images among them",
+    "equivalence": "whether changed runs measure the same as unchanged ones, seed by seed, with an interval and a verdict",
 }
 
 
@@ -24,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of `pga table`."""
     parser.add_argument("table", choices=TABLES, help="; ".join(f"{name}: {line}" for name, line in TABLES.items()))
     parser.add_argument("--params", required=True, help="the scale's file")
-    parser.add_argument("--metrics", type=Path, help="what `pga collect` wrote, for table1, claims and evaluation")
+    parser.add_argument("--metrics", type=Path, help="what `pga collect` wrote, for table1, claims, evaluation and equivalence")
     parser.add_argument("--claims", default="params/claims.yaml", help="the paper's numbers (default: %(default)s)")
     parser.add_argument(
         "--data", default="data/processed", type=Path, help="folder of prepared data, which the runs must be of (default: %(default)s)"

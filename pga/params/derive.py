@@ -9,6 +9,7 @@ from typing import Any
 from pga.errors import UserError
 from pga.params.base import Name, Positive, Strict
 from pga.params.reading import read_yaml, validate
+from pga.params.shown import Equivalence
 from pga.terms import MODELS, coefficients
 
 ALL_COEFFICIENTS = {name for model in MODELS for name in coefficients(model)}
@@ -71,7 +72,8 @@ def derive(path: str | Path) -> dict[str, Any]:
     """A scale's complete content; one that `extends` another starts from it.
 
     Such a scale may `substitute` data sets (the paper's column stays, other data stand in), `override` values of every run, `sweep` a
-    coefficient of one run over a grid, or have `variants` of one run, which then are all that it has.
+    coefficient of one run over a grid, have `variants` of one run, or ask for the `equivalence` of runs to changed ones, which then are
+    all that it has.
     """
     raw = read_yaml(path)
     if "extends" not in raw:
@@ -84,6 +86,8 @@ def derive(path: str | Path) -> dict[str, Any]:
         merged = swept(merged, validate(sweep, Sweep, path))
     if variants is not None:
         merged = {**varied(merged, validate(variants, Variants, path)), "figures": raw.get("figures", {})}
+    if "equivalence" in raw:
+        merged = {**paired(merged, validate(raw["equivalence"], Equivalence, path)), "figures": raw.get("figures", {})}
     if not isinstance(substitute, dict) or not isinstance(override, dict):
         raise UserError(f"{path}: `substitute` and `override` are mappings")
     unknown = set(substitute) - set(merged["datasets"])
@@ -134,6 +138,27 @@ def varied(raw: dict[str, Any], variants: Variants) -> dict[str, Any]:
         }
 
     return only(raw, variants.run, rows, {name: variant.title for name, variant in variants.rows.items()})
+
+
+def paired(raw: dict[str, Any], asked: Equivalence) -> dict[str, Any]:
+    """The scale with nothing but runs and their changed twins."""
+    titles = {row["model"]: row["title"] for row in reversed(raw["table1"]["rows"])}
+    parts = []
+    for run in asked.runs:
+        title = titles.get(run, run)
+        names = {run: title, asked.changed(run): f"{title}, {asked.title()}"}
+
+        def rows(row: dict[str, Any], run: str = run) -> dict[str, dict[str, Any]]:
+            return {run: row, asked.changed(run): merge(row, asked.change)}
+
+        parts.append(only(raw, run, rows, names))
+    if lacking := [run for run, part in zip(asked.runs, parts, strict=True) if part["table1"]["columns"] != parts[0]["table1"]["columns"]]:
+        raise UserError(f"equivalence: runs: {', '.join(lacking)} not on the same data sets as {asked.runs[0]}")
+    merged = parts[0]
+    for part in parts[1:]:
+        merged["datasets"] = merge(merged["datasets"], part["datasets"])
+        merged["table1"]["rows"] += part["table1"]["rows"]
+    return merged
 
 
 def coefficient(row: dict[str, Any], run: str, name: str) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
 from pga.errors import UserError
 from pga.networks.table import keeps_averages
@@ -15,7 +15,7 @@ from pga.params.evaluation import INCEPTION_DIM, Evaluation
 from pga.params.reading import validate
 from pga.params.runs import RunParams
 from pga.params.sampling import RECONSTRUCTION, Interpolation, Sampling
-from pga.params.shown import Figure, Table1
+from pga.params.shown import Equivalence, Figure, Table1
 from pga.run import Run
 
 REAL = "real"
@@ -41,6 +41,7 @@ class Scale(Strict):
     interpolation: Interpolation = Interpolation()
     datasets: dict[Name, DatasetRuns]
     table1: Table1
+    equivalence: Equivalence | None = Field(None, description="whether a change of runs changes what is measured; makes equivalence.csv")
     figures: dict[Name, Figure] = Field(default_factory=dict, description="name of the file in figures/, e.g. figure2 → what it shows")
 
     @model_validator(mode="after")
@@ -60,6 +61,7 @@ class Scale(Strict):
                     raise ValueError(f"datasets.{dataset}.runs.{name}.samplings: {unknown} not among {sorted(self.samplings)}")
         self._check_samplings()
         wanted = [(row.on(column), row.model, row.sampling) for row in self.table1.rows for column in self.table1.columns]
+        wanted += [(dataset, run, "prior") for dataset, *pair in self.pairs() for run in pair]
         for figure in self.figures.values():
             wanted += [(dataset, model, figure.sampling) for dataset, model in figure.runs()]
         for dataset, model, sampling in wanted:
@@ -113,7 +115,8 @@ class Scale(Strict):
 
     def shows(self, artifact: str) -> dict[str, Any]:
         """Everything of the scale that a table or figure shows, besides the results: it is made anew when this changes."""
-        content = self.table1 if artifact == "table1" else self.figures[artifact]
+        tables: dict[str, BaseModel | None] = {"table1": self.table1, "equivalence": self.equivalence}
+        content = tables.get(artifact) or self.figures[artifact]
         evaluation = {"evaluation": self.evaluation, "samplings": self.samplings["prior"], "table1": self.table1}
         shown = {name: part.model_dump(mode="json") for name, part in {artifact: content, **evaluation}.items()}
         return {**shown, "seeds": list(self.seeds), "description": self.description}
@@ -126,6 +129,8 @@ class Scale(Strict):
         """(data set, model, sampling) of everything whose metrics a table or figure shows, in the order of this file."""
         if artifact == "table1":
             cells = {(row.on(column), row.model, row.sampling) for row in self.table1.rows for column in self.table1.columns}
+        elif artifact == "equivalence":
+            cells = {(dataset, run, "prior") for dataset, *pair in self.pairs() for run in pair}
         else:
             figure = self.figures[artifact]
             cells = {(dataset, model, figure.measured) for dataset, model in figure.runs()}
@@ -149,6 +154,12 @@ class Scale(Strict):
         """(data set, REAL, sampling) of the rows of Table 1 in which real images are measured as if they were samples."""
         rows = [row for row in self.table1.rows if row.model == REAL]
         return list(dict.fromkeys((row.on(column), REAL, row.sampling) for row in rows for column in self.table1.columns))
+
+    def pairs(self) -> list[tuple[str, str, str]]:
+        """(data set, run, changed run) of everything whose equivalence is asked."""
+        if self.equivalence is None:
+            return []
+        return [(column.dataset, run, self.equivalence.changed(run)) for column in self.table1.columns for run in self.equivalence.runs]
 
     def params(self, dataset: str, name: str) -> RunParams:
         """The row of one run, with origins.

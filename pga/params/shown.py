@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from pydantic import Field, model_validator
 
-from pga.params.base import Name, Strict
+from pga.params.base import Name, Positive, Strict
 from pga.params.sampling import RECONSTRUCTION
 from pga.terms import MODELS
 
@@ -38,6 +38,22 @@ class Table1(Strict):
 
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
+
+
+class Equivalence(Strict):
+    """A question to pairs of runs: whether a change of them changes what is measured."""
+
+    runs: tuple[Name, ...] = Field(description="rows that are trained as they are and changed, seed by seed", min_length=1)
+    change: dict[Name, Any] = Field(description="what is changed, e.g. {precision: bfloat16}", min_length=1)
+    margin: Positive = Field(description="a mean that differs by less than this share of the unchanged one counts as the same")
+
+    def changed(self, run: str) -> str:
+        """Name of a row's changed twin."""
+        return f"{run}_changed"
+
+    def title(self) -> str:
+        """The change in words."""
+        return ", ".join(f"{key} {value[0] if isinstance(value, list | tuple) else value}" for key, value in self.change.items())
 
 
 class Needs(NamedTuple):

@@ -17,7 +17,10 @@ from pga.params.scale import Scale
 from pga.report.images import of_png, uri
 from pga.report.tables import Cell, Table, of_frame
 
-TABLES = ("table1", "claims", "evaluation", "costs", "parameters", "notation")
+
+def tables(scale: Scale) -> list[str]:
+    """The tables that a scale has."""
+    return ["table1", "claims", *(["equivalence"] if scale.equivalence else []), "evaluation", "costs", "parameters", "notation"]
 
 
 class Shown(NamedTuple):
@@ -36,7 +39,7 @@ class Shown(NamedTuple):
 def files(scale: Scale) -> Iterator[Path]:
     """Everything that the page shows besides the runs."""
     folder = Path(scale.results)
-    for table in TABLES:
+    for table in tables(scale):
         yield folder / f"{table}.csv"
     for figure in scale.figures:
         yield folder / "figures" / f"{figure}.png"
@@ -141,6 +144,10 @@ def claims(scale: Scale, records: dict[str, Record]) -> tuple[Table, dict[str, i
 
 
 OTHERS = {
+    "equivalence": {
+        "dataset": "Data", "model": "Run", "change": "Change", "reference": "Unchanged", "changed": "Changed", "difference": "Difference",
+        "low": "90 % from", "high": "to", "margin": "Margin", "n": "Pairs", "verdict": "Verdict",
+    },
     "evaluation": {
         "dataset": "Data", "model": "Run", "sampling": "Sampling", "extractor": "Features", "metric": "Metric", "mean": "Mean",
         "standard_error": "Standard error", "n": "Runs", "images": "Images", "reference": "Against",

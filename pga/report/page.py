@@ -95,7 +95,7 @@ def commands(scale: Scale, params: str) -> list[tuple[str, str]]:
     gpu = "" if scale.device == "cpu" else " --resources gpu=1"
     make = f"snakemake --cores 2{gpu} {scale.results}/"
     found = [(f"figures/{figure}.png, .pdf", f"{make}figures/{figure}.png") for figure in scale.figures]
-    found += [(f"{table}.csv, .md, .tex", f"{make}{table}.csv") for table in artifacts.TABLES if table != "claims"]
+    found += [(f"{table}.csv, .md, .tex", f"{make}{table}.csv") for table in artifacts.tables(scale) if table != "claims"]
     found += [("claims.csv", f"{make}claims.csv"), ("metrics.csv", f"{make}metrics.csv"), ("report.html", f"{make}report.html")]
     first = scale.all_runs()[0]
     place = f"{scale.results}/{first.dataset}/{first.name}/seed{first.seed}"

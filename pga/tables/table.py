@@ -8,7 +8,7 @@ from pathlib import Path
 from pga.files import atomic
 from pga.lineage.about import about, write_side_file
 from pga.params.scale import Scale
-from pga.tables import claims, costs, evaluation, notation, parameters, table1
+from pga.tables import claims, costs, equivalence, evaluation, notation, parameters, table1
 from pga.tables.request import Made, Request
 
 TABLES: dict[str, Callable[[Request], Made]] = {
@@ -18,6 +18,7 @@ TABLES: dict[str, Callable[[Request], Made]] = {
     "parameters": parameters.make,
     "costs": costs.make,
     "evaluation": evaluation.make,
+    "equivalence": equivalence.make,
 }
 
 

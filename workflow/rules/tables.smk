@@ -20,7 +20,7 @@ rule collect_shown:
     input: lambda wildcards: metrics_of(wildcards.root, wildcards.artifact)
     output: metrics="{root}/metrics/{artifact}.csv"
     wildcard_constraints:
-        artifact="table1",
+        artifact="table1|equivalence",
     params:
         file=scale_file,
         runs=lambda wildcards: metrics_of(wildcards.root, wildcards.artifact),
@@ -130,3 +130,25 @@ rule table_of_evaluation:
     threads: 1
     resources: mem_mb=1000, runtime="10m"
     shell: "pga table evaluation --params {params.file} --metrics {input.metrics} --out-dir {wildcards.root} 2> {log}"
+
+
+rule equivalence:
+    input:
+        metrics="{root}/metrics/equivalence.csv",
+        runs=lambda wildcards: records_of(wildcards.root, "equivalence"),
+    output:
+        csv=report("{root}/equivalence.csv", caption="../report/table.rst", category="Tables", subcategory="{root}", labels={"table": "equivalence"}),
+        markdown="{root}/equivalence.md",
+        latex="{root}/equivalence.tex",
+        about="{root}/equivalence.json",
+    wildcard_constraints:
+        root=one_of(root for root, (_, scale) in SCALES.items() if scale.equivalence),
+    params:
+        file=scale_file,
+        shows=lambda wildcards: scale_of(wildcards).shows("equivalence"),
+        code=fingerprints.table_code("equivalence"),
+    log: "logs/table/{root}/equivalence.log"
+    benchmark: "logs/table/{root}/equivalence.tsv"
+    threads: 1
+    resources: mem_mb=1000, runtime="10m"
+    shell: "pga table equivalence --params {params.file} --metrics {input.metrics} --out-dir {wildcards.root} 2> {log}"
