@@ -39,7 +39,7 @@ def _training(model: str, optimiser: str, delta: str, rows: Rows) -> str:
             "pga.losses": sorted({TERMS[term].loss for term in terms} | {"PERTURBATIONS", "root_mean_square"}),
             "pga.optimisers.OPTIMISERS": [optimiser],
             "pga.losses.PERTURBATIONS": [delta],
-            "pga.models.EXPRESSIONS": sorted({expression for term in terms for expression in TERMS[term].reads} | {"x̂", "f(x̂)"}),
+            "pga.models.EXPRESSIONS": sorted({expression for term in terms for expression in TERMS[term].reads} | {"x̂"}),
             **{name: list(keys) for name, keys in rows},
         },
     )

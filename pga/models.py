@@ -17,6 +17,7 @@ import copy
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -135,6 +136,11 @@ class Values:
         """x̂; exact where it is h's g(z) too."""
         return self.decode(self.code, (PHI, THETA), exact=self.shared)
 
+    @cached_property
+    def f_of_x_hat(self) -> Tensor:
+        """f(x̂), live in all parameters."""
+        return self.encode(self.get("x̂", (PHI, THETA)), exact=True)
+
     def h(self, z: Tensor, moves: tuple[str, ...]) -> Tensor:
         """h(z) = f(g(z)). If φ is moved, only f is live (the paper truncates the gradient at g); else f's parameters are frozen.
 
@@ -151,7 +157,7 @@ class Values:
     def h_of_data(self, moves: tuple[str, ...]) -> Tensor:
         """h(z) for z = sg f(x): f(x̂), once for all terms where `backward` tells their gradients apart."""
         if self.shared:
-            return self.get("f(x̂)", (PHI, THETA))
+            return self.f_of_x_hat
         if PHI in moves:
             return self.encode(self.get("x̂", (PHI, THETA)).detach())
         return self.h(self.z, moves)
@@ -178,7 +184,6 @@ class Values:
 EXPRESSIONS: dict[str, Callable[[Values, tuple[str, ...]], Any]] = {
     "x": lambda v, moves: v.x,
     "x̂": lambda v, moves: v.reconstruction(),
-    "f(x̂)": lambda v, moves: v.encode(v.get("x̂", moves), exact=True),
     "f(x)": lambda v, moves: v.mu,
     "log σ²": lambda v, moves: v.log_variance(),
     "z": lambda v, moves: v.z,
