@@ -39,6 +39,7 @@ def measure(name: str, device: torch.device, arguments: argparse.Namespace) -> t
     read = clock(device, arguments.clock)
     ours = trainer_of(run, device)
     variants = {"ours": (ours.advance, 1), "contiguous": (contiguous(trainer_of(run, device)).advance, 1)}
+    variants["bfloat16"] = (trainer_of(replace(run, precision="bfloat16", graph="auto"), device).advance, 1)
     if device.type == "cuda":
         variants["graph"] = (trainer_of(replace(run, graph="auto"), device).advance, 1)
     if model not in ("wae", "rae", "rae_l2"):  # their literal losses go through pairs of codes one by one
@@ -51,7 +52,10 @@ def measure(name: str, device: torch.device, arguments: argparse.Namespace) -> t
     best = max(speed["ours"], speed.get("graph", 0.0))
     least, flop, products = ceiling(ours.advance, device, read)
     found: dict[str, object] = {"row": name, "GFLOP": f"{flop / 1e9:.1f}", "ours": f"{speed['ours']:.2f}"}
-    found |= {variant: f"{speed[variant]:.2f}" if variant in speed else "–" for variant in ("graph", "contiguous", "literal", "pythae")}
+    found |= {
+        variant: f"{speed[variant]:.2f}" if variant in speed else "–"
+        for variant in ("graph", "bfloat16", "contiguous", "literal", "pythae")
+    }
     found["× literal"] = f"{best / speed['literal']:.2f}" if "literal" in speed else "–"
     found["× pythae"] = f"{best / speed['pythae']:.2f}" if "pythae" in speed else "–"
     found |= {"GFLOP/s": f"{flop * best / 1e9:.0f}", "of the ceiling": f"{100 * least * best:.0f} %"}
