@@ -6,8 +6,8 @@ reads its values from networks whose other parameters are frozen, so that the su
 x̂ = g(z) is needed twice: by L_r, which moves φ through z, and by terms that hold z fixed; so is f(x̂), by L_lr,H, which moves f, and by
 terms that hold f fixed. Each is computed once for both (`backward`).
 
-With `precision: bfloat16` the networks compute in bfloat16 for the terms that bear it. What a term reads that takes a small difference of
-two values of h stays in float32, the codes at which h is taken included; so do weights, losses, sums and updates.
+With `precision: bfloat16` or `tf32` the networks' products are taken in that for the terms that bear it. What a term reads that takes a
+small difference of two values of h stays in float32, the codes at which h is taken included; so do weights, losses, sums and updates.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from pga import losses
+from pga import losses, precision
 from pga.networks.autoencoder import Decoder, Encoder
 from pga.terms import MODELS, ONE, PHI, RECONSTRUCTIONS, SIGMA, TERMS, THETA
 
@@ -74,15 +74,15 @@ class Values:
         constant_sigma: float | None = None,
         corrupted: Tensor | None = None,
         shared: bool = False,
-        reduced: torch.dtype | None = None,
+        precision: str = "float32",
     ):
         """With `shared`, which is for terms that take a difference of h, gradients come from `backward` alone.
 
-        `reduced` is what the networks compute in for terms that bear it.
+        `precision` is that of the networks' products for terms that bear less than the networks' own.
         """
         self.f, self.g = encoder, decoder
         self.x, self.noise = x, noise
-        self.epsilon, self.reduced, self.shared = epsilon, reduced, shared
+        self.epsilon, self.precision, self.shared = epsilon, precision, shared
         self.perturb = losses.PERTURBATIONS[delta]
         with self.arithmetic(exact=shared):
             self.mu, self.log_var = encoder.posterior(x if corrupted is None else corrupted)
@@ -116,11 +116,9 @@ class Values:
             raise ValueError("this model reads σ_φ(x), but its encoder has no σ head and the run no constant σ")
         return (0.5 * self.spread).exp()
 
-    def arithmetic(self, exact: bool) -> contextlib.AbstractContextManager[Any]:
-        """What the networks compute in within the block: in full unless it is for terms that bear less and the run asks for less."""
-        if exact or self.reduced is None:
-            return contextlib.nullcontext()
-        return torch.autocast(self.x.device.type, self.reduced)
+    def arithmetic(self, exact: bool) -> contextlib.AbstractContextManager[None]:
+        """How the networks compute within the block: in full unless it is for terms that bear less."""
+        return contextlib.nullcontext() if exact else precision.forward(self.precision, self.x.device)
 
     def decode(self, z: Tensor, moves: tuple[str, ...], exact: bool = False) -> Tensor:
         """g(z): θ is live only if the term moves it; gradients reach z either way."""
@@ -219,14 +217,17 @@ def backward(weighted: dict[str, Tensor], values: Values) -> None:
 
     Where x̂ and f(x̂) are shared, they hang on the parameters of g and f at once, but not on f(x), of which the terms read copies. Three
     passes then compute no more than each needs: what the terms that read x̂ send back to z; θ's gradient of the terms that move θ, and
-    what these send to log σ²; φ's gradient of the terms that move φ, where the first two passes' findings are handed to f(x).
+    what these send to log σ²; φ's gradient of the terms that move φ, where the first two passes' findings are handed to f(x). The second
+    goes through the small differences, and is exact whatever the precision.
     """
     if not values.shared:
-        sum(weighted.values(), start=torch.zeros((), device=values.x.device)).backward()
+        with precision.backward(values.precision):
+            sum(weighted.values(), start=torch.zeros((), device=values.x.device)).backward()
         return
     rows = {term: TERMS[term] for term in weighted}
     through_x_hat = torch.stack([weighted[term] for term, row in rows.items() if "x̂" in row.reads]).sum()
-    [to_code] = torch.autograd.grad(through_x_hat, values.code, retain_graph=True)
+    with precision.backward(values.precision):
+        [to_code] = torch.autograd.grad(through_x_hat, values.code, retain_graph=True)
 
     moving_theta = torch.stack([weighted[term] for term, row in rows.items() if THETA in row.moves]).sum()
     spread = values.spread if any({THETA, SIGMA} <= set(row.moves) for row in rows.values()) else None
@@ -238,7 +239,8 @@ def backward(weighted: dict[str, Tensor], values: Values) -> None:
     roots, gradients = [*roots, values.mu], [*gradients, to_code]
     if spread is not None and values.log_var is not None:
         roots, gradients = [*roots, values.log_var], [*gradients, spread.grad]
-    torch.autograd.backward(roots, gradients, inputs=list(values.f.parameters()))
+    with precision.backward(values.precision):
+        torch.autograd.backward(roots, gradients, inputs=list(values.f.parameters()))
 
 
 def weights(model: str, coefficients: dict[str, float]) -> dict[str, float]:

@@ -39,7 +39,7 @@ class Run:
         lr_patience: halve the learning rate when the validation loss has not improved for so many epochs (None: never).
         lr_min_delta: a smaller improvement counts as none, for the learning rate only.
         selection: "last" step, or "best_validation" epoch.
-        precision: arithmetic of the step: "float32", "float64", or "bfloat16" where the terms bear it and float32 elsewhere (`pga.models`).
+        precision: arithmetic of the step: "float32", "float64"; "bfloat16", "tf32": for terms that bear it, else float32 (`pga.models`).
         threads: threads of the step on a CPU; sums depend on it, so it is part of the run.
         graph: "auto" records the step as a CUDA graph on a GPU, "never" runs it eagerly.
     """
@@ -82,7 +82,7 @@ class Run:
     @property
     def dtype(self) -> str:
         """Of weights, codes, losses and sums: "float32" or "float64"."""
-        return "float32" if self.precision == "bfloat16" else self.precision
+        return "float64" if self.precision == "float64" else "float32"
 
     @property
     def digest(self) -> str:

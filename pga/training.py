@@ -49,7 +49,6 @@ class Trainer:
     def __init__(self, run: Run, images: Images, device: torch.device):
         self.run, self.device = run, device
         self.dtype = getattr(torch, run.dtype)
-        self.reduced = torch.bfloat16 if run.precision == "bfloat16" else None
         training, held_out = run.split(len(images))
         self.images, self.validation = (  # uint8, (N, C, S, S), stays on the device
             torch.from_numpy(images[part].transpose(0, 3, 1, 2).copy()).to(device) for part in (training, held_out)
@@ -100,7 +99,7 @@ class Trainer:
     def values(self, x: Tensor, noise: Noise, corrupted: Tensor | None = None, shared: bool = False) -> Values:
         """What the terms read, for one batch; the encoder sees `corrupted` where it is given."""
         run = self.run
-        return Values(self.encoder, self.decoder, x, noise, run.delta, run.epsilon, run.constant_sigma, corrupted, shared, self.reduced)
+        return Values(self.encoder, self.decoder, x, noise, run.delta, run.epsilon, run.constant_sigma, corrupted, shared, run.precision)
 
     def corrupted(self, x: Tensor) -> Tensor | None:
         """The encoder's input with noise, which is clipped at one standard deviation as in the code of Ghosh et al.; None without any."""

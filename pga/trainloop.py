@@ -87,6 +87,8 @@ def train(
     try:
         with FileLock(folder / "lock", timeout=0):
             devices.make_deterministic(run.threads)
+            if run.precision == "tf32" and device.type == "cpu":
+                print("note: precision tf32 is float32 on a CPU", file=sys.stderr)
             trainer = Trainer(run, images, device)
             record = run_to_end(trainer, folder, every_s)
             write_results(trainer, folder, out, {**record, "data_sha256": data_sha256, "code": code}, started)

@@ -16,7 +16,7 @@ from pga.errors import UserError
 from pga.params.scale import Scale, load_scale
 from pga.tables.equivalence import EQUIVALENT, NOT_EQUIVALENT, UNDECIDED, interval, verdict
 
-ASKED = "equivalence: {runs: [lpga, vpga], change: {precision: bfloat16}, margin: 0.1}"
+ASKED = "equivalence: {runs: [lpga, vpga], changes: {bfloat16: {precision: bfloat16}}, margin: 0.1}"
 
 
 def extended(folder: Path, text: str = ASKED) -> Path:
@@ -33,19 +33,22 @@ def test_the_projects_questions_pair_runs_that_differ_in_nothing_but_precision()
         assert not set(scale.seeds) & set(original.seeds)
         columns = [column.dataset for column in original.table1.columns]
         models = ["vae", "lpga", "vpga", "lvpga"]
-        assert scale.pairs() == [(dataset, model, f"{model}_changed") for dataset in columns for model in models]
-        for dataset, model, changed in scale.pairs():
+        changes = ["bfloat16"] if base == "quick" else ["tf32", "bfloat16"]
+        assert scale.pairs() == [
+            (dataset, change, model, f"{model}_{change}") for dataset in columns for model in models for change in changes
+        ]
+        for dataset, change, model, changed in scale.pairs():
             run = scale.run(dataset, model, 200)
             assert run == original.run(dataset, model, 200) and run.precision == "float32"
             twin = scale.run(dataset, changed, 200).asdict()
-            assert twin == {**run.asdict(), "name": changed, "precision": "bfloat16"}
+            assert twin == {**run.asdict(), "name": changed, "precision": change}
         assert set(scale.datasets) == set(columns) and not scale.figures
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (ASKED.replace("bfloat16", "float8"), "float8"),
+        (ASKED.replace("n: bfloat16", "n: float8"), "float8"),
         (ASKED.replace("precision", "precison"), "precison"),
         (ASKED.replace("vpga", "vpgaa"), "vpgaa"),
         (ASKED.replace("0.1", "0"), "margin"),
@@ -81,7 +84,7 @@ def test_equivalent_is_what_two_one_sided_tests_call_so() -> None:
     assert verdict(None, None, 1.0) == UNDECIDED
 
 
-VALUES = {"lpga": (10.0, 11.0, 12.0), "lpga_changed": (10.1, 11.0, 11.9), "vpga": (8.0, 9.0, 10.0), "vpga_changed": (12.0, 13.0, 14.5)}
+VALUES = {"lpga": (10.0, 11.0, 12.0), "lpga_bfloat16": (10.1, 11.0, 11.9), "vpga": (8.0, 9.0, 10.0), "vpga_bfloat16": (12.0, 13.0, 14.5)}
 
 
 @pytest.fixture
@@ -119,12 +122,12 @@ def test_the_table_has_a_row_and_a_verdict_for_each_pair(scale: Scale) -> None:
 
 def test_a_missing_run_counts_for_neither_side_and_is_named(scale: Scale, capsys: pytest.CaptureFixture[str]) -> None:
     metrics = pd.read_csv("metrics.csv")
-    metrics[~((metrics.model == "lpga_changed") & (metrics.seed == 6))].to_csv("metrics.csv", index=False)
-    assert table() == 1 and "digits/lpga seed 6" in capsys.readouterr().err and not Path("out").exists()
+    metrics[~((metrics.model == "lpga_bfloat16") & (metrics.seed == 6))].to_csv("metrics.csv", index=False)
+    assert table() == 1 and "digits/lpga seed 6 (precision bfloat16)" in capsys.readouterr().err and not Path("out").exists()
     assert table("--allow-missing") == 0
     found = pd.read_csv("out/equivalence.csv").set_index("model").loc["lpga"]
     assert (found.n, found.reference, found.missing_seeds) == (2, 11.0, 6)
-    assert "PARTIAL: missing are digits/lpga seed 6" in Path("out/equivalence.md").read_text()
+    assert "PARTIAL: missing are digits/lpga seed 6 (precision bfloat16)" in Path("out/equivalence.md").read_text()
 
 
 def test_a_scale_that_asks_nothing_has_no_such_table(scale: Scale, capsys: pytest.CaptureFixture[str]) -> None:

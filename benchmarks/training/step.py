@@ -41,6 +41,7 @@ def measure(name: str, device: torch.device, arguments: argparse.Namespace) -> t
     variants = {"ours": (ours.advance, 1), "contiguous": (contiguous(trainer_of(run, device)).advance, 1)}
     variants["bfloat16"] = (trainer_of(replace(run, precision="bfloat16", graph="auto"), device).advance, 1)
     if device.type == "cuda":
+        variants["tf32"] = (trainer_of(replace(run, precision="tf32", graph="auto"), device).advance, 1)
         variants["graph"] = (trainer_of(replace(run, graph="auto"), device).advance, 1)
     if model not in ("wae", "rae", "rae_l2"):  # their literal losses go through pairs of codes one by one
         # as torch lays tensors out: the memory format is a choice of ours
@@ -54,7 +55,7 @@ def measure(name: str, device: torch.device, arguments: argparse.Namespace) -> t
     found: dict[str, object] = {"row": name, "GFLOP": f"{flop / 1e9:.1f}", "ours": f"{speed['ours']:.2f}"}
     found |= {
         variant: f"{speed[variant]:.2f}" if variant in speed else "–"
-        for variant in ("graph", "bfloat16", "contiguous", "literal", "pythae")
+        for variant in ("graph", "tf32", "bfloat16", "contiguous", "literal", "pythae")
     }
     found["× literal"] = f"{best / speed['literal']:.2f}" if "literal" in speed else "–"
     found["× pythae"] = f"{best / speed['pythae']:.2f}" if "pythae" in speed else "–"

@@ -146,10 +146,10 @@ def paired(raw: dict[str, Any], asked: Equivalence) -> dict[str, Any]:
     parts = []
     for run in asked.runs:
         title = titles.get(run, run)
-        names = {run: title, asked.changed(run): f"{title}, {asked.title()}"}
+        names = {run: title} | {twin: f"{title}, {asked.title(change)}" for change, twin in asked.twins(run).items()}
 
         def rows(row: dict[str, Any], run: str = run) -> dict[str, dict[str, Any]]:
-            return {run: row, asked.changed(run): merge(row, asked.change)}
+            return {run: row} | {twin: merge(row, asked.changes[change]) for change, twin in asked.twins(run).items()}
 
         parts.append(only(raw, run, rows, names))
     if lacking := [run for run, part in zip(asked.runs, parts, strict=True) if part["table1"]["columns"] != parts[0]["table1"]["columns"]]:

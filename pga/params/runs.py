@@ -68,9 +68,10 @@ class RunParams(Strict):
     lr_min_delta: Sourced[NonNegative] = Field((0.0, Origin.INFERRED), description="a smaller improvement counts as none for `lr_patience`")
     selection: Sourced[Literal["last", "best_validation"]] = Field(("last", Origin.INFERRED), description="which weights are the result")
     snapshots: Annotated[int, Field(ge=0)] = Field(0, description="decoders kept during training, for FID over training")
-    precision: Literal["float32", "float64", "bfloat16"] = Field(
+    precision: Literal["float32", "float64", "bfloat16", "tf32"] = Field(
         "float32",
-        description="arithmetic of the networks; bfloat16: of those terms that bear it, float32 where two values of h are subtracted",
+        description="arithmetic of the networks' products; bfloat16 and tf32 (of a GPU): for those terms that bear it, float32 where two "
+        "values of h are subtracted",
     )
     threads: Count = Field(1, description="CPU threads of a step; part of the run, because sums depend on it")
     graph: Literal["auto", "never"] = Field("auto", description="on a GPU, record the step as a CUDA graph, or run it eagerly")

@@ -61,7 +61,7 @@ class Scale(Strict):
                     raise ValueError(f"datasets.{dataset}.runs.{name}.samplings: {unknown} not among {sorted(self.samplings)}")
         self._check_samplings()
         wanted = [(row.on(column), row.model, row.sampling) for row in self.table1.rows for column in self.table1.columns]
-        wanted += [(dataset, run, "prior") for dataset, *pair in self.pairs() for run in pair]
+        wanted += [(dataset, run, "prior") for dataset, _, *pair in self.pairs() for run in pair]
         for figure in self.figures.values():
             wanted += [(dataset, model, figure.sampling) for dataset, model in figure.runs()]
         for dataset, model, sampling in wanted:
@@ -130,7 +130,7 @@ class Scale(Strict):
         if artifact == "table1":
             cells = {(row.on(column), row.model, row.sampling) for row in self.table1.rows for column in self.table1.columns}
         elif artifact == "equivalence":
-            cells = {(dataset, run, "prior") for dataset, *pair in self.pairs() for run in pair}
+            cells = {(dataset, run, "prior") for dataset, _, *pair in self.pairs() for run in pair}
         else:
             figure = self.figures[artifact]
             cells = {(dataset, model, figure.measured) for dataset, model in figure.runs()}
@@ -155,11 +155,15 @@ class Scale(Strict):
         rows = [row for row in self.table1.rows if row.model == REAL]
         return list(dict.fromkeys((row.on(column), REAL, row.sampling) for row in rows for column in self.table1.columns))
 
-    def pairs(self) -> list[tuple[str, str, str]]:
-        """(data set, run, changed run) of everything whose equivalence is asked."""
-        if self.equivalence is None:
-            return []
-        return [(column.dataset, run, self.equivalence.changed(run)) for column in self.table1.columns for run in self.equivalence.runs]
+    def pairs(self) -> list[tuple[str, str, str, str]]:
+        """(data set, change, run, changed run) of everything whose equivalence is asked."""
+        asked = self.equivalence
+        return [
+            (column.dataset, change, run, twin)
+            for column in self.table1.columns
+            for run in (asked.runs if asked else ())
+            for change, twin in (asked.twins(run) if asked else {}).items()
+        ]
 
     def params(self, dataset: str, name: str) -> RunParams:
         """The row of one run, with origins.

@@ -44,16 +44,16 @@ class Equivalence(Strict):
     """A question to pairs of runs: whether a change of them changes what is measured."""
 
     runs: tuple[Name, ...] = Field(description="rows that are trained as they are and changed, seed by seed", min_length=1)
-    change: dict[Name, Any] = Field(description="what is changed, e.g. {precision: bfloat16}", min_length=1)
+    changes: dict[Name, dict[Name, Any]] = Field(description="name of a change → what is changed, e.g. {precision: tf32}", min_length=1)
     margin: Positive = Field(description="a mean that differs by less than this share of the unchanged one counts as the same")
 
-    def changed(self, run: str) -> str:
-        """Name of a row's changed twin."""
-        return f"{run}_changed"
+    def twins(self, run: str) -> dict[str, str]:
+        """Change → name of a row's twin with it."""
+        return {change: f"{run}_{change}" for change in self.changes}
 
-    def title(self) -> str:
-        """The change in words."""
-        return ", ".join(f"{key} {value[0] if isinstance(value, list | tuple) else value}" for key, value in self.change.items())
+    def title(self, change: str) -> str:
+        """A change in words."""
+        return ", ".join(f"{key} {value[0] if isinstance(value, list | tuple) else value}" for key, value in self.changes[change].items())
 
 
 class Needs(NamedTuple):

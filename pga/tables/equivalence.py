@@ -27,7 +27,11 @@ def make(request: Request) -> Made:
     if scale.equivalence is None:
         raise UserError("this scale asks for no equivalence (key `equivalence` of its file)")
     found = verdicts(scale, request.metrics)
-    missing = [f"{row['dataset']}/{row['model']} seed {row['missing_seeds']}" for row in found.to_dict("records") if row["missing_seeds"]]
+    missing = [
+        f"{row['dataset']}/{row['model']} seed {row['missing_seeds']} ({row['change']})"
+        for row in found.to_dict("records")
+        if row["missing_seeds"]
+    ]
     request.refuse(missing)
     runs = request.runs(request.measured(scale.samplings_shown("equivalence")))
     text = caption(scale, missing + runs.missing)
@@ -46,7 +50,7 @@ def verdicts(scale: Scale, metrics: pd.DataFrame) -> pd.DataFrame:
     asked, metric = scale.equivalence, scale.evaluation.metric
     assert asked is not None
     rows = []
-    for dataset, run, changed in scale.pairs():
+    for dataset, change, run, changed in scale.pairs():
         one, other = (summarise(metrics, dataset, name, "prior", metric, scale.seeds_of(dataset, name)) for name in (run, changed))
         pairs = paired(one, other)
         reference, after = (math.fsum(side) / len(pairs) if pairs else None for side in (list(zip(*pairs, strict=True)) or ((), ())))
@@ -55,7 +59,7 @@ def verdicts(scale: Scale, metrics: pd.DataFrame) -> pd.DataFrame:
         difference = after - reference if after is not None and reference is not None else None
         missing = " ".join(map(str, sorted({*one.missing, *other.missing})))
         found = (reference, after, difference, low, high, margin, len(pairs), verdict(low, high, margin), missing)
-        rows.append((dataset, run, asked.title(), metric, *found))
+        rows.append((dataset, run, asked.title(change), metric, *found))
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -106,7 +110,7 @@ def caption(scale: Scale, missing: list[str]) -> str:
     """What is asked and how it is answered, and what is missing."""
     assert scale.equivalence is not None
     text = (
-        f"{TITLES[scale.evaluation.metric]} of runs as they are and with {scale.equivalence.title()}, seed by seed. The difference of the "
+        f"{TITLES[scale.evaluation.metric]} of runs as they are and with a change, seed by seed. The difference of the "
         "means has a 90 % interval by Student's t of the pairs. Equivalent: the whole interval lies within "
         f"{100 * scale.equivalence.margin:g} % of the unchanged mean (two one-sided tests at 5 %); not equivalent: all of it outside; "
         "undecided: neither, which more seeds may settle. "
