@@ -6,8 +6,9 @@ takes up where its state is, so that a checkpoint's state continues it.
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 import torch
@@ -31,23 +32,49 @@ def recorded(step: Callable[[], T], generator: torch.Generator, changing: list[T
     """
     before, random = [tensor.detach().clone() for tensor in changing], generator.get_state()
     try:
-        graph = torch.cuda.CUDAGraph()
-        stream = torch.cuda.Stream()
-        stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(stream):
-            for _ in range(REHEARSALS):
-                step()
-        torch.cuda.current_stream().wait_stream(stream)
-        generator.set_state(random)
-        graph.register_generator_state(generator)
-        with torch.cuda.graph(graph):
-            result = step()
+        graph, stream = torch.cuda.CUDAGraph(), torch.cuda.Stream()
+        with mended(generator):
+            stream.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(stream):
+                for _ in range(REHEARSALS):
+                    step()
+            generator.set_state(random)
+            graph.register_generator_state(generator)
+            with torch.cuda.graph(graph, stream=stream):  # the rehearsals', so that no other recording shares its workspace of cuBLAS
+                result = step()
         return graph.replay, result
     finally:
         generator.set_state(random)
         with torch.no_grad():
             for tensor, value in zip(changing, before, strict=True):
                 tensor.copy_(value)
+
+
+@contextlib.contextmanager
+def mended(generator: torch.Generator) -> Iterator[None]:
+    """Mends what a recording leaves behind that breaks off within the block.
+
+    Its stream is then still the current one, and the generators registered with it refuse to draw outside of a recording.
+    """
+    around = torch.cuda.current_stream()
+    try:
+        yield
+    except RuntimeError:
+        torch.cuda.set_stream(around)
+        torch.cuda.synchronize()
+        for stuck in (generator, torch.cuda.default_generators[torch.cuda.current_device()]):
+            fresh = torch.Generator(stuck.device)
+            fresh.set_state(stuck.get_state())
+            stuck.graphsafe_set_state(fresh)
+        raise
+
+
+def reason(error: BaseException) -> str:
+    """In one line why a recording broke off: torch's first error, since the end of a broken recording raises once more."""
+    first, before = error, error.__context__
+    while before is not None:
+        first, before = before if isinstance(before, RuntimeError) else first, before.__context__
+    return (str(first).splitlines() or [type(first).__name__])[0]
 
 
 class Recording:
@@ -63,12 +90,19 @@ class Recording:
         """The result of `step`: replayed where that is wanted and possible, else eager."""
         if self.wanted and (self.replay is None or key != self.key):
             try:
+                self.forget()
                 self.replay, self.result = recorded(step, generator, changing())
                 self.key = key
             except RuntimeError as error:
-                self.wanted, self.replay = False, None
-                print(f"warning: this step cannot be a CUDA graph ({str(error).splitlines()[0]}); it runs eagerly", file=sys.stderr)
+                self.wanted = False
+                print(f"warning: this step cannot be a CUDA graph ({reason(error)}); it runs eagerly", file=sys.stderr)
         if not self.wanted or self.replay is None:
             return step()
         self.replay()
         return self.result  # type: ignore[return-value]
+
+    def forget(self) -> None:
+        """Let go of a recording, whose memory the next one may need, and whose backward graph would tie the next to its stream."""
+        if self.replay is not None:
+            torch.cuda.synchronize()  # the last replay may still run
+        self.replay = self.result = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -25,6 +26,7 @@ from paired_steps import (
 from torch import Tensor, nn
 
 from pga import devices
+from pga.graphs import reason
 from pga.models import Noise, Values
 from pga.networks.autoencoder import Encoder
 from pga.networks.build import build
@@ -177,6 +179,43 @@ def test_a_step_that_cannot_be_recorded_runs_eagerly_with_one_warning_and_the_sa
     found, found_record = wanting.state()
     assert record == found_record and all(torch.equal(tensor, found[name]) for name, tensor in tensors.items())
     assert capsys.readouterr().err.count("warning: this step cannot be a CUDA graph") == 1
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="GPU: none here")
+def test_a_step_that_waits_for_the_host_breaks_its_recording_and_then_runs_eagerly_with_the_same_bytes(capsys):
+    """After a recording that broke off, the generator draws and the stream is the one before."""
+    devices.make_deterministic(1)
+    run, device = a_run("lpga", "conv_8", precision="float32"), torch.device("cuda")
+    eager, wanting = Trainer(dataclasses.replace(run, graph="never"), digits_like(), device), Trainer(run, digits_like(), device)
+    update, stream = wanting.update, torch.cuda.current_stream()
+
+    def waiting(places, on):
+        values, terms = update(places, on)
+        assert all(math.isfinite(float(term.detach())) for term in terms.values())
+        return values, terms
+
+    wanting.update = waiting
+    for _ in range(4):
+        eager.advance(), wanting.advance()
+    found = wanting.state()[0]
+    assert all(torch.equal(tensor, found[name]) for name, tensor in eager.state()[0].items())
+    assert torch.cuda.current_stream() == stream
+    assert capsys.readouterr().err.count("capturing") == 1, "the reason is the first error, not the end of the recording"
+
+
+def test_the_reason_of_a_broken_recording_is_what_broke_it():
+    def broken():
+        try:
+            {}["a key that is looked for in passing"]
+        except KeyError:
+            try:
+                raise RuntimeError("not permitted when a stream is capturing\nand much more")
+            finally:
+                raise RuntimeError("failed due to a previous error during capture")
+
+    with pytest.raises(RuntimeError) as raised:
+        broken()
+    assert reason(raised.value) == "not permitted when a stream is capturing"
 
 
 def test_what_a_step_changes_is_all_that_it_changes():
