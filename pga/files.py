@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -119,6 +119,33 @@ def read_record(path: str | os.PathLike[str]) -> dict[str, Any]:
     if digest(content) != expected:
         raise UserError(f"{path}: changed since it was written: its content does not match its checksum; delete it and make it again")
     return content
+
+
+def write_beside(files: Sequence[Path], content: dict[str, Any]) -> None:
+    """A record beside files of one name, `<name>.json`, with their checksums: what says of CSV and text what they have no place for.
+
+    It is written after them, so that it never vouches for files that are not there.
+    """
+    write_record(files[0].with_suffix(".json"), {**content, "files": {file.name: sha256(file) for file in files}})
+
+
+def read_beside(path: Path) -> dict[str, Any]:
+    """What the record beside `path` says, which `path` must agree with.
+
+    Raises:
+        UserError: there is no such record, it is damaged, or it vouches for another content.
+    """
+    beside = path.with_suffix(".json")
+    if not beside.exists():
+        raise UserError(f"{path}: {beside}, which vouches for it, is not there; delete it and make it again")
+    said = read_record(beside)
+    files = said.pop("files", None)
+    expected = files.get(path.name) if isinstance(files, dict) else None
+    if (found := sha256(path)) != expected:
+        raise UserError(
+            f"{path}: changed since it was made: its SHA-256 is {found[:12]}…, {beside} says {str(expected)[:12]}…; make it again"
+        )
+    return said
 
 
 def sha256(path: str | os.PathLike[str]) -> str:

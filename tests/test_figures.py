@@ -26,6 +26,7 @@ from pga.figures import canvas, panels
 from pga.figures.sheet import grid, tile
 from pga.figures.sources import Sources
 from pga.files import read_record, sha256, write_json, write_record
+from pga.lineage.read import read_about
 from pga.made import maker, save_made
 from pga.params.scale import load_scale
 
@@ -163,7 +164,7 @@ def test_both_files_have_the_size_of_the_page_and_say_what_they_are_of(folder: P
     canvas.caption(figure, caption)
     with Image.open("out/figure2.png") as png:
         assert png.format == "PNG" and png.info["dpi"] == pytest.approx((DPI, DPI), rel=1e-3) and DPI >= 300
-        assert json.loads(png.info["Description"]) == json.loads(found.about(caption))
+        assert read_about(Path("out/figure2.png")) == read_about(Path("out/figure2.pdf")) == found.about(caption)
         size = np.array(png.size)
         png.load()
     layout(figure)
@@ -184,7 +185,7 @@ def test_no_text_is_wider_than_the_page(models: tuple[str, ...], folder: Path) -
 
 
 def test_metadata_name_every_run_that_is_shown(folder: Path) -> None:
-    found = json.loads(sources().about("what it shows"))
+    found = sources().about("what it shows")
     assert (found["artifact"], found["caption"], found["scale"]["description"]) == ("figure2", "what it shows", "for the tests")
     scale = load_scale("tiny.yaml")
     assert found["runs"].keys() == {f"{run[0]}/{run[1]}/seed{seed}" for run in itertools.product(DATASETS, MODELS) for seed in range(3)}
@@ -284,7 +285,7 @@ def test_saving_leaves_the_figure_as_it_was_and_writes_whole_files_only(tmp_path
     figure.subplots().plot([0, 1])
     before = io.BytesIO()
     figure.savefig(before, format="png")
-    canvas.save(figure, tmp_path / "new" / "folder", "name", "about")
+    canvas.save(figure, tmp_path / "new" / "folder", "name", {})
     assert sorted(path.name for path in (tmp_path / "new" / "folder").iterdir()) == ["name.pdf", "name.png"]
     after = io.BytesIO()
     figure.savefig(after, format="png")

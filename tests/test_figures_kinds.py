@@ -24,7 +24,7 @@ from pga.figures import canvas
 from pga.figures.sheet import WIDE, tile
 from pga.figures.sources import Sources
 from pga.figures.table import FIGURES
-from pga.files import sha256, write_record
+from pga.files import sha256, write_beside, write_record
 from pga.made import load_made, maker, save_made
 from pga.params.scale import load_scale
 from pga.params.shown import MOST_LINES, NEEDS
@@ -119,6 +119,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
                 history(model, seed).to_csv(of(dataset, model, seed, "history.csv"), index=False)
                 curve = [(step, metric, value + seed, 300) for step in STEPS for metric, value in (("classifier_fd", 9.0), ("other", 77.0))]
                 pd.DataFrame(curve, columns=["step", "metric", "value", "n"]).to_csv(of(dataset, model, seed, "curve.csv"), index=False)
+                write_beside([of(dataset, model, seed, "curve.csv")], maker(run))
     return tmp_path
 
 
@@ -278,6 +279,18 @@ def test_a_history_that_is_none_is_refused_by_name(content: str, folder: Path) -
     of("mnist", "vpga", 1, "history.csv").write_text(content)
     with pytest.raises(UserError, match="mnist/vpga/seed1/history.csv: "):
         draw("terms")
+
+
+def test_a_curve_with_another_digit_or_of_another_run_is_refused_by_name(folder: Path) -> None:
+    path, other = of("mnist", "vpga", 1, "curve.csv"), of("mnist", "vpga", 2, "curve.csv")
+    content = path.read_text()
+    path.write_text(content.replace("10.0", "10.5", 1))
+    with pytest.raises(UserError, match="mnist/vpga/seed1/curve.csv: changed since it was made"):
+        draw("training")
+    for ending in (".csv", ".json"):
+        path.with_suffix(ending).write_bytes(other.with_suffix(ending).read_bytes())
+    with pytest.raises(UserError, match="mnist/vpga/seed1/curve.csv: of another run: seed 2, wanted 1"):
+        draw("training")
 
 
 # How people with one kind of cone missing see linear RGB: Machado, Oliveira and Fernandes 2009, severity 1.

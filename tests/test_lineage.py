@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 import shutil
@@ -13,15 +14,18 @@ import pytest
 import torch
 from artifacts import record, write_records
 from matplotlib.figure import Figure
+from PIL import Image, PngImagePlugin
 from test_tables import CLAIMS, SCALE, metrics
 
 from pga.checkpoint import save_tensors
 from pga.cli import main
+from pga.errors import UserError
 from pga.figures import canvas
-from pga.files import read_json, read_record, sha256, write_record
+from pga.files import read_json, read_record, sha256, write_beside, write_record
 from pga.lineage.about import about, text
-from pga.lineage.read import read_about
+from pga.lineage.read import CLOSE, OPEN, read_about
 from pga.lineage.runs import Place
+from pga.lineage.seal import KEY, sealed
 from pga.made import maker, save_made
 from pga.params.scale import load_scale
 
@@ -52,7 +56,7 @@ def draw(caption: str = "Samples (of “digits”) \\ 5 % (more)") -> dict:
     said = about("figure2", load_scale("tiny.yaml"), {str(place): of(place) for place in PLACES}, caption, {"seeds": [0]})
     figure = Figure(figsize=(1, 1))
     figure.subplots().plot([0, 1])
-    canvas.save(figure, Path("out"), "figure2", text(said))
+    canvas.save(figure, Path("out"), "figure2", said)
     return said
 
 
@@ -86,6 +90,39 @@ def test_a_figure_tells_its_runs_without_the_results(folder: Path, capsys: pytes
     shown = printed(capsys, "out/figure2.png")
     assert "commit 0123456789abcdef" in shown and "results/tiny/digits/lpga/seed0/run.json: not here" in shown
     assert "`pga prepare digits` makes it" in shown
+
+
+@pytest.mark.parametrize("ending", ["png", "pdf", "html"])
+def test_no_byte_of_a_figure_or_report_can_change_unseen(ending: str, folder: Path) -> None:
+    said = draw()
+    path = Path("out/figure2").with_suffix(f".{ending}")
+    if ending == "html":
+        path.write_bytes(sealed(f"<p>2.25</p>{OPEN}{text(said)}{CLOSE}<p>end</p>".encode()))
+    content = path.read_bytes()
+    for place in range(0, len(content), max(1, len(content) // 400)):
+        path.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+        with contextlib.suppress(UserError):
+            assert read_about(path) is None
+    for other in (content + b"\n", content[:-1], content.replace(KEY.encode(), b"another_name_ok")):
+        path.write_bytes(other)
+        with contextlib.suppress(UserError):
+            assert read_about(path) is None
+    path.write_bytes(content)
+    assert read_about(path) == said
+
+
+def test_a_figure_that_was_painted_over_is_refused_though_it_says_the_same(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    draw()
+    with Image.open("out/figure2.png") as image:
+        words = PngImagePlugin.PngInfo()
+        for key in ("Description", "Software"):
+            words.add_text(key, image.info[key])
+        image.putpixel((5, 5), (255, 0, 0, 255))
+        image.save("painted.png", pnginfo=words)
+        image.crop((0, 0, 9, 9)).save("cropped.png")
+    assert main(["provenance", "painted.png"]) == 1
+    assert "painted.png: changed since it was made: its content does not match the checksum in it; make it again" in capsys.readouterr().err
+    assert main(["provenance", "cropped.png"]) == 1 and "its origin is not recorded" in capsys.readouterr().err
 
 
 def test_what_was_made_of_other_runs_than_there_are_now_is_a_problem(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -133,6 +170,16 @@ def test_the_files_of_a_run_lead_to_its_parameters_and_data(folder: Path, capsys
         shown = printed(capsys, str(run_folder() / file))
         assert '"gamma": 0.015' in shown and "learning_rate 0.1" in shown and "comes with scikit-learn" in shown
     assert "samples: results/tiny/digits/lpga/seed0/prior/samples.npy" in shown and "features: classifier" in shown
+    curve = run_folder() / "curve.csv"
+    curve.write_text("step,metric,value,n\n10,classifier_fd,2.5,200\n")
+    snapshots = run_folder() / "snapshots.safetensors"
+    save_tensors(snapshots, {"a": torch.ones(2)}, {"run": run.asdict()})
+    write_beside([curve], {**maker(run), "inputs": {"snapshots": sha256(snapshots)}})
+    for file in (curve, curve.with_suffix(".json")):
+        assert f"snapshots: {snapshots}, SHA-256 {sha256(snapshots)[:12]}…" in printed(capsys, str(file))
+    curve.write_text(curve.read_text().replace("2.5", "1.5"))
+    assert main(["provenance", str(curve)]) == 1
+    assert f"{curve}: changed since it was made" in capsys.readouterr().err
 
 
 def test_metrics_of_other_samples_and_a_model_of_another_run_are_problems(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -253,8 +300,6 @@ def test_statistics_of_real_images_lead_to_their_data(folder: Path, capsys: pyte
     ],
 )
 def test_a_file_that_it_does_not_know_is_named(file: str, said: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from PIL import Image
-
     Image.new("L", (2, 2)).save("other.png")
     Path("broken.png").write_bytes(Path("other.png").read_bytes()[:40])
     Path("other.pdf").write_bytes(b"%PDF-1.4\n/Subject (hello)\n%%EOF")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -17,9 +18,10 @@ from test_tables import CLAIMS, SCALE, place_results
 
 from pga.checkpoint import save_tensors
 from pga.cli import main
-from pga.files import read_record, sha256, write_record
+from pga.files import read_record, sha256, write_beside, write_record
 from pga.lineage.read import read_about
 from pga.lineage.runs import Place
+from pga.lineage.seal import KEY
 from pga.made import maker, save_made
 from pga.networks.build import build_run
 from pga.params.scale import load_scale
@@ -65,6 +67,7 @@ def make(tmp_path: Path) -> None:
     folder = Path(scale.results, "digits/lpga/seed0")
     save_tensors(folder / "snapshots.safetensors", tensors, {"run": first.asdict(), "steps": [40 * k for k in range(1, 8)]})
     pd.DataFrame({"step": [40, 80], "metric": "classifier_fd", "value": [9.0, 4.5], "n": 300}).to_csv(folder / "curve.csv", index=False)
+    write_beside([folder / "curve.csv"], maker(first))
     assert main(["collect", "--params", "tiny.yaml", "--out", "results/tiny/metrics.csv"]) == 0
     for table in PARTS:
         assert main(["table", table, "--params", "tiny.yaml", "--metrics", "results/tiny/metrics.csv", "--out-dir", "results/tiny"]) == 0
@@ -184,8 +187,9 @@ def test_equal_inputs_give_equal_bytes(folder: Path, page: str) -> None:
 
 
 def parts(page: str) -> dict[str, str]:
-    """The page's text by its sections, figures, tables and runs."""
-    found = re.split(r'<(?:section|figure|figure class="table"|details class="run") id="([^"]+)"', page)
+    """The page's text by its sections, figures, tables and runs; without its checksum."""
+    blank = re.sub(rf'"{KEY}": "\w+"', "", page)
+    found = re.split(r'<(?:section|figure|figure class="table"|details class="run") id="([^"]+)"', blank)
     return dict(zip(found[1::2], found[2::2], strict=True))
 
 
@@ -247,7 +251,12 @@ READS = {
     "metrics.csv": ("classifier_fd,", "classifier_fd,1", [TABLE]),
     "digits/lpga/seed0/prior/samples.npy": ("\x55", "\x54", [FIGURE, ARGUMENTS]),
     "digits/lpga/seed0/history.csv": ("15,", "14,", [ARGUMENTS]),
+    "digits/lpga/seed0/curve.csv": (",4.5,", ",3.5,", [ARGUMENTS]),
+    "digits/lpga/seed0/curve.json": ('"model": "lpga"', '"model": "vpga"', [ARGUMENTS]),
     "table1.csv": (",21.05,", ",20.05,", [ARGUMENTS]),
+    "table1.json": ("standard error over", "standard error of", [ARGUMENTS]),
+    "figures/figure2.png": ("Software", "softwarE", [ARGUMENTS]),
+    "figures/figure2.pdf": ("/Creator (pga)", "/Creator (PGA)", [ARGUMENTS]),
 }
 """What is read below results/tiny → an alteration that leaves it plausible, and who reads it."""
 
@@ -277,6 +286,36 @@ def test_a_figure_refuses_the_samples_of_another_run(folder: Path, capsys: pytes
     for arguments in (FIGURE, ARGUMENTS):
         assert main(arguments) == 1
         assert f"{path}: of another run: model 'vpga', wanted 'lpga'" in capsys.readouterr().err
+
+
+CURVES: dict[str, tuple[Callable[[Path, Path], object], str]] = {
+    "of another run": (
+        lambda path, other: shutil.copy(other.with_suffix(".json"), path.with_suffix(".json")),
+        "of another run: seed 1, wanted 0",
+    ),
+    "without its record": (lambda path, other: path.with_suffix(".json").unlink(), "which vouches for it, is not there"),
+    "of another training": (
+        lambda path, other: write_record(
+            path.with_name("run.json"), {**read_record(path.with_name("run.json")), "files": {"snapshots.safetensors": "1" * 64}}
+        ),
+        "made from another snapshots.safetensors than the run has now",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", CURVES)
+def test_a_curve_that_is_not_of_its_run_is_refused(what: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    spoil, said = CURVES[what]
+    path = Path("results/tiny/digits/lpga/seed0/curve.csv")
+    other = Path(shutil.copy(path, path.parents[1] / "seed1/curve.csv"))
+    scale = load_scale("tiny.yaml")
+    for seed, file in enumerate((path, other)):
+        write_beside([file], {**maker(scale.run("digits", "lpga", seed)), "inputs": {"snapshots": "0" * 64}})
+    assert main(ARGUMENTS) == 0
+    spoil(path, other)
+    assert main(ARGUMENTS) == 1
+    found = capsys.readouterr().err
+    assert f"error: {path}: " in found and said in found
 
 
 @pytest.mark.parametrize("path", ["results/tiny/table1.csv", "results/tiny/figures/figure2.png"])

@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--few-samples", action="store_true", help="accept no more samples than feature dimensions; most of the distance is then bias"
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:K")
-    parser.add_argument("--out", required=True, type=Path, help="the .csv file to write")
+    parser.add_argument("--out", required=True, type=Path, help="the .csv file to write; a .json beside it says of which run it is")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -39,8 +39,9 @@ def run(arguments: argparse.Namespace) -> None:
     from pga import devices
     from pga.evaluation import evaluate
     from pga.features.load import load_extractor
-    from pga.files import atomic
-    from pga.reference import load_statistics
+    from pga.files import atomic, sha256, write_beside
+    from pga.made import maker
+    from pga.reference import identity, load_statistics
     from pga.sampling import load_snapshots, sample
 
     devices.make_deterministic(threads=1)
@@ -48,6 +49,13 @@ def run(arguments: argparse.Namespace) -> None:
     extractor = load_extractor(arguments.extractor, arguments.weights, arguments.device, arguments.weights_sha256)
     reference = load_statistics(arguments.reference, extractor, arguments.foreign)
     row, snapshots = load_snapshots(arguments.run, device)
+    label = arguments.extractor
+    content = {
+        **maker(row),
+        "inputs": {"snapshots": sha256(arguments.run), f"reference {label}": sha256(arguments.reference)},
+        "extractors": [identity(extractor)],
+        "metrics": [{"extractor": label, "reference": reference.about.get("split")}],
+    }
     with atomic(arguments.out, "w") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["step", "metric", "value", "n"])
@@ -55,3 +63,4 @@ def run(arguments: argparse.Namespace) -> None:
             samples = sample(decoder, row, arguments.n, arguments.batch_size, device)
             for metric in evaluate(samples, extractor, reference, few_samples=arguments.few_samples)["metrics"]:
                 writer.writerow([step, metric["metric"], repr(metric["value"]), metric["n"]])
+    write_beside([arguments.out], content)

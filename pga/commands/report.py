@@ -27,10 +27,11 @@ def run(arguments: argparse.Namespace) -> None:
     """Write the page."""
     from pga import devices
     from pga.files import atomic
+    from pga.lineage.seal import sealed
     from pga.params.scale import load_scale
     from pga.report.page import render
 
     devices.make_deterministic(threads=1)
     page = render(load_scale(arguments.params), arguments.params, arguments.data, arguments.rules, arguments.allow_missing)
-    with atomic(arguments.out, "w") as file:
-        file.write(page)
+    with atomic(arguments.out) as file:
+        file.write(sealed(page.encode()))

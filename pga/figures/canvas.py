@@ -16,6 +16,8 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from pga.dataset import Images
 from pga.files import atomic
+from pga.lineage.about import text
+from pga.lineage.seal import sealed
 
 STYLE = {
     "font.size": 8.0,
@@ -117,11 +119,12 @@ def caption(figure: Figure, text: str) -> None:
     figure.text(0, -0.06 / figure.get_figheight(), lines, fontsize=7, ha="left", va="top")
 
 
-def save(figure: Figure, folder: Path, name: str, about: str) -> None:
-    """Write `<name>.png` and `<name>.pdf` with `about` in their metadata; no dates, so that equal inputs give equal bytes.
+def save(figure: Figure, folder: Path, name: str, said: dict[str, Any]) -> None:
+    """Write `<name>.png` and `<name>.pdf`, sealed, with what they say of themselves as metadata; no dates: equal inputs, equal bytes.
 
     Both are drawn in full before either is written, so that an interruption leaves what was there.
     """
+    about = text(said)
     kinds = {
         "png": {"Description": about, "Software": "pga"},
         "pdf": {"Subject": about, "Creator": "pga", "Producer": "matplotlib", "CreationDate": None},
@@ -130,7 +133,7 @@ def save(figure: Figure, folder: Path, name: str, about: str) -> None:
     for kind, metadata in kinds.items():
         buffer = io.BytesIO()
         figure.savefig(buffer, format=kind, dpi="figure", metadata=metadata, bbox_inches="tight", pad_inches=0.05)
-        drawn[kind] = buffer.getvalue()
+        drawn[kind] = sealed(buffer.getvalue())
     for kind, content in drawn.items():
         with atomic(folder / f"{name}.{kind}") as file:
             file.write(content)

@@ -11,8 +11,8 @@ import pandas as pd
 from pga.collect import collect, read_table
 from pga.dataset import Images
 from pga.errors import UserError
-from pga.lineage.about import about, text
-from pga.lineage.runs import Place, checked, same_data, vouched
+from pga.lineage.about import about
+from pga.lineage.runs import Place, checked, made_from, same_data, vouched
 from pga.made import load_of
 from pga.params.scale import Scale
 from pga.tables.summary import FEW, Cell, summarise
@@ -68,11 +68,15 @@ class Sources:
         seed = self.scale.seeds_of(dataset, model)[0]
         return self.read(dataset, model, seed, file, lambda path: load_of(path, self.scale.run(dataset, model, seed), ndim))
 
-    def tables(self, dataset: str, model: str, file: str, columns: tuple[str, ...]) -> list[pd.DataFrame]:
-        """A table of every seed that has it."""
-        found = [
-            self.read(dataset, model, seed, file, lambda path: read_table(path, columns)) for seed in self.scale.seeds_of(dataset, model)
-        ]
+    def tables(self, dataset: str, model: str, file: str, columns: tuple[str, ...], after: bool = False) -> list[pd.DataFrame]:
+        """A table of every seed that has it; `after`: which is no part of the run, but was made from it."""
+
+        def table(seed: int) -> pd.DataFrame | None:
+            run, record = self.scale.run(dataset, model, seed), self.runs.get(f"{dataset}/{model}/seed{seed}", {})
+            how = (lambda path: made_from(path, run, record)) if after else Path
+            return self.read(dataset, model, seed, file, lambda path: read_table(how(path), columns))
+
+        found = [table(seed) for seed in self.scale.seeds_of(dataset, model)]
         return [table for table in found if table is not None]
 
     def lacks(self, dataset: str = "", model: str = "") -> list[str]:
@@ -112,6 +116,6 @@ class Sources:
         missing = f"Partial; files are missing of {', '.join(self.lacks())}." if self.missing else ""
         return " ".join(filter(None, [text, few, self.row.note, missing]))
 
-    def about(self, caption: str) -> str:
-        """What the file's metadata says: the caption and every run, as JSON."""
-        return text(about(self.name, self.scale, self.runs, caption, self.scale.shows(self.name)))
+    def about(self, caption: str) -> dict[str, Any]:
+        """What the file's metadata says: the caption and every run."""
+        return about(self.name, self.scale, self.runs, caption, self.scale.shows(self.name))

@@ -40,7 +40,7 @@ def total_losses(sources: Sources, dataset: str, model: str) -> list[pd.Series]:
 
 def distances(sources: Sources, dataset: str, model: str) -> list[pd.Series]:
     """The headline metric by step, of each seed."""
-    tables = sources.tables(dataset, model, "curve.csv", ("step", "metric", "value"))
+    tables = sources.tables(dataset, model, "curve.csv", ("step", "metric", "value"), after=True)
     chosen = [table[table["metric"] == sources.scale.evaluation.metric] for table in tables]
     return [by_step(table, table["value"]) for table in chosen]
 

@@ -7,11 +7,11 @@ holds a wall time). The way from a run's folder to these is `pga.lineage.chain`.
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
-from pga.files import digest, sha256, write_json
+from pga.files import digest
 from pga.lineage.runs import Record
+from pga.lineage.seal import BLANK, KEY
 from pga.params.scale import Scale
 
 STABLE = ("digest", "git", "data_sha256", "code", "device")
@@ -46,13 +46,5 @@ def about(artifact: str, scale: Scale, records: dict[str, Record], caption: str,
 
 
 def text(said: dict[str, Any]) -> str:
-    """As one line of ASCII, for metadata."""
-    return json.dumps(said, sort_keys=True)
-
-
-def write_side_file(path: Path, said: dict[str, Any], files: list[Path]) -> None:
-    """What tables say of themselves: beside them, with their checksums, as a table has no place for it.
-
-    It is written after them, so that it never vouches for tables that are not there.
-    """
-    write_json(path, {**said, "files": {file.name: sha256(file) for file in files}})
+    """As one line of ASCII, for metadata, with room for the file's checksum (`pga.lineage.seal`)."""
+    return json.dumps({**said, KEY: BLANK}, sort_keys=True)

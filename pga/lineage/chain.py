@@ -11,19 +11,21 @@ from pathlib import Path
 from typing import Any
 
 from pga.errors import UserError
-from pga.files import read_json, read_record, sha256
+from pga.files import read_beside, read_json, read_record, sha256
 from pga.lineage.data import of_data, of_download, of_prepared, of_reference, of_statistics
 from pga.lineage.read import READERS, read_about
 from pga.lineage.tree import Node, Surroundings, problem
+from pga.made import load_made, maker, refuse_other
 from pga.params.evaluation import FOREIGN_SPLIT
 from pga.params.scale import REAL
+from pga.run import Run
 
 
 def of_artifact(path: Path, around: Surroundings) -> Node | None:
     """A figure, table, report, or the file beside a table."""
     if path.suffix == ".json":
         content = read_json(path)
-        said = content if isinstance(content, dict) and "artifact" in content and "runs" in content else None
+        said = read_record(path) if isinstance(content, dict) and "artifact" in content and "runs" in content else None
     else:
         said = read_about(path) if path.suffix in READERS else None
     if said is None:
@@ -98,18 +100,19 @@ def contents(path: Path, record: dict[str, Any], around: Surroundings) -> list[N
         of = load_tensors(path)[1].get("run")
         return [] if of == run else [problem(f"its own record is of another run: {of}")]
     if path.suffix == ".npy":
-        from pga.made import load_made, maker
-        from pga.run import Run
-
         of = load_made(path, ndim=None)[1]
         return [] if of == maker(Run(**run)) else [problem(f"it says of itself: {of or 'nothing'}")]
+    if path.stem == "curve":
+        said = read_beside(path) if path.suffix == ".csv" else read_record(path)
+        refuse_other(path, said, maker(Run(**run)))
+        return measured(said, [path.parent / "snapshots.safetensors"], run["dataset"], around)
     if path.name != "metrics.json":
         return []
     return measured(read_record(path), [path.parent / "samples.npy"], run["dataset"], around)
 
 
 def measured(content: dict[str, Any], samples: list[Path], dataset: str, around: Surroundings) -> list[Node]:
-    """What metrics were measured on, and in which features; `samples`: where the images may lie."""
+    """What metrics were measured on, and in which features; `samples`: where the images, or what makes them, may lie."""
     foreign = {metric["extractor"] for metric in content.get("metrics", []) if metric.get("reference") == FOREIGN_SPLIT}
     nodes = []
     for key, expected in content.get("inputs", {}).items():
@@ -138,6 +141,7 @@ def of_input(key: str, expected: str, samples: list[Path], dataset: str, around:
     """What metrics were measured on, found by its checksum among what is there now."""
     candidates = {
         "samples": samples,
+        "snapshots": samples,
         "reference": sorted((around.data.parent / "reference" / dataset).glob("*.npz")),
         "images": [around.data / f"{dataset}-test.npy"],
     }.get(key.partition(" ")[0], [])  # a reference says of which feature space

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from pga.errors import UserError
-from pga.files import read_json, sha256
+from pga.files import read_beside, read_json
+from pga.lineage.seal import KEY, whole
 
 
 def of_png(path: Path) -> str | None:
@@ -39,26 +40,20 @@ OPEN, CLOSE = '<script type="application/json" id="provenance">', "</script>"
 def of_html(path: Path) -> str | None:
     """The element that `pga.report` writes."""
     page = path.read_text(encoding="utf-8", errors="replace")
-    start = page.find(OPEN)
-    return None if start < 0 else page[start + len(OPEN) : page.index(CLOSE, start)]
+    after = page.partition(OPEN)[2]
+    return after.partition(CLOSE)[0]
 
 
 def of_table(path: Path) -> str | None:
-    """The file beside a table, whose checksum of the table must hold.
+    """The record beside a table, which vouches for it; None where there is none.
 
     Raises:
         UserError: the table is another than it vouches for.
     """
     beside = path.with_suffix(".json")
-    if not beside.exists():
-        return None
-    said = read_json(beside)
-    expected = said.get("files", {}).get(path.name) if isinstance(said, dict) else None
-    if expected is None:
-        return None
-    if (found := sha256(path)) != expected:
-        raise UserError(f"{path}: changed since it was made: its SHA-256 is {found[:12]}…, {beside} says {expected[:12]}…; make it again")
-    return json.dumps(said)
+    said = read_json(beside) if beside.exists() else None
+    named = isinstance(said, dict) and isinstance(said.get("files"), dict) and path.name in said["files"]
+    return json.dumps(read_beside(path)) if named else None
 
 
 READERS: dict[str, Callable[[Path], str | None]] = {
@@ -73,10 +68,18 @@ READERS: dict[str, Callable[[Path], str | None]] = {
 
 
 def read_about(path: Path) -> dict[str, Any] | None:
-    """What the artifact at `path` says of itself; None if it is none of this program's."""
+    """What the artifact at `path` says of itself; None if it is none of this program's.
+
+    Raises:
+        UserError: it is not what was made.
+    """
     said = READERS[path.suffix](path)
     try:
         found = json.loads(said) if said else None
     except ValueError:
         return None
-    return found if isinstance(found, dict) and isinstance(found.get("runs"), dict) else None
+    if not isinstance(found, dict) or not isinstance(found.get("runs"), dict):
+        return None
+    if READERS[path.suffix] is not of_table and (found.pop(KEY, None) is None or not whole(path.read_bytes())):
+        raise UserError(f"{path}: changed since it was made: its content does not match the checksum in it; make it again")
+    return found

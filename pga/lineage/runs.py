@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pga.errors import UserError
-from pga.files import read_json, read_record, sha256
+from pga.files import read_beside, read_json, read_record, sha256
+from pga.made import maker, refuse_other
 from pga.params.scale import Scale
+from pga.run import Run
 
 Record = dict[str, Any]
 """The content of a run.json."""
@@ -90,6 +92,20 @@ def vouched(path: Path, record: Record) -> Path:
         raise UserError(
             f"{path}: changed since the run wrote it: its SHA-256 is {found[:12]}…, run.json says {expected[:12]}…; train this run again"
         )
+    return path
+
+
+def made_from(path: Path, run: Run, record: Record) -> Path:
+    """`path` itself, a table that says beside it which run it was made from: `run`, of which `record` is.
+
+    Raises:
+        UserError: it is another than was made, or was made from another run or from files which the run no longer has.
+    """
+    said = read_beside(path)
+    refuse_other(path, said, maker(run))
+    for file, checksum in record.get("files", {}).items():
+        if said.get("inputs", {}).get(Path(file).stem, checksum) != checksum:
+            raise UserError(f"{path}: made from another {file} than the run has now; delete it and make it again")
     return path
 
 

@@ -79,7 +79,7 @@ def figures(scale: Scale, records: dict[str, Record]) -> list[Shown]:
             continue
         said = about(path, records)
         pdf = path.with_suffix(".pdf")
-        content = uri(pdf.read_bytes(), "application/pdf") if pdf.exists() else ""
+        content = uri(pdf.read_bytes(), "application/pdf") if pdf.exists() and about(pdf, records) else ""
         title = name.capitalize().replace("_", " ")
         title = title[:6] + " " + title[6:] if title.startswith("Figure") and title[6:7].isdigit() else title
         found.append(Shown(name, title, plain(said["caption"]), *of_png(path), content, sorted(said["runs"])))

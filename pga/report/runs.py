@@ -13,12 +13,13 @@ from markupsafe import Markup
 from pga.collect import read_table
 from pga.dataset import Images
 from pga.figures.sheet import grid
-from pga.lineage.runs import Place, Record, vouched
+from pga.lineage.runs import Place, Record, made_from, vouched
 from pga.made import load_of
 from pga.params.scale import Scale
 from pga.report.charts import line_chart
 from pga.report.images import of_array
 from pga.report.tables import Table, of_frame
+from pga.run import Run
 
 SNAPSHOTS = 5
 """Snapshots shown of a run, at most, evenly spaced."""
@@ -78,14 +79,14 @@ def section(scale: Scale, place: Place, record: Record, metrics: pd.DataFrame) -
         anchor,
         f"{place.dataset} / {place.model}, seed {place.seed}",
         of_frame(f"{anchor}-parameters", "Parameters", listed, {"key": "Parameter", "value": "Value", "origin": "Origin"}),
-        curves(folder, record),
+        curves(folder, scale.run(*place), record),
         of_frame(f"{anchor}-metrics", "Metrics", own, titles) if len(own) else None,
         pictures(scale, place, folder),
         facts(record),
     )
 
 
-def curves(folder: Path, record: Record) -> list[Markup]:
+def curves(folder: Path, run: Run, record: Record) -> list[Markup]:
     """Every term of the history, and every metric over the snapshots."""
     found = []
     if (path := folder / "history.csv").exists():
@@ -95,7 +96,7 @@ def curves(folder: Path, record: Record) -> list[Markup]:
             if column not in UNSEEN:
                 found.append(line_chart(column, steps, history[column].tolist()))
     if (path := folder / "curve.csv").exists():
-        table = read_table(path, ("step", "metric", "value"))
+        table = read_table(made_from(path, run, record), ("step", "metric", "value"))
         for metric, part in table.groupby("metric", sort=False):
             found.append(line_chart(f"{metric} of snapshots", part.step.tolist(), part.value.tolist()))
     return found

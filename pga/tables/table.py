@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from pga.files import atomic
-from pga.lineage.about import about, write_side_file
+from pga.files import atomic, write_beside
+from pga.lineage.about import about
 from pga.params.scale import Scale
 from pga.tables import claims, costs, equivalence, evaluation, notation, parameters, table1
 from pga.tables.request import Made, Request
@@ -28,4 +28,4 @@ def write(name: str, scale: Scale, made: Made, folder: Path) -> None:
     for file, text in zip(files, made.texts.values(), strict=True):
         with atomic(file, "w") as opened:
             opened.write(text)
-    write_side_file(folder / f"{name}.json", about(name, scale, made.records, made.caption, made.shows), files)
+    write_beside(files, about(name, scale, made.records, made.caption, made.shows))

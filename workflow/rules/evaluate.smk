@@ -105,7 +105,9 @@ rule curve:
         snapshots="{root}/{dataset}/{model}/seed{seed}/snapshots.safetensors",
         reference=lambda wildcards: references_of(wildcards)[0],
         weights=scale_weights,
-    output: curve="{root}/{dataset}/{model}/seed{seed}/curve.csv"
+    output:
+        curve="{root}/{dataset}/{model}/seed{seed}/curve.csv",
+        about="{root}/{dataset}/{model}/seed{seed}/curve.json",
     params:
         extractor=lambda wildcards: extractor_of(scale_of(wildcards)),
         prior=lambda wildcards: scale_of(wildcards).samplings["prior"].size_flags(),
