@@ -65,7 +65,7 @@ def end_on_sigterm() -> None:
 def end_idle_looking() -> None:
     """Let Snakemake look for a job to start when one has ended, and not once a second for each that ever ended: its default of at most 100
     jobs a second leaves a timer behind with every one, a thread that starts the next (snakemake/snakemake#3804). A limit of your own stays."""
-    limit = workflow.scheduler.job_rate_limiter
+    limit = getattr(workflow.scheduler, "job_rate_limiter", None) # not in every version 9
     if limit and (limit.max_jobs, limit.timespan) == (100, 1):
         workflow.scheduler.job_rate_limiter = None
 
