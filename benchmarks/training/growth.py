@@ -27,14 +27,14 @@ import torch
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 from machine import as_text, facts
-from subjects import clock, in_turn, row, trainer_of
+from subjects import clock, in_turn, row, trainer_of, window
 
 from pga import devices
 
 
-def speeds(trainers: dict[int, object], seconds: float, read: object) -> dict[int, float]:
+def speeds(trainers: dict[int, object], device: torch.device, seconds: float, read: object) -> dict[int, float]:
     """Seconds per step of each, measured in turn."""
-    times = in_turn({str(key): (trainer.advance, 1) for key, trainer in trainers.items()}, seconds, read)
+    times = in_turn({str(key): window(trainer.advance, device) for key, trainer in trainers.items()}, seconds, read)
     return {int(key): median(found) for key, found in times.items()}
 
 
@@ -45,12 +45,12 @@ def exponent(found: dict[int, float]) -> float:
 
 def one_seed(name: str, own: dict[str, int], device: str, seed: int, steps: int, barrier: object, ends: object) -> None:
     """One process of several: waits for the others, then steps."""
-    run = row(*name.split("/"), seed=seed, **own)
+    run, chosen = row(*name.split("/"), seed=seed, **own), devices.choose(device)
     devices.make_deterministic(run.threads)
-    trainer = trainer_of(run, torch.device(device))
+    trainer = trainer_of(run, chosen)
     for _ in range(2):
         trainer.advance()
-    read = clock(torch.device(device), "wall")
+    read = clock(chosen, "wall")
     barrier.wait()
     started = read()
     for _ in range(steps):
@@ -94,7 +94,7 @@ def main() -> None:
     parser.add_argument("--images", nargs="*", type=int, default=[640, 6400, 64000], help="(default: %(default)s)")
     parser.add_argument("--seeds", nargs="*", type=int, default=[1, 2, 3], help="runs at once (default: %(default)s)")
     parser.add_argument("--threads", nargs="*", type=int, default=[1, 2], help="of one run, on a CPU (default: %(default)s)")
-    parser.add_argument("--steps", type=int, default=10, help="of each run at once (default: %(default)s)")
+    parser.add_argument("--steps", type=int, help="of each run at once (default: 10, on a GPU 500)")
     parser.add_argument("--seconds", type=float, default=10.0, help="for each of the other quantities (default: %(default)s)")
     parser.add_argument(
         "--clock", choices=("wall", "cpu"), default="wall", help="as in step.py; seeds at once and threads are always by the wall"
@@ -112,13 +112,14 @@ def main() -> None:
         "width": {n: trainer_of(row(dataset, model, width=n), device) for n in arguments.widths},
         "images": {n: trainer_of(row(dataset, model, **own), device, batches=n // size) for n in arguments.images},
     }
-    measured = {name: speeds(trainers, arguments.seconds, read) for name, trainers in quantities.items() if trainers}
+    steps = arguments.steps or (500 if device.type == "cuda" else 10)
+    measured = {name: speeds(trainers, device, arguments.seconds, read) for name, trainers in quantities.items() if trainers}
     if arguments.seeds:
-        measured["seeds at once"] = {n: together(arguments.row, own, str(device), n, arguments.steps) for n in arguments.seeds}
+        measured["seeds at once"] = {n: together(arguments.row, own, str(device), n, steps) for n in arguments.seeds}
     if arguments.threads and device.type == "cpu":
-        measured["threads"] = {n: together(arguments.row, own | {"threads": n}, "cpu", 1, arguments.steps) for n in arguments.threads}
+        measured["threads"] = {n: together(arguments.row, own | {"threads": n}, "cpu", 1, steps) for n in arguments.threads}
     for name, found in measured.items():
-        lines.append(f"| {name} | {', '.join(f'{n}: {s:.4f}' for n, s in found.items())} | {exponent(found):.2f} |")
+        lines.append(f"| {name} | {', '.join(f'{n}: {s:.4g}' for n, s in found.items())} | {exponent(found):.2f} |")
     for n in set(measured.get("seeds at once", {})) & set(measured.get("threads", {})) - {1}:
         runs, one = n / measured["seeds at once"][n], 1 / measured["threads"][n]
         lines += ["", f"{n} cores: {runs:.2f} steps/s by {n} runs of one thread, {one:.2f} by one of {n} threads ({runs / one:.2f} times)"]

@@ -26,20 +26,22 @@ import sys
 sys.path[:0] = ["benchmarks/training"]
 from subjects import row, trainer_of
 from pga import devices
-import torch
+device = devices.choose("{device}")
 devices.make_deterministic(1)
-trainer_of(row("{dataset}", "{model}"), torch.device("cpu"), batches=2).advance()
+trainer = trainer_of(row("mnist", "lpga"), device, batches=2)
+trainer.advance()
+float(trainer.sums["r"])  # a GPU has then done it
 """
 TORCHS = "import torch; torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1)"
 
-LINES = {
+WORDS = {
     "python": ["-c", "pass"],
     "pga --help": ["-m", "pga", "--help"],
     "pga train --help": ["-m", "pga", "train", "--help"],
     "import torch": ["-c", "import torch"],
     "import torch, and an optimiser of its own": ["-c", TORCHS],
-    "first step of mnist/lpga": ["-c", FIRST_STEP.format(dataset="mnist", model="lpga")],
-    "first step of cifar10/lpga": ["-c", FIRST_STEP.format(dataset="cifar10", model="lpga")],
+    "first step of mnist/lpga": ["-c", FIRST_STEP],
+    "first step of cifar10/lpga": ["-c", FIRST_STEP.replace('"mnist"', '"cifar10"')],
 }
 
 
@@ -55,13 +57,14 @@ def once(words: list[str]) -> tuple[float, float]:
 def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", default="cpu", help="of the first steps: auto, cpu, cuda or cuda:K (default: %(default)s)")
     parser.add_argument("--times", type=int, default=5, help="starts of each (default: %(default)s)")
     parser.add_argument("--out", type=Path, default=Path(__file__).with_name("start-cpu.log"), help="(default: %(default)s)")
     arguments = parser.parse_args()
-    found: dict[str, list[tuple[float, float]]] = {name: [] for name in LINES}
+    found: dict[str, list[tuple[float, float]]] = {name: [] for name in WORDS}
     for _ in range(arguments.times):
-        for name, words in LINES.items():
-            found[name].append(once(words))
+        for name, words in WORDS.items():
+            found[name].append(once([word.replace("{device}", arguments.device) for word in words]))
     lines = ["| until | wall s | processor s |", "| --- | --- | --- |"]
     for name, times in found.items():
         lines.append(f"| {name} | {median(wall for wall, _ in times):.2f} | {median(busy for _, busy in times):.2f} |")

@@ -22,7 +22,7 @@ import torch
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 from ceiling import ceiling
 from machine import as_text, facts
-from subjects import clock, contiguous, in_turn, literal_step, pythae_epoch, row, trainer_of
+from subjects import clock, contiguous, has_pythae, in_turn, literal_step, pythae_epoch, row, trainer_of, window
 
 from pga import devices
 
@@ -38,15 +38,16 @@ def measure(name: str, device: torch.device, arguments: argparse.Namespace) -> t
     run = row(dataset, model, threads=arguments.threads, graph="never", **({"width": arguments.width} if arguments.width else {}))
     read = clock(device, arguments.clock)
     ours = trainer_of(run, device)
-    variants = {"ours": (ours.advance, 1), "contiguous": (contiguous(trainer_of(run, device)).advance, 1)}
-    variants["bfloat16"] = (trainer_of(replace(run, precision="bfloat16", graph="auto"), device).advance, 1)
+    steps = {"ours": ours.advance, "contiguous": contiguous(trainer_of(run, device)).advance}
+    steps["bfloat16"] = trainer_of(replace(run, precision="bfloat16", graph="auto"), device).advance
     if device.type == "cuda":
-        variants["tf32"] = (trainer_of(replace(run, precision="tf32", graph="auto"), device).advance, 1)
-        variants["graph"] = (trainer_of(replace(run, graph="auto"), device).advance, 1)
+        steps["tf32"] = trainer_of(replace(run, precision="tf32", graph="auto"), device).advance
+        steps["graph"] = trainer_of(replace(run, graph="auto"), device).advance
     if model not in ("wae", "rae", "rae_l2"):  # their literal losses go through pairs of codes one by one
         # as torch lays tensors out: the memory format is a choice of ours
-        variants["literal"] = (literal_step(contiguous(trainer_of(run, device))), 1)
-    if model in PYTHAE:
+        steps["literal"] = literal_step(contiguous(trainer_of(run, device)))
+    variants = {name: window(advance, device) for name, advance in steps.items()}
+    if model in PYTHAE and has_pythae():
         variants["pythae"] = (pythae_epoch(trainer_of(run, device), EPOCH), EPOCH)
     times = in_turn(variants, arguments.seconds, read)
     speed = {variant: 1 / median(found) for variant, found in times.items()}
@@ -61,7 +62,7 @@ def measure(name: str, device: torch.device, arguments: argparse.Namespace) -> t
     found["× pythae"] = f"{best / speed['pythae']:.2f}" if "pythae" in speed else "–"
     found |= {"GFLOP/s": f"{flop * best / 1e9:.0f}", "of the ceiling": f"{100 * least * best:.0f} %"}
     log = [f"\n{name}: seconds per step"]
-    log += [f"  {variant}: {' '.join(f'{t:.4f}' for t in found)}" for variant, found in times.items()]
+    log += [f"  {variant}: {' '.join(f'{t:.4g}' for t in found)}" for variant, found in times.items()]
     log += ["  products alone (times a step, ms each, GFLOP/s):"]
     log += [f"    {count:3d} {ms:9.3f} {rate:8.1f}  {what}" for what, count, ms, rate in products]
     return found, "\n".join(log)

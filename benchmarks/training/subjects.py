@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import importlib.util
 import io
 import logging
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,9 @@ from pga.training import Trainer
 EVER = 10**9
 """More steps than a benchmark takes, so that none of them writes a row of the history."""
 
+WINDOW = 20
+"""Steps on a GPU between two readings of the clock."""
+
 STILL = 1e-6
 """A learning rate at which random images do no harm; it does not change how long a step takes."""
 
@@ -46,6 +51,17 @@ def trainer_of(run: Run, device: torch.device, batches: int = 10) -> Trainer:
     n = run.batch_size * batches + run.validation_images
     images = np.random.default_rng(0).integers(0, 256, (n, shape.size, shape.size, shape.channels), np.uint8)
     return Trainer(dataclasses.replace(run, train_images=None), images, device)
+
+
+def window(advance: Callable[[], None], device: torch.device) -> tuple[Callable[[], None], int]:
+    """What is timed as one, and how many steps that is: on a GPU many, since a wait for each would leave it idle in between."""
+    steps = WINDOW if device.type == "cuda" else 1
+
+    def several() -> None:
+        for _ in range(steps):
+            advance()
+
+    return several, steps
 
 
 def contiguous(trainer: Trainer) -> Trainer:
@@ -88,6 +104,15 @@ def only_terms(model: str, used: set[str]) -> Any:
         literal.LOSSES[model] = whole
 
 
+@cache
+def has_pythae() -> bool:
+    """Whether pythae is here; says so where it is not."""
+    found = importlib.util.find_spec("pythae") is not None
+    if not found:
+        print("pythae is not installed: its column stays empty", file=sys.stderr)
+    return found
+
+
 def pythae_epoch(trainer: Trainer, batches: int) -> Callable[[], None]:
     """An epoch of `batches` steps by pythae's own trainer, on our networks: VAE, WAE-MMD and RAE-L2 are in both."""
     logging.disable(logging.WARNING)
@@ -97,7 +122,7 @@ def pythae_epoch(trainer: Trainer, batches: int) -> Callable[[], None]:
     from pythae_networks import Decoder, Encoder
 
     kind, config = {"vae": (VAE, VAEConfig), "wae": (WAE_MMD, WAE_MMD_Config), "rae_l2": (RAE_L2, RAE_L2_Config)}[trainer.run.model]
-    images = trainer.scaled(trainer.images[: batches * trainer.run.batch_size])
+    images = trainer.scaled(trainer.images[: batches * trainer.run.batch_size]).cpu()  # where its data loader expects them
     settings = config(input_dim=tuple(images.shape[1:]), latent_dim=trainer.run.latent_dim)
     settings.reconstruction_loss = "mse"
     made = BaseTrainer(
@@ -149,4 +174,7 @@ def in_turn(variants: dict[str, tuple[Callable[[], None], int]], seconds: float,
     return found
 
 
-__all__ = ["NETWORKS", "ROOT", "clock", "contiguous", "in_turn", "literal_step", "pythae_epoch", "row", "trainer_of", "unit_range"]
+__all__ = [
+    "NETWORKS", "ROOT", "clock", "contiguous", "has_pythae", "in_turn", "literal_step", "pythae_epoch", "row", "trainer_of", "unit_range",
+    "window",
+]  # fmt: skip
