@@ -29,8 +29,12 @@ def choose(name: str) -> torch.device:
         device = torch.device(name)
     except RuntimeError as error:
         raise UserError(f"--device {name}: accepted are auto, cpu, cuda, cuda:0, …") from error
+    if device.type not in ("cpu", "cuda"):
+        raise UserError(f"--device {name}: accepted are auto, cpu, cuda, cuda:0, …")
     if device.type == "cuda" and not torch.cuda.is_available():
         raise UserError(f"--device {name}: torch sees no GPU here (CUDA_VISIBLE_DEVICES={os.environ.get('CUDA_VISIBLE_DEVICES', 'unset')})")
+    if (device.index or 0) >= max(torch.cuda.device_count(), 1):
+        raise UserError(f"--device {name}: torch sees {torch.cuda.device_count()} GPUs here, accepted are cuda:0 to the last of them")
     if device.type == "cuda":
         device = torch.device("cuda", claimed() if device.index is None else device.index)
         torch.cuda.set_device(device)

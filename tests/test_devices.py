@@ -93,6 +93,12 @@ def test_a_wrong_number_of_runs_per_gpu_is_named(text: str, monkeypatch: pytest.
         gpus.runs_per_gpu()
 
 
+@pytest.mark.parametrize("name", ["meta", "gpu", "cuda:x", "cpu:1"])
+def test_another_device_is_refused(name: str) -> None:
+    with pytest.raises(UserError, match=f"--device {name}"):
+        devices.choose(name)
+
+
 def test_a_full_gpu_and_a_failed_one_get_advice_and_other_errors_do_not() -> None:
     full = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB\nmore")
     assert "the GPU is full (CUDA out of memory. Tried to allocate 2.00 GiB)" in devices.advice(full)

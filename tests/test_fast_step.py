@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -24,6 +25,7 @@ from paired_steps import (
     training_gradients,
 )
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from pga import devices
 from pga.graphs import reason
@@ -31,6 +33,8 @@ from pga.models import Noise, Values
 from pga.networks.autoencoder import Encoder
 from pga.networks.build import build
 from pga.networks.dcgan import FromImage, SameConv2d, SameConvTranspose2d
+from pga.networks.table import NETWORKS as NETWORKS_TABLE
+from pga.params.scale import load_scale
 from pga.run import Run
 from pga.training import Trainer
 
@@ -216,6 +220,42 @@ def test_the_reason_of_a_broken_recording_is_what_broke_it():
     with pytest.raises(RuntimeError) as raised:
         broken()
     assert reason(raised.value) == "not permitted when a stream is capturing"
+
+
+class Operations(TorchDispatchMode):
+    """The names of the operations within the block."""
+
+    def __init__(self):
+        super().__init__()
+        self.found = set()
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.found.add(func.name().removeprefix("aten::"))
+        return func(*args, **(kwargs or {}))
+
+
+WAITING = {"_local_scalar_dense", "nonzero", "equal", "lift_fresh", "masked_select", "randperm", "unique2", "index_put_"}
+"""Operations that read values on the host or copy them from it, which no recording bears, or that have no reproducible form on a GPU."""
+
+PAPER = load_scale(Path(__file__).parents[1] / "params/paper.yaml")
+
+
+@pytest.mark.parametrize(("name", "dataset"), {name: dataset for dataset, rows in PAPER.datasets.items() for name in rows.runs}.items())
+def test_no_row_of_the_paper_has_a_step_that_waits_for_the_host(name, dataset):
+    """So that each can be recorded as a CUDA graph; looked at where there is no GPU."""
+    small = {"width": 4, "batch_size": 4, "train_images": None, "validation_images": 0, "lr_patience": None, "selection": "last"}
+    run = dataclasses.replace(PAPER.run(dataset, name, 0), **small)
+    shape = NETWORKS_TABLE[run.network]
+    images = np.random.default_rng(0).integers(0, 256, (8, shape.size, shape.size, shape.channels), np.uint8)
+    trainer = Trainer(run, images, torch.device("cpu"))
+    for on in (tuple(trainer.weights), tuple(trainer.weights)[:1]):
+        with Operations() as operations:
+            trainer.update(trainer.now, on)
+        assert "convolution_backward" in operations.found and ("_fused_sgd_" in operations.found or "_fused_adam_" in operations.found)
+        assert not {operation.partition(".")[0] for operation in operations.found} & WAITING
+    with Operations() as operations:
+        float(torch.tensor(1.0) + 1)
+    assert {"lift_fresh", "_local_scalar_dense"} <= operations.found, "what is looked for would be seen"
 
 
 def test_what_a_step_changes_is_all_that_it_changes():
