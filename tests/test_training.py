@@ -227,6 +227,23 @@ def test_divergence_stops_with_step_term_and_advice(model: str, tmp_path: Path) 
     assert not (tmp_path / "out").exists()
 
 
+def test_another_attempt_at_a_run_that_diverges_says_the_same_after_the_steps_since_its_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a scheduler's retries cost: attempts cannot be told apart, and none starts from step 0."""
+    steps: list[int] = []
+    advance = Trainer.advance
+    monkeypatch.setattr(Trainer, "advance", lambda trainer: (steps.append(trainer.step), advance(trainer)))
+    said = []
+    for _ in range(3):
+        with pytest.raises(Diverged) as stopped:
+            train(a_run(epsilon=1e-42), blobs(), "data", "code", CPU, tmp_path / "out", tmp_path / "scratch", every_s=0.0)
+        said.append(str(stopped.value))
+    assert said[0] == said[1] == said[2]
+    last = max(steps)
+    assert last > 3 and steps == [*range(last + 1), last, last]
+
+
 def test_a_bad_state_never_replaces_a_good_checkpoint() -> None:
     trainer = Trainer(a_run(), blobs(), CPU)
     with torch.no_grad():
