@@ -369,6 +369,26 @@ def test_what_dvc_says_of_a_changed_parameter_is_true_and_its_lock_honest_after_
 
 
 @pytest.mark.slow
+def test_a_change_in_the_scale_that_another_extends_is_seen_and_one_without_a_meaning_makes_nothing(
+    laboratory: Path, tmp_path: Path
+) -> None:
+    project = shutil.copytree(laboratory, tmp_path / "project", symlinks=True)
+    base = project / "params/base.yaml"
+    base.write_text(SCALE.replace("results/tiny", "results/base"))
+    (project / "params/tiny.yaml").write_text("extends: base\ndescription: for the tests\nresults: results/tiny\n")
+    reasons = json.loads(call(project, "dvc", "status", "--json").stdout)
+    assert set(reasons) == {"runs@digits", "artifacts"}
+    done = call(project, "dvc", "repro")
+    assert (done.stdout + done.stderr).count("Nothing to be done") == 2
+    assert "up to date" in call(project, "dvc", "status").stdout
+
+    base.write_text(base.read_text().replace("gamma: [0.015, paper]", "gamma: [0.02, paper]"))
+    reasons = json.loads(call(project, "dvc", "status", "--json").stdout)
+    assert all({"changed deps": {"params": "modified"}} in reasons[stage] for stage in ("runs@digits", "artifacts"))
+    assert trained(project) == [("lpga", "0")]
+
+
+@pytest.mark.slow
 def test_the_papers_scale_becomes_stages_of_its_own(copy: Path) -> None:
     environment = str(Path(sys.executable).parent)
     done = call(copy, "make", "repro", "SCALE=paper", f"PGA_ENV={environment}", "ARGS=--dry", check=False)  # without data it ends early
