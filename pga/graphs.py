@@ -19,20 +19,23 @@ REHEARSALS = 3
 """Eager steps before a recording, in which libraries allocate and choose; what they change is put back."""
 
 
-def recorded(step: Callable[[], T], generator: torch.Generator, changing: list[Tensor]) -> tuple[Callable[[], None], T]:
+def recorded(
+    step: Callable[[], T], generator: torch.Generator, changing: list[Tensor], stream: torch.cuda.Stream
+) -> tuple[Callable[[], None], T]:
     """What replays `step`, and what the recording returned: tensors that every replay fills anew.
 
     Args:
         step: reads and writes tensors at fixed places only, and leaves the host alone.
         generator: the only source of randomness in `step`.
         changing: every tensor that `step` changes; they are as before when this returns or raises.
+        stream: no other recording's: a stream has a workspace of cuBLAS of its own, which is kept as long as the process lives.
 
     Raises:
         RuntimeError: something in `step` cannot be recorded.
     """
     before, random = [tensor.detach().clone() for tensor in changing], generator.get_state()
     try:
-        graph, stream = torch.cuda.CUDAGraph(), torch.cuda.Stream()
+        graph = torch.cuda.CUDAGraph()
         with mended(generator):
             stream.wait_stream(torch.cuda.current_stream())
             with torch.cuda.stream(stream):
@@ -40,7 +43,7 @@ def recorded(step: Callable[[], T], generator: torch.Generator, changing: list[T
                     step()
             generator.set_state(random)
             graph.register_generator_state(generator)
-            with torch.cuda.graph(graph, stream=stream):  # the rehearsals', so that no other recording shares its workspace of cuBLAS
+            with torch.cuda.graph(graph, stream=stream):
                 result = step()
         return graph.replay, result
     finally:
@@ -83,6 +86,7 @@ class Recording:
     def __init__(self, wanted: bool):
         self.wanted = wanted
         self.key: object = None
+        self.stream: torch.cuda.Stream | None = None
         self.replay: Callable[[], None] | None = None
         self.result: object = None
 
@@ -91,7 +95,8 @@ class Recording:
         if self.wanted and (self.replay is None or key != self.key):
             try:
                 self.forget()
-                self.replay, self.result = recorded(step, generator, changing())
+                self.stream = self.stream or torch.cuda.Stream()
+                self.replay, self.result = recorded(step, generator, changing(), self.stream)
                 self.key = key
             except RuntimeError as error:
                 self.wanted = False

@@ -29,7 +29,7 @@ from ceiling import best_time
 from costs import GPUS, IMAGES, duration, flop_per_step
 from machine import as_text, facts
 from step import as_table
-from subjects import ROOT, clock, in_turn, row, trainer_of, window
+from subjects import ROOT, clock, contiguous, in_turn, row, trainer_of, window
 
 from pga import devices, precision
 from pga.params.scale import load_scale
@@ -37,6 +37,7 @@ from pga.run import Run
 from pga.training import Trainer
 
 T = TypeVar("T")
+Lay = Callable[[Trainer], Trainer]
 ROWS = [f"{dataset}/{model}" for dataset in ("mnist", "cifar10", "celeba") for model in ("lpga", "vpga", "lvpga", "vae")]
 SAME = ["mnist/lpga", "cifar10/lvpga", "celeba/vpga"]
 PRECISIONS = ("float32", "tf32", "bfloat16")
@@ -58,12 +59,13 @@ def peaks(device: torch.device, read: object) -> dict[str, tuple[float, str]]:
     return found
 
 
-def speed(run: Run, device: torch.device, seconds: float, read: object) -> tuple[float, float, bool]:
+def speed(run: Run, device: torch.device, seconds: float, read: object, how: Lay = lambda trainer: trainer) -> tuple[float, float, bool]:
     """Steps per second, GiB of the device at most, and whether the step was recorded."""
     if device.type == "cuda":
+        torch._C._cuda_clearCublasWorkspaces()  # the last one's
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats(device)
-    trainer = trainer_of(run, device)
+    trainer = how(trainer_of(run, device))
     times = in_turn({"": window(trainer.advance, device)}, seconds, read)[""]
     memory = torch.cuda.max_memory_allocated(device) / 2**30 if device.type == "cuda" else 0.0
     return 1 / median(times), memory, trainer.recording.replay is not None
@@ -84,6 +86,8 @@ def measure(name: str, device: torch.device, own: dict[str, int], seconds: float
         share = f", {flop * fast / peak[kind][0]:.0%} of peak" if kind in peak else ""
         found[kind] = f"{fast:.4g}/s ({fast / eager:.1f} × eager{share}{'' if recorded else ', NOT RECORDED'}): {duration(steps / fast)}"
         found["GiB"] += f", {memory:.2f}"
+    if device.type == "cuda":
+        found["float32, contiguous"] = f"{speed(run, device, seconds, read, contiguous)[0]:.4g}/s"
     return found
 
 
