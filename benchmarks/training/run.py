@@ -1,6 +1,6 @@
 """All benchmarks of training in one run: whole rows (rows.py), the step (step.py), its growth (growth.py), a job's start, and the costs.
 
-On a GPU it takes less than ten minutes, and needs torch, numpy, pandas, pydantic and yaml; without pythae its column stays empty.
+On a GPU it is cut to take less than ten minutes, and needs torch, numpy, pandas, pydantic and yaml; without pythae its column stays empty.
 
 Example:
     python benchmarks/training/run.py --device cuda --out /tmp/training
@@ -18,7 +18,28 @@ from pathlib import Path
 import torch
 
 HERE = Path(__file__).parent
-PAPER = [f"{dataset}/{model}" for dataset in ("mnist", "cifar10", "celeba") for model in ("lpga", "vpga", "vae")]
+PAPER = " ".join(f"{dataset}/{model}" for dataset in ("mnist", "cifar10", "celeba") for model in ("lpga", "vpga", "vae"))
+SHORT = {
+    "quick": {
+        "rows": "--rows mnist/lpga --same mnist/lpga --seeds 2 --steps 2 --width 4 --seconds 0.5",
+        "step": "--rows mnist/lpga --width 4 --seconds 1",
+        "growth": "--width 2 --batches 8 16 --widths 2 4 --images 64 640 --seeds 1 2 --threads 1 2 --steps 2 --seconds 1",
+        "start": "--times 1",
+    },
+    "gpu": {
+        "rows": "",
+        "step": "--rows mnist/lpga mnist/vpga cifar10/lpga celeba/lpga mnist/vae --seconds 4",
+        "growth": "--seconds 5",
+        "start": "--times 2",
+    },
+    "cpu": {  # a step takes seconds: for whole rows small networks will do
+        "rows": "--rows mnist/lpga cifar10/lpga --same mnist/lpga --seeds 2 --width 16",
+        "step": f"--rows {PAPER}",
+        "growth": "",
+        "start": "",
+    },
+}
+"""What each command is asked for."""
 
 
 def main() -> None:
@@ -32,18 +53,13 @@ def main() -> None:
     out = arguments.out
     out.mkdir(parents=True, exist_ok=True)
     common = ["--device", arguments.device, "--clock", arguments.clock]
-    step = ["--rows", "mnist/lpga", "--width", "4", "--seconds", "1"] if arguments.quick else ["--rows", *PAPER, "--seconds", "5"]
-    rows = []
-    if arguments.quick:
-        rows = shlex.split("--rows mnist/lpga --same mnist/lpga --seeds 2 --steps 2 --width 4 --seconds 0.5")
-    elif arguments.device == "cpu" or not torch.cuda.is_available():  # steps of seconds: the smallest networks will do
-        rows = shlex.split("--rows mnist/lpga cifar10/lpga --same mnist/lpga --seeds 2 --width 16")
-    growth = shlex.split("--width 2 --batches 8 16 --widths 2 4 --images 64 640 --seeds 1 2 --threads 1 2 --steps 2 --seconds 1")
+    gpu = arguments.device != "cpu" and torch.cuda.is_available()
+    short = SHORT["quick" if arguments.quick else "gpu" if gpu else "cpu"]
     commands = [
-        ["rows.py", "--device", arguments.device, *rows, "--out", f"{out}/rows.log"],
-        ["step.py", *common, *step, "--out", f"{out}/step.log"],
-        ["growth.py", *common, *(growth if arguments.quick else []), "--out", f"{out}/growth.log"],
-        ["start.py", "--device", arguments.device, "--times", "1" if arguments.quick else "3", "--out", f"{out}/start.log"],
+        ["rows.py", "--device", arguments.device, *shlex.split(short["rows"]), "--out", f"{out}/rows.log"],
+        ["step.py", *common, *shlex.split(short["step"]), "--out", f"{out}/step.log"],
+        ["growth.py", *common, *shlex.split(short["growth"]), "--out", f"{out}/growth.log"],
+        ["start.py", "--device", arguments.device, *shlex.split(short["start"]), "--out", f"{out}/start.log"],
         ["costs.py", "--log", f"{out}/step.log", "--out", f"{out}/costs.md"],
     ]
     failed = []
