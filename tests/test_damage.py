@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import gzip
+import hashlib
+import io
 import json
 import pickle
 import random
 import re
+import tarfile
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
@@ -22,20 +29,25 @@ from test_training import CPU, a_run, blobs
 from pga import dataset
 from pga.checkpoint import load_tensors, save_tensors
 from pga.collect import COLUMNS, collect, read_metrics, read_table
-from pga.data.celeba import read_partition
+from pga.data.celeba import archive_reader, read_partition
 from pga.data.cifar10 import read_cifar10
+from pga.data.fetch import fetch
 from pga.data.idx import read_idx
 from pga.errors import UserError
 from pga.features.classifier import ClassifierFeatures
 from pga.features.inception import load_network
-from pga.files import read_record, sha256, write_json, write_record
+from pga.files import read_beside, read_record, sha256, write_beside, write_json, write_record
+from pga.lineage.runs import made_from
 from pga.made import load_made, load_measured, load_of, maker, save_made
 from pga.params.claims import load_claims
 from pga.params.datasets import load_datasets
 from pga.params.scale import load_scale
-from pga.params.sources import Checksum, load_sources
+from pga.params.sources import Checksum, Source, load_sources
 from pga.reference import Statistics, load_features, load_statistics, save_statistics
+from pga.report.artifacts import read
+from pga.report.graph import draw, read_graph
 from pga.sampling import load_networks, load_snapshots
+from pga.tables.costs import benchmark_seconds
 from pga.training import Trainer
 from pga.trainloop import checkpoint_folder, load_state, train
 
@@ -86,7 +98,34 @@ STORED = {
     "metrics.csv": Stored("metrics.csv", lambda path: read_metrics(path).to_csv(), sealed=False),
     "history.csv": Stored("out/history.csv", lambda path: read_table(path, ("step",)).to_csv(), sealed=False),
     "partition": Stored("partition.txt", read_partition, sealed=False),
+    "curve.csv": Stored("curve.csv", lambda path: read_table(made_from(path, RUN, {}), ("step",)).to_csv()),
+    "curve.json": Stored("curve.json", lambda path: read_beside(path.with_suffix(".csv"))),
+    "a table of the report": Stored("notation.csv", lambda path: shown(path).to_csv()),
+    "rules.dot": Stored("rules.dot", lambda path: draw(read_graph(path)), sealed=False),
+    "times of jobs": Stored("seed0.tsv", benchmark_seconds, sealed=False),
+    "zip": Stored("celeba.zip", lambda path: list(archive_reader(path, JPEGS)(JPEGS))),
+    **{f"tar.{kind}": Stored(f"archive/a.tar.{kind}", lambda path: fetched(path, MEMBERS)) for kind in ("gz", "bz2", "xz")},
+    "gzip": Stored("archive/a.gz", lambda path: fetched(path, {"of": "content", "value": hashlib.sha256(b"abc").hexdigest()})),
 }
+JPEGS = ["000001.jpg", "000002.jpg"]
+MEMBERS = {"of": "members", "members": {"b/a": hashlib.sha256(b"abc").hexdigest()}}
+
+
+def shown(path: Path) -> pd.DataFrame:
+    """A table that the report shows, below the results of a scale."""
+    found = read(SimpleNamespace(results=path.parent), path.stem, {})  # type: ignore[arg-type]
+    if found is None:
+        raise UserError(f"{path}: not there")
+    return found[0]
+
+
+def fetched(path: Path, checksum: dict[str, Any]) -> bool:
+    """Whether a download that is there is the one that is meant."""
+    row = {"urls": ["http://127.0.0.1:1/"], "mirror": [], "max_size": 1000, "checksum": {"algorithm": "sha256", **checksum}}
+    source = Source.model_validate({"description": "A toy", "licence": "none", "citation": "-", "files": {path.name: row}})
+    if not path.exists():
+        raise UserError(f"{path}: would be fetched")
+    return fetch(path.parent.name, source, path.name, path.parent.parent).exists()
 
 
 @pytest.fixture(scope="module")
@@ -119,6 +158,22 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "images.gz").write_bytes(__import__("kills").idx(blobs(5)))
     (folder / "metrics.csv").write_text(",".join(COLUMNS) + "\ntoy,lpga,0,prior,fid,1.5,,20,train,classifier,0.9\n")
     (folder / "partition.txt").write_text("000001.jpg 0\n000002.jpg 2\n")
+    (folder / "curve.csv").write_text("step,metric,value,n\n10,fid,1.5,20\n20,fid,1.25,20\n")
+    write_beside([folder / "curve.csv"], maker(RUN))
+    (folder / "notation.csv").write_text("name,symbol\nr,L_r\n")
+    write_beside([folder / "notation.csv"], {"artifact": "notation", "caption": "symbols", "runs": {}})
+    (folder / "rules.dot").write_text('digraph {\n0[label = "b"];\n1[label = "a"];\n2[label = "c"];\n1 -> 0\n0 -> 2\n1 -> 2\n}\n')
+    (folder / "seed0.tsv").write_text("s\th:m:s\tmax_rss\n1.5\t0:00:01\t20.5\n2.5\t0:00:02\t-\n")
+    with zipfile.ZipFile(folder / "celeba.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in JPEGS:
+            archive.writestr(f"img_align_celeba/{name}", name * 20)
+    (folder / "archive").mkdir()
+    for kind in ("gz", "bz2", "xz"):
+        with tarfile.open(folder / f"archive/a.tar.{kind}", f"w:{kind}") as packed:
+            member = tarfile.TarInfo("b/a")
+            member.size = 3
+            packed.addfile(member, io.BytesIO(b"abc"))
+    (folder / "archive/a.gz").write_bytes(gzip.compress(b"abc", mtime=0))
     (folder / "inception.pth").write_bytes(pickle.dumps({}))
     (folder / "cifar.tar").write_bytes(b"")
     return folder
@@ -206,7 +261,7 @@ def test_a_pickle_in_the_place_of_a_file_is_refused_and_never_runs(name: str, go
 def test_what_is_no_file_is_named(what: str, name: str, tmp_path: Path, good: Path) -> None:
     kind = STORED[name]
     path = tmp_path / Path(kind.name).name
-    for other in ("toy.npy", "toy.json", "toy-labels.npz", "reference.npz"):
+    for other in ("toy.npy", "toy.json", "toy-labels.npz", "reference.npz", "curve.csv", "curve.json", "notation.json"):
         if other != path.name:
             (tmp_path / other).write_bytes((good / other).read_bytes())
     if what == "a folder":

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import base64
+import datetime
 import email.utils
 import gzip
 import hashlib
 import http.server
 import io
+import ipaddress
 import json
+import os
 import random
 import socket
+import ssl
 import struct
 import subprocess
 import sys
@@ -335,9 +340,14 @@ def test_a_server_that_gives_less_than_the_rest_is_asked_again(server: Server, t
     assert len(server.seen) >= 3
 
 
-def test_a_range_that_was_not_asked_for_is_refused(server: Server, tmp_path: Path, waits: list[float]) -> None:
-    wrong = reply(206, CONTENT[100:], etag='"first"', content_range=f"bytes 100-{len(CONTENT) - 1}/{len(CONTENT)}")
-    url = server.serve(ranged(CONTENT, CUT), wrong)
+RANGES = ["bytes 100-299999/300000", "bytes 0-299999/300000", "bytes */300000", "lines 1-2/3", "", "bytes -1-5/9"]
+
+
+@pytest.mark.parametrize("range_", RANGES)
+@pytest.mark.parametrize("asked", [True, False], ids=["asked for another", "asked for none"])
+def test_a_range_that_was_not_asked_for_is_refused(asked: bool, range_: str, server: Server, tmp_path: Path, waits: list[float]) -> None:
+    wrong = reply(206, CONTENT[100:], etag='"first"', content_range=range_)
+    url = server.serve(*[ranged(CONTENT, CUT)] * asked, wrong)
     with pytest.raises(UserError, match=f"{url}: the server answers with a range that was not asked for"):
         get(a_source(url), tmp_path)
     assert left(tmp_path) == []
@@ -501,6 +511,99 @@ def test_a_server_that_is_not_there_is_tried_five_times(tmp_path: Path, server: 
     assert waits == [1.0, 2.0, 4.0, 8.0]
 
 
+ODD = {
+    "location": ["http://[", "http://a b/", "//", "http://", "x" * 9000, "http://127.0.0.1:99999/", "http://127.0.0.1:x/", "http://\xff/"],
+    "content_length": ["9" * 5000, "\xb2", "-1", "1e3", "300000, 300000", "0x10"],
+    "retry_after": ["\xb2", "9" * 5000, "nan", "Fri, 99 Foo 0", "Mon, 01 Jan 0001 00:00:00 GMT", "Mon, 01 Jan 9999 00:00:00 +2400"],
+    "content_range": ["bytes 0-9/" + "9" * 5000, f"bytes {'9' * 5000}-1/5", "bytes 5-3/10", "\xb2"],
+    "etag": ['"' + "x" * 9000 + '"', "\xff", '"a\tb"'],
+    "content_encoding": ["br", "nonsense"],
+    "transfer_encoding": ["nonsense", "chunked"],
+}
+"""Headers as no server should send them."""
+
+
+@pytest.mark.parametrize("header", ODD)
+def test_no_header_ends_in_a_traceback_or_a_wrong_file(header: str, server: Server, tmp_path: Path, waits: list[float]) -> None:
+    status = {"location": 302, "retry_after": 503, "content_range": 206}.get(header, 200)
+    for number, value in enumerate(ODD[header]):
+        for cut in (0, 1):  # as the first answer, and where a download is continued
+            folder = tmp_path / f"{number}-{cut}"
+            url = server.serve(*[ranged(CONTENT, CUT)] * cut, reply(status, CONTENT, **{header: value}))
+            refused, whole = "", False
+            try:
+                whole = get(a_source(url), folder).read_bytes() == CONTENT
+            except UserError as error:
+                refused = str(error)
+            assert whole or (f"{url}: " in refused and left(folder) == [])
+
+
+# Encryption
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """A certificate of 127.0.0.1, with its key, that nobody vouches for."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "loopback")])
+    now = datetime.datetime.now(datetime.UTC)
+    signed = (
+        x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    (tmp_path / "pem").write_bytes(key.private_bytes(*form) + signed.public_bytes(serialization.Encoding.PEM))
+    return tmp_path / "pem"
+
+
+def test_encryption_is_never_given_up_and_a_server_that_nobody_vouches_for_is_refused(
+    server: Server, tmp_path: Path, certificate: Path, waits: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    plain = server.serve(reply(body=CONTENT), at="/plain")
+    with Server() as encrypted:
+        encrypted.socket = context.wrap_socket(encrypted.socket, server_side=True)
+        thread = threading.Thread(target=encrypted.serve_forever, args=(0.02,), daemon=True)
+        thread.start()
+        base = encrypted.base.replace("http:", "https:")
+        encrypted.serve(reply(302, location=plain), at="/down")
+        encrypted.serve(reply(body=CONTENT), at="/file")
+        with pytest.raises(UserError, match="5 attempts failed, the last with: .*certificate verify failed"):
+            get(a_source(f"{base}/file"), tmp_path / "raw")
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+        with pytest.raises(UserError, match=f"{base}/down: it redirects to {plain}, which is not accepted"):
+            get(a_source(f"{base}/down"), tmp_path / "raw")
+        assert left(tmp_path / "raw") == [] and server.seen == []
+        assert get(a_source(f"{base}/file"), tmp_path / "raw").read_bytes() == CONTENT
+        encrypted.shutdown()
+        thread.join()
+
+
+def test_a_mirrors_password_is_used_and_in_no_message(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[str | None] = []
+
+    def answer(handler: Handler) -> None:
+        asked.append(handler.headers.get("Authorization"))
+        reply(404 if len(asked) == 1 else 302, location="//evil/file")(handler)
+
+    server.serve(answer, at="/mirror/file.bin")
+    monkeypatch.setenv("PGA_MIRROR", server.base.replace("//", "//somebody:hunter2@") + "/mirror")
+    for said in ("the server answers 404 Not Found", "it redirects to another host over plain HTTP, http://evil/file"):
+        with pytest.raises(UserError) as raised:
+            get(a_source(server.serve(reply(404)), mirror=["file.bin"]), tmp_path)
+        assert f"{server.base}/mirror/file.bin: {said}" in str(raised.value)
+        assert "hunter2" not in str(raised.value) + "".join(capsys.readouterr())
+    assert asked == ["Basic " + base64.b64encode(b"somebody:hunter2").decode()] * 2
+
+
 # Busy servers
 
 
@@ -632,6 +735,33 @@ def test_two_at_once_make_one_request(server: Server, tmp_path: Path) -> None:
     with ThreadPoolExecutor(2) as pool:
         paths = [future.result(10) for future in [pool.submit(get, source, tmp_path) for _ in range(2)]]
     assert len(server.seen) == 1 and paths[0] == paths[1] and paths[0].read_bytes() == CONTENT
+
+
+def test_of_two_processes_one_fetches_and_the_other_goes_on_where_it_is_killed(server: Server, tmp_path: Path, root: Path) -> None:
+    go_on = threading.Event()
+
+    def stalls(handler: Handler) -> None:
+        reply(200, CONTENT, CUT, etag='"first"')(handler)
+        go_on.wait(20)
+
+    command = command_line(tmp_path, a_source(server.serve(stalls, ranged(CONTENT))))
+    part = tmp_path / "raw" / "toy" / ".file.bin.part"
+    both = [subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    deadline = time.monotonic() + 30
+    while not (part.exists() and part.stat().st_size) and time.monotonic() < deadline:
+        time.sleep(0.005)
+    time.sleep(1)  # the other has come to the lock by now, or comes later: either way it waits
+    assert len(server.seen) == 1
+    [at_work] = [process for process in both if str(part) in {os.path.realpath(link) for link in Path(f"/proc/{process.pid}/fd").iterdir()}]
+    at_work.kill()
+    at_work.communicate()
+    go_on.set()
+    [waiting] = [process for process in both if process is not at_work]
+    said, errors = waiting.communicate(timeout=30)
+    assert waiting.returncode == 0 and said == f"{tmp_path}/raw/toy/file.bin\n", errors
+    assert (tmp_path / "raw/toy/file.bin").read_bytes() == CONTENT
+    first, second = starts(server)
+    assert first is None and second and second > 0  # continued, not begun again
 
 
 # Mirrors

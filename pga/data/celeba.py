@@ -96,7 +96,7 @@ def archive_reader(path: Path, listed: Sequence[str]) -> Reader:
     """
     try:
         archive = zipfile.ZipFile(path)
-    except (OSError, zipfile.BadZipFile) as error:
+    except DAMAGED as error:
         raise UserError(f"{path}: not a complete zip archive ({error}); delete it and fetch again") from error
     members: dict[str, str] = {}
     for info in archive.infolist():

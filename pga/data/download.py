@@ -54,6 +54,8 @@ def download(url: str, part: Path, max_size: int, attempts: int = ATTEMPTS, paus
                 raise Refused(f"{attempts} attempts failed, the last with: {error}") from error
             asked = error.wait_s if isinstance(error, Broken) else None
             time.sleep(min(asked if asked is not None else pause_s * 2 ** (attempt - 1), LONGEST_WAIT_S))
+        except ValueError as error:  # numbers that are none, addresses that nobody can read
+            raise Refused(f"the server's answer makes no sense: {error}") from error
         except OSError as error:  # the disk, not the network (requests' own errors are above)
             raise UserError(f"{part}: cannot be written: {error.strerror or error}") from error
 
@@ -134,7 +136,7 @@ def opening(response: requests.Response, have: int) -> tuple[int, int | None]:
         raise Refused("the server sends a web page instead of the file (a quota, a login or an error page)")
     length = response.headers.get("Content-Length")
     if response.status_code == 200:
-        return 0, int(length) if length and length.isdigit() else None
+        return 0, int(length) if length and length.isdecimal() else None
     range_ = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+)", response.headers.get("Content-Range", ""))
     if not range_ or int(range_[1]) != have:
         raise Refused(f"the server answers with a range that was not asked for ({response.headers.get('Content-Range')})")
@@ -145,7 +147,7 @@ def retry_after(value: str | None) -> float | None:
     """Seconds of a Retry-After header, a number or a date."""
     if value is None:
         return None
-    if value.strip().isdigit():
+    if value.strip().isdecimal():
         return float(value)
     try:
         return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())

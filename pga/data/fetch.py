@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -65,9 +66,9 @@ def obtain(name: str, row: SourceFile, target: Path, mirror: str | None) -> None
                     raise
                 transfer(place, part, row)  # what an earlier process left may be damaged (a power cut): once more from the start
         except Refused as error:
-            failures.append(f"{place}: {error}")
+            failures.append(without_password(f"{place}: {error}"))
         except Mismatch as error:
-            failures.append(f"{place}: serves another file: {error}")
+            failures.append(without_password(f"{place}: serves another file: {error}"))
             part.unlink(missing_ok=True)
         else:
             with open(part, "rb") as file:
@@ -78,6 +79,11 @@ def obtain(name: str, row: SourceFile, target: Path, mirror: str | None) -> None
             return
     advice = row.by_hand or "Without a network set PGA_MIRROR to a folder or an address that has it, or put the file in place by hand."
     raise UserError(f"{name}: no place serves it.\n" + "\n".join(f"  {line}" for line in failures) + f"\n{advice}\nIts place is {target}")
+
+
+def without_password(text: str) -> str:
+    """Addresses without user and password, which a mirror's may have: messages go into logs."""
+    return re.sub(r"(https?://)[^/\s]*@", r"\1", text)
 
 
 def transfer(place: str, part: Path, row: SourceFile) -> None:

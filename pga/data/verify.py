@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import lzma
 import tarfile
 import zlib
 from pathlib import Path
@@ -38,7 +39,7 @@ def verify(path: Path, checksum: Checksum) -> None:
             return
         with gzip.open(path) if checksum.of == "content" else open(path, "rb") as stream:
             found = hash_stream(stream, checksum.algorithm)  # type: ignore[arg-type]
-    except (OSError, EOFError, zlib.error, tarfile.TarError) as error:
+    except (OSError, EOFError, zlib.error, lzma.LZMAError, tarfile.TarError) as error:
         raise Mismatch(f"it cannot be read ({error})") from error
     assert checksum.value is not None
     if not found.startswith(checksum.value):

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from pga.collect import read_table
 from pga.errors import UserError
 from pga.lineage.read import read_about
 from pga.lineage.runs import Record
@@ -91,7 +92,8 @@ def read(scale: Scale, name: str, records: dict[str, Record]) -> tuple[pd.DataFr
     path = Path(scale.results, f"{name}.csv")
     if not path.exists():
         return None
-    return pd.read_csv(path), str(about(path, records)["caption"])
+    caption = str(about(path, records)["caption"])  # first: it vouches for what is read
+    return read_table(path, ()), caption
 
 
 def formats(scale: Scale, name: str) -> list[tuple[str, str]]:

@@ -30,8 +30,10 @@ def read_graph(path: Path) -> Graph:
     """
     try:
         text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror}; `snakemake --rulegraph dot TARGET` prints it") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(
+            f"{path}: cannot be read: {getattr(error, 'strerror', error)}; `snakemake --rulegraph dot TARGET` prints it"
+        ) from error
     names = dict(re.findall(r'^\s*(\d+)\s*\[\s*label\s*=\s*"([^"\\]+)', text, re.M))
     edges = {(names[start], names[end]) for start, end in re.findall(r"^\s*(\d+)\s*->\s*(\d+)", text, re.M) if {start, end} <= set(names)}
     if not names:
@@ -48,7 +50,7 @@ def layers(graph: Graph) -> list[list[str]]:
     found: list[list[str]] = [[rule for rule in graph.rules if depth[rule] == level] for level in range(max(depth.values()) + 1)]
     place: dict[str, float] = {}
     for layer in found:
-        read = {rule: [place[start] for start, end in graph.edges if end == rule] for rule in layer}
+        read = {rule: [place[start] for start, end in graph.edges if end == rule and start in place] for rule in layer}
         layer.sort(key=lambda rule, read=read: (sum(read[rule]) / max(1, len(read[rule])), rule))  # type: ignore[misc]
         place |= {rule: (k + 0.5) / len(layer) for k, rule in enumerate(layer)}
     return found

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from pga.errors import UserError
 from pga.lineage.runs import Place, Record
 from pga.params.scale import Scale
 from pga.run import Run
@@ -20,9 +21,16 @@ AFTER = ("sample", "evaluate", "curve", "interpolate", "reconstruct")
 
 
 def benchmark_seconds(path: Path) -> float:
-    """The wall time that the workflow measured, over all of a file's rows."""
-    with open(path, encoding="utf-8", newline="") as file:
-        return math.fsum(float(row["s"]) for row in csv.DictReader(file, delimiter="\t") if row.get("s"))
+    """The wall time that the workflow measured, over all of a file's rows.
+
+    Raises:
+        UserError: it is no such file.
+    """
+    try:
+        with open(path, encoding="utf-8", newline="") as file:
+            return math.fsum(float(row["s"]) for row in csv.DictReader(file, delimiter="\t") if row.get("s"))
+    except (OSError, ValueError, OverflowError, csv.Error) as error:
+        raise UserError(f"{path}: not the time of a job as Snakemake writes it ({error}); delete it, and the job counts no more") from error
 
 
 def seconds_after(logs: Path, scale: Scale, place: Place) -> float | None:
