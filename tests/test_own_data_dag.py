@@ -20,6 +20,7 @@ import torch
 from conftest import RangeHandler
 from PIL import Image
 from sklearn.datasets import load_digits
+from warm import warm
 
 from pga.features.inception import network
 from pga.files import read_json, sha256
@@ -84,15 +85,16 @@ def mirror(cats: Path) -> Iterator[str]:
         server.shutdown()
 
 
-def run(project: Path, mirror: str, module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": str(project), "PGA_MIRROR": mirror}
+def run(project: Path, mirror: str, module: str, *arguments: str, modules: str = "") -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": modules or str(project), "PGA_MIRROR": mirror}
     return subprocess.run([sys.executable, "-m", module, *arguments], cwd=project, env=environment, capture_output=True, text=True)
 
 
 @pytest.fixture(scope="module")
-def made(cats: Path, mirror: str) -> Path:
+def made(cats: Path, mirror: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Every step done, from the download of Inception's weights on. Few images, as each takes 0.2 s of a core."""
-    done = run(cats, mirror, "snakemake", "--cores", "2", *TARGETS)
+    with warm(cats, tmp_path_factory.mktemp("warm") / "pga") as modules:
+        done = run(cats, mirror, "snakemake", "--cores", "2", *TARGETS, modules=modules)
     assert done.returncode == 0, done.stderr[-4000:]
     return cats
 
