@@ -143,18 +143,21 @@ def test_the_workflow_looks_for_a_job_when_one_ended_and_at_no_other_time(finish
 
 
 HARMLESS = {
-    "a comment": ("pga/losses.py", "    return (x_hat - x)", "    # the mean\n    return (x_hat - x)"),
-    "a docstring": ("pga/losses.py", "mean (x̂ − x)²", "the mean of (x̂ − x)²"),
-    "formatting": ("pga/losses.py", "return 0.5 * z.square().mean()", "return (\n        0.5 * z.square().mean()\n    )"),
-    "a local's name": ("pga/losses.py", "change = (h_z_delta - h_z)", "change = (h_z_delta - h_z)"),
-    "another model's loss": ("pga/losses.py", "log_var - 1.0).mean()", "log_var - 1.5).mean()"),
-    "figure code": ("pga/cli.py", "draw a figure of the paper", "draw some figure"),
+    "comments, layout, figures": [
+        ("pga/losses.py", "    return (x_hat - x)", "    # the mean\n    return (x_hat - x)"),
+        ("pga/losses.py", "mean (x̂ − x)²", "the mean of (x̂ − x)²"),
+        ("pga/losses.py", "return 0.5 * z.square().mean()", "return (\n        0.5 * z.square().mean()\n    )"),
+        ("pga/cli.py", "draw a figure of the paper", "draw some figure"),
+    ],
+    "another model's loss": [("pga/losses.py", "log_var - 1.0).mean()", "log_var - 1.5).mean()")],
 }
+"""What changes nothing changes nothing together; renamed locals are in test_meaning."""
 
 
 @pytest.mark.parametrize("change", HARMLESS)
 def test_what_does_not_change_lpga_does_not_retrain_it(change: str, finished: Path, edited) -> None:
-    edited(*HARMLESS[change])
+    for edit in HARMLESS[change]:
+        edited(*edit)
     assert {model for model, _ in trainings(finished)} <= ({"vpga"} if change == "another model's loss" else set())
 
 
