@@ -39,7 +39,7 @@ push: env ## send results to the remote of DVC, for others to pull (ARGS='-r tea
 	  'nobody builds on the rest. When the remote answers (dvc remote list), the same command sends what is missing' >&2; exit 1; }
 
 test: env ## run the tests
-	$(IN_ENVIRONMENT) python -m pytest -n $(CORES) --dist loadfile $(ARGS)
+	$(IN_ENVIRONMENT) python -m pytest -n $(CORES) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 kills: env ## kill the whole workflow 50 times at drawn moments and compare every byte (half an hour, needs no network)
 	$(IN_ENVIRONMENT) python tests/kills.py $(ARGS)

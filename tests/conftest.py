@@ -25,6 +25,16 @@ ROOT = Path(__file__).resolve().parent.parent
 MIRROR = os.environ.get("PGA_MIRROR", "")
 
 
+LONGEST_FIRST = ("test_dvc.py", "test_workflow.py", "test_smoke.py", "test_own_data_dag.py", "test_inception.py", "test_figures_kinds.py")
+"""Where files are shared out whole among processes, none of these may come last."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Order the files."""
+    place = {name: number for number, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: place.get(item.path.name, len(place)))
+
+
 @pytest.fixture(autouse=True)
 def surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
     """The caller's mirror reaches only tests that ask for one, and torch computes with one thread."""
