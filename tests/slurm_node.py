@@ -22,7 +22,7 @@ PLACE = Path("/etc/slurm")
 """Where Slurm's commands look. SLURM_CONF alone does not do: what Snakemake starts within a job drops it from the environment."""
 PATIENCE_S = 60.0
 
-# Three processors, so that a job without a GPU has room beside two with; GPUs are any device files. Memory is watched by slurmd itself.
+# Four processors, so that jobs without a GPU have room beside two with; GPUs are any device files. Memory is watched by slurmd itself.
 # A requeued job waits as long as a credential lives, by default two minutes.
 CONFIGURATION = """
 ClusterName=pretended
@@ -56,7 +56,7 @@ GresTypes=gpu
 Prolog={folder}/prolog
 Epilog={folder}/epilog
 PrologFlags=Alloc
-NodeName={host} NodeAddr=127.0.0.1 CPUs=3 RealMemory=16000 Gres=gpu:2
+NodeName={host} NodeAddr=127.0.0.1 CPUs=4 RealMemory=16000 Gres=gpu:2
 PartitionName=main Nodes={host} Default=YES MaxTime=INFINITE State=UP
 """
 

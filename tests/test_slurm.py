@@ -8,8 +8,10 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from itertools import combinations
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 import slurm_node
@@ -27,13 +29,25 @@ SCALE = TINY.replace("device: cpu\n", "").replace("seeds: [0, 1]", "seeds: [0]")
 RUNS = ("lpga", "vpga")
 BUNDLED = "group-components: [measure=6]\n"
 """Six short jobs in one of the queue, as docs/cluster.md says."""
+IMPATIENT = """
+import sys
+
+if any("snakemake" in word for word in sys.orig_argv):
+    from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
+
+    grown = RemoteExecutor.next_seconds_between_status_checks
+    RemoteExecutor.next_seconds_between_status_checks = property(lambda self: min(grown.fget(self), 2), grown.fset)
+"""
+"""A sitecustomize.py: Slurm is asked every two seconds; Snakemake's plugin waits ten seconds longer each time that nothing has ended."""
 
 
 @pytest.fixture(scope="module")
-def slurm(tmp_path_factory: pytest.TempPathFactory):
+def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slurm]:
     if (reason := slurm_node.missing()) is not None:
         pytest.skip(f"slurm: {reason}")
     with slurm_node.running(tmp_path_factory.mktemp("slurm") / "node") as slurm:
+        (slurm.folder / "impatient").mkdir()
+        (slurm.folder / "impatient/sitecustomize.py").write_text(IMPATIENT)
         yield slurm
 
 
@@ -52,15 +66,17 @@ def laboratory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A clone in which a laboratory has added a scale of its own to DVC."""
     project = copy_project(tmp_path_factory.mktemp("laboratory") / "project")
     (project / "params/tiny.yaml").write_text(SCALE.replace("steps: [300,", "steps: [6000,"))
-    (project / "params/long.yaml").write_text(SCALE.replace("steps: [300,", "steps: [900000,").replace("/tiny", "/long"))
+    long = SCALE.replace("steps: [300,", "steps: [900000,").replace("/tiny", "/long").replace("seeds: [0]", "seeds: [0]\ndevice: cpu")
+    (project / "params/long.yaml").write_text(long)
     (project / "dvc.yaml").write_text((project / "dvc.yaml").read_text().replace("quick", "tiny"))
     return cluster(project)
 
 
-def environment(project: Path, base: dict[str, str], **more: str) -> dict[str, str]:
+def environment(project: Path, slurm: Slurm, **more: str) -> dict[str, str]:
     """By which the project's own code runs, its programs first on the path."""
-    path = f"{Path(sys.executable).parent}{os.pathsep}{base['PATH']}"
-    return {**base, "PATH": path, "PYTHONPATH": str(project), **more}
+    path = os.pathsep.join([str(Path(sys.executable).parent), slurm.environment["PATH"]])
+    modules = os.pathsep.join([str(slurm.folder / "impatient"), str(project)])
+    return {**slurm.environment, "PATH": path, "PYTHONPATH": modules, **more}
 
 
 def nobody_shares_a_gpu(allocations: list[tuple[str, str, float, float]]) -> None:
@@ -71,15 +87,57 @@ def nobody_shares_a_gpu(allocations: list[tuple[str, str, float, float]]) -> Non
         assert device != other or end <= other_begin or other_end <= begin
 
 
+class Limited(NamedTuple):
+    """A call with one resource set too small, in a project of its own, which goes on beside the tests."""
+
+    project: Path
+    log: Path
+    process: subprocess.Popen[bytes]
+
+    def ended(self) -> tuple[set[str], str]:
+        """What is advised when it has failed, and everything that was said."""
+        status = self.process.wait(timeout=600)
+        text = self.log.read_text()
+        assert status > 0, text[-5000:]
+        return {line for line in text.splitlines() if line.startswith("advice:")}, text
+
+
+def limited(slurm: Slurm, laboratory: Path, project: Path, target: str, knob: str) -> Limited:
+    """Begin such a call in a copy of the laboratory."""
+    shutil.copytree(laboratory, project, symlinks=True)
+    flags = ["--profile", "workflow/profiles/mine", "--retries", "0", "--set-resources", knob]
+    command = [sys.executable, "-m", "snakemake", *flags, "--", target]
+    log = project.with_name(f"{project.name}.log")
+    with log.open("wb") as file:
+        process = subprocess.Popen(command, cwd=project, env=environment(project, slurm), stdout=file, stderr=subprocess.STDOUT)
+    return Limited(project, log, process)
+
+
+@pytest.fixture(scope="module")
+def limits(slurm: Slurm, laboratory: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Limited]]:
+    """Two limited calls: Slurm looks at time limits of whole minutes twice a minute, so they begin before what computes meanwhile."""
+    folder = tmp_path_factory.mktemp("limits")
+    calls = {
+        "time": ("results/long/digits/lpga/seed0/model.safetensors", "train:runtime=1"),
+        "memory": ("data/processed/digits.npy", "prepare_labelled:mem_mb=60"),
+    }
+    begun = {name: limited(slurm, laboratory, folder / name, *call) for name, call in calls.items()}
+    yield begun
+    for call in begun.values():
+        call.process.kill()
+        call.process.wait()
+
+
 @pytest.mark.cluster
-def test_dvc_repro_on_a_cluster_with_a_run_stopped_and_one_requeued(slurm: Slurm, laboratory: Path, tmp_path: Path) -> None:
+def test_dvc_repro_on_a_cluster_with_a_run_stopped_and_one_requeued(
+    slurm: Slurm, laboratory: Path, limits: dict[str, Limited], tmp_path: Path
+) -> None:
     alone = tmp_path / "alone"  # the same without a cluster, and without anything in its way
     shutil.copytree(laboratory, alone, symlinks=True)
     log = tmp_path / "log"
-    repro = subprocess.Popen(
-        [sys.executable, "-m", "dvc", "repro"], cwd=laboratory, stdout=log.open("wb"), stderr=subprocess.STDOUT,
-        env=environment(laboratory, slurm.environment, SNAKEMAKE_PROFILE="workflow/profiles/mine"),
-    )  # fmt: skip
+    with log.open("wb") as file:
+        around = environment(laboratory, slurm, SNAKEMAKE_PROFILE="workflow/profiles/mine")
+        repro = subprocess.Popen([sys.executable, "-m", "dvc", "repro"], cwd=laboratory, stdout=file, stderr=subprocess.STDOUT, env=around)
 
     def both_train() -> bool:
         assert repro.poll() is None, log.read_text()[-5000:]
@@ -91,62 +149,37 @@ def test_dvc_repro_on_a_cluster_with_a_run_stopped_and_one_requeued(slurm: Slurm
     slurm.call("scontrol", "requeue", jobs["vpga"])
     assert repro.wait(timeout=900) == 0, log.read_text()[-5000:]
 
-    subprocess.run(
-        [sys.executable, "-m", "snakemake", "--cores", "2", "tiny"], cwd=alone, env=environment(alone, dict(os.environ)),
-        check=True, capture_output=True,
-    )  # fmt: skip
+    files = ("model.safetensors", "snapshots.safetensors", "prior/samples.npy", "prior/metrics.json")
+    compared = ["results/tiny/table1.csv", *(f"results/tiny/digits/{model}/seed0/{file}" for model in RUNS for file in files)]
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", *compared]
+    subprocess.run(command, cwd=alone, env=environment(alone, slurm), check=True, capture_output=True)
+    for path in compared:
+        assert (laboratory / path).read_bytes() == (alone / path).read_bytes(), path
     for model in RUNS:
         assert json.loads((laboratory / f"results/tiny/digits/{model}/seed0/run.json").read_text())["resumed_at_steps"]
-        for file in ("model.safetensors", "snapshots.safetensors", "prior/samples.npy", "prior/metrics.json"):
-            path = f"results/tiny/digits/{model}/seed0/{file}"
-            assert (laboratory / path).read_bytes() == (alone / path).read_bytes(), path
-    assert (laboratory / "results/tiny/table1.csv").read_bytes() == (alone / "results/tiny/table1.csv").read_bytes()
 
     nobody_shares_a_gpu(slurm.allocations())
-    status = subprocess.run(
-        [sys.executable, "-m", "dvc", "status"],
-        cwd=laboratory, env=environment(laboratory, slurm.environment), capture_output=True, text=True,
-    )  # fmt: skip
+    status = subprocess.run([sys.executable, "-m", "dvc", "status"], cwd=laboratory, env=around, capture_output=True, text=True)
     assert "Data and pipelines are up to date" in status.stdout
 
 
-def limited(slurm: Slurm, laboratory: Path, target: str, knob: str) -> tuple[set[str], str]:
-    """What is advised at the end of a failed call with one resource set too small, and everything that was said."""
-    command = [
-        sys.executable,
-        "-m",
-        "snakemake",
-        "--profile",
-        "workflow/profiles/mine",
-        "--retries",
-        "0",
-        "--force",
-        "--set-resources",
-        knob,
-    ]
-    done = subprocess.run(
-        [*command, "--", target], cwd=laboratory, env=environment(laboratory, slurm.environment), capture_output=True, text=True
-    )
-    assert done.returncode != 0
-    return {line for line in done.stderr.splitlines() if line.startswith("advice:")}, done.stdout + done.stderr
-
-
 @pytest.mark.cluster
-def test_a_job_out_of_memory_names_the_knob(slurm: Slurm, laboratory: Path) -> None:
-    advice, text = limited(slurm, laboratory, "data/processed/digits.npy", "prepare_labelled:mem_mb=60")
+def test_a_job_out_of_memory_names_the_knob(limits: dict[str, Limited]) -> None:
+    advice, text = limits["memory"].ended()
     assert advice == {
         "advice: prepare_labelled needs more memory than it asked for; more: --set-resources prepare_labelled:mem_mb=16000"
     }, text
 
 
 @pytest.mark.cluster
-def test_a_run_past_its_time_limit_names_the_knob_and_keeps_its_state(slurm: Slurm, laboratory: Path) -> None:
-    advice, text = limited(slurm, laboratory, "results/long/digits/lpga/seed0/model.safetensors", "train:runtime=1")
+def test_a_run_past_its_time_limit_names_the_knob_and_keeps_its_state(limits: dict[str, Limited]) -> None:
+    advice, text = limits["time"].ended()
     expected = "train ran past its time limit; more: --set-resources train:runtime=24h (a training continues from its checkpoint)"
     assert advice == {f"advice: {expected}"}, text
-    [folder] = (laboratory / ".pga/checkpoints").glob("digits-lpga-seed0-*")
+    project = limits["time"].project
+    [folder] = (project / ".pga/checkpoints").glob("digits-lpga-seed0-*")
     assert (folder / "state.safetensors").exists()
-    assert "stopped by SIGTERM" in (laboratory / "logs/train/results/long/digits/lpga/seed0.log").read_text()
+    assert "stopped by SIGTERM" in (project / "logs/train/results/long/digits/lpga/seed0.log").read_text()
 
 
 @pytest.mark.cluster
@@ -158,7 +191,7 @@ def test_the_quick_scale_by_dvc_on_a_cluster(slurm: Slurm, tmp_path: Path) -> No
     params.write_text(re.sub(r"^device: cpu.*\n", "", params.read_text(), flags=re.M))
     cluster(project, BUNDLED)
     seen, log = len(slurm.allocations()), tmp_path / "log"
-    around = environment(project, slurm.environment, SNAKEMAKE_PROFILE="workflow/profiles/mine")
+    around = environment(project, slurm, SNAKEMAKE_PROFILE="workflow/profiles/mine")
     with log.open("wb") as file:
         repro = subprocess.run([sys.executable, "-m", "dvc", "repro"], cwd=project, env=around, stdout=file, stderr=subprocess.STDOUT)
     assert repro.returncode == 0, log.read_text()[-5000:]
