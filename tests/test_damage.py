@@ -416,6 +416,7 @@ def test_metrics_that_are_none_are_named(content: str, tmp_path: Path, monkeypat
 TABLES: dict[str, Callable[[Path], Any]] = {
     "quick.yaml": load_scale,
     "mnist.yaml": load_scale,
+    **dict.fromkeys(("quick_terms.yaml", "quick_sweep.yaml", "quick_precision.yaml", "smoke.yaml"), load_scale),  # extend another
     "sources.yaml": load_sources,
     "datasets.yaml": load_datasets,
     "claims.yaml": load_claims,
@@ -455,6 +456,20 @@ def test_no_parameter_file_ends_in_a_traceback(name: str, data: st.DataObject, t
         named = name in str(error)
     assert named
     assert not (tmp_path / "ran").exists()
+
+
+def test_scales_that_extend_each_other_are_named(tmp_path: Path) -> None:
+    for one, other in (("a", "b"), ("b", "a"), ("self", "self"), ("list", "[]"), ("nothing", "")):
+        (tmp_path / f"{one}.yaml").write_text(f"extends: {other}\nresults: results/{one}\n")
+    for name, said in (
+        ("a", "extends itself (a → b → a)"),
+        ("self", "extends itself (self → self)"),
+        ("list", "cannot be read"),
+        ("nothing", "cannot be read"),
+    ):
+        with pytest.raises(UserError, match=re.escape(said)) as refused:
+            load_scale(tmp_path / f"{name}.yaml")
+        assert f"{name}.yaml" in str(refused.value)
 
 
 @pytest.mark.parametrize("name", TABLES)

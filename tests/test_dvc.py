@@ -163,8 +163,13 @@ def test_nothing_is_touched_where_it_is_not_known_with_what_the_results_were_mad
     assert "not what dvc.lock says: results/tiny/digits/lpga/seed0/prior/samples.npy" in refused.stderr
 
 
-def test_without_a_lock_it_is_said_that_nothing_is_shared(laboratory: Path, copy: Path) -> None:
-    (copy / "dvc.lock").unlink()
+def test_without_a_lock_or_with_a_merge_in_it_nothing_is_pulled(laboratory: Path, copy: Path) -> None:
+    lock = copy / "dvc.lock"
+    lock.write_text("<<<<<<< HEAD\n" + lock.read_text() + ">>>>>>> theirs\n")
+    refused = pull(copy, check=False)
+    assert refused.returncode == 1 and "Traceback" not in refused.stderr
+    assert "dvc.lock: not what DVC writes" in refused.stderr and "a merge that is not finished?" in refused.stderr
+    lock.unlink()
     refused = pull(copy, check=False)
     assert refused.returncode == 1
     assert "there is no dvc.lock in this commit, so there is nothing to pull" in refused.stderr

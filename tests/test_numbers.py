@@ -14,9 +14,13 @@ from test_training import a_run as longer_run
 
 from pga.checkpoint import load_tensors
 from pga.cli import main
+from pga.density import encode, fitted
 from pga.errors import UserError
 from pga.files import sha256, write_json
+from pga.interpolation import interpolate
 from pga.losses import root_mean_square, scaled_latent_error
+from pga.params.sampling import Interpolation
+from pga.reconstruction import reconstruct
 from pga.run import Run
 from pga.sampling import load_networks, sample
 from pga.terms import MODELS
@@ -108,6 +112,25 @@ def test_small_and_large_settings_train(changes: dict[str, float], model: str, t
         assert moved
         assert all(torch.allclose(weights[name], tensor, rtol=0, atol=1e-38) for name, tensor in start.items() if name in moved)
     assert len(rows) == run.steps
+
+
+@pytest.mark.parametrize("model", ["lpga", "vae"])
+def test_one_latent_dimension_serves_every_law_lines_and_reconstructions(model: str, tmp_path: Path) -> None:
+    run = a_run(model, latent_dim=1, batch_norm=True)
+    trained(run, blobs(), tmp_path)
+    _, encoder, decoder = load_networks(tmp_path / "out" / "model.safetensors", CPU)
+    codes = encode(encoder, blobs(), run, CPU).astype(np.float64)
+    assert codes.shape == (96, 1)  # whole batches of 16
+    for law in ("gaussian", "mixture"):
+        drawn = fitted(law, codes, run, CPU, torch.float64)(20_000).numpy()
+        assert drawn.shape == (20_000, 1)
+        assert drawn.mean() == pytest.approx(codes.mean(), abs=5 * float(codes.std()) / 20_000**0.5)
+        assert drawn.std() == pytest.approx(codes.std(), rel=0.05)
+        assert sample(decoder, run, 20, 10, CPU, fitted(law, codes, run, CPU, torch.float32)).shape == (20, 8, 8, 1)
+    line = Interpolation(pairs=2, points=3, batch_size=4)
+    assert interpolate(encoder, decoder, run, blobs(20), line, CPU).shape == (2, 5, 8, 8, 1)
+    beside, error = reconstruct(encoder, decoder, blobs(1), run, CPU)  # one image fills a batch of 16
+    assert beside.shape == (2, 1, 8, 8, 1) and 0 < error < 4
 
 
 def test_a_perturbation_too_small_for_the_arithmetic_is_named(tmp_path: Path) -> None:

@@ -44,11 +44,20 @@ def call(*words: str, folder: Path = Path()) -> str:
 
 
 def locks() -> dict[Path, dict[str, dict]]:
-    """Each dvc.lock → name of each stage, as `dvc status` calls it → what it says. Paths are the project's: every wdir is its root."""
+    """Each dvc.lock → name of each stage, as `dvc status` calls it → what it says. Paths are the project's: every wdir is its root.
+
+    Raises:
+        Refusal: one cannot be read.
+    """
     found = {}
     for lock in sorted(Path().glob("dvc.lock")) + sorted(Path().glob("*/dvc.lock")):
         prefix = "" if lock.parent == Path() else f"{lock.parent}/dvc.yaml:"
-        found[lock] = {prefix + name: stage for name, stage in (yaml.safe_load(lock.read_text()).get("stages") or {}).items()}
+        try:
+            stages = yaml.safe_load(lock.read_text()).get("stages") or {}
+        except (yaml.YAMLError, AttributeError, ValueError) as error:
+            reason = " ".join(str(error).split())
+            raise Refusal(f"{lock}: not what DVC writes ({reason}); a merge that is not finished? Nothing was touched") from error
+        found[lock] = {prefix + name: stage for name, stage in stages.items()}
     return found
 
 

@@ -68,17 +68,43 @@ def complete(raw: dict[str, Any]) -> dict[str, Any]:
     return raw
 
 
-def derive(path: str | Path) -> dict[str, Any]:
+SHAPELESS = (KeyError, TypeError, AttributeError, ValueError, IndexError, OverflowError)
+"""What Python says where a mapping, a list or a number is expected and something else stands; types are checked of the whole only."""
+
+
+def derive(path: str | Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
     """A scale's complete content; one that `extends` another starts from it.
+
+    Args:
+        path: its file.
+        above: the files that extend it.
+
+    Raises:
+        UserError: names the file, and what in it cannot be read or does not fit what it extends.
+    """
+    place = Path(path)
+    if place in above:
+        raise UserError(f"{place}: extends itself ({' → '.join(file.stem for file in (*above, place))})")
+    try:
+        return derived(read_yaml(path), place, (*above, place))
+    except UserError as error:
+        raise error if str(place) in str(error) else UserError(f"{place}: {error}") from error
+    except SHAPELESS as error:
+        raise UserError(
+            f"{place}: its parts are not those of a scale, or do not fit what it extends ({type(error).__name__}: {error})"
+        ) from error
+
+
+def derived(raw: dict[str, Any], path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
+    """What a scale's file says, complete.
 
     Such a scale may `substitute` data sets (the paper's column stays, other data stand in), `override` values of every run, `sweep` a
     coefficient of one run over a grid, have `variants` of one run, or ask for the `equivalence` of runs to changed ones, which then are
     all that it has.
     """
-    raw = read_yaml(path)
     if "extends" not in raw:
         return complete(raw)
-    base = derive(Path(path).parent / f"{raw.pop('extends')}.yaml")
+    base = derive(path.parent / f"{raw.pop('extends')}.yaml", above)
     override, substitute = raw.pop("override", {}), raw.pop("substitute", {})
     sweep, variants = raw.pop("sweep", None), raw.pop("variants", None)
     merged = merge(base, raw)
