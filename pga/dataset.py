@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pga.errors import UserError
-from pga.files import read_json, sha256
+from pga.files import read_record, sha256
 
 Images = npt.NDArray[np.uint8]
 
@@ -40,8 +40,8 @@ def provenance(folder: str | Path, dataset: str) -> dict[str, Any]:
     path = Path(folder) / f"{dataset}.json"
     if not path.exists():
         raise UserError(f"{path}: no such file; `pga prepare {dataset}` makes it")
-    found: Any = read_json(path)
-    if not isinstance(found, dict) or not isinstance(found.get("sha256"), dict):
+    found = read_record(path)
+    if not isinstance(found.get("sha256"), dict):
         raise UserError(f"{path}: not the provenance of a prepared data set: it lacks sha256; delete it and prepare {dataset} again")
     return found
 

@@ -16,7 +16,7 @@ import pytest
 import pga
 from pga.cli import VERBS, main, parser_for
 from pga.errors import UserError
-from pga.files import sha256, write_json
+from pga.files import sha256, write_record
 
 ROOT = Path(__file__).resolve().parents[1]
 HEAVY = {"torch", "torchvision", "numpy", "scipy", "pandas", "matplotlib", "sklearn", "pydantic", "yaml"}
@@ -107,7 +107,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder but for a prepared data set `toy` without labels; the current folder is the project's."""
     monkeypatch.chdir(ROOT)
     np.save(tmp_path / "toy.npy", np.zeros((20, 8, 8, 1), np.uint8))
-    write_json(tmp_path / "toy.json", {"sha256": {"train": sha256(tmp_path / "toy.npy")}})
+    write_record(tmp_path / "toy.json", {"sha256": {"train": sha256(tmp_path / "toy.npy")}})
     np.save(tmp_path / "floats.npy", np.zeros((20, 8, 8, 1), np.float32))
     (tmp_path / "text.txt").write_text("neither YAML: nor: anything\n")
     return tmp_path

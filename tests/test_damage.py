@@ -36,7 +36,7 @@ from pga.data.idx import read_idx
 from pga.errors import UserError
 from pga.features.classifier import ClassifierFeatures
 from pga.features.inception import load_network
-from pga.files import read_beside, read_record, sha256, write_beside, write_json, write_record
+from pga.files import read_beside, read_record, sha256, write_beside, write_record
 from pga.lineage.runs import made_from
 from pga.made import load_made, load_measured, load_of, maker, save_made
 from pga.params.claims import load_claims
@@ -148,7 +148,7 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
     labels = np.arange(100) % 10
     np.savez(folder / "toy-labels.npz", train=labels, test=labels)
     checksums = {"train": sha256(folder / "toy.npy"), "labels": dataset.labels_digest(labels, labels)}
-    write_json(folder / "toy.json", {"sha256": checksums})
+    write_record(folder / "toy.json", {"sha256": checksums})
     np.save(folder / "features.npy", np.ones((5, 2), np.float32))
     about = {"features_sha256": sha256(folder / "features.npy")}
     save_statistics(folder / "reference.npz", Statistics(np.zeros(2), np.eye(2), 5, about))
@@ -366,7 +366,7 @@ def test_samples_that_are_damaged_or_of_another_run_are_not_measured(what: str, 
 def test_real_images_are_measured_only_as_they_were_prepared(tmp_path: Path) -> None:
     path = tmp_path / "toy-test.npy"
     np.save(path, blobs(20))
-    write_json(tmp_path / "toy.json", {"sha256": {"test": sha256(path)}})
+    write_record(tmp_path / "toy.json", {"sha256": {"test": sha256(path)}})
     assert np.array_equal(load_measured(path, "toy", "real", 0), blobs(20))
     path.write_bytes(flipped(path.read_bytes(), 200))
     with pytest.raises(UserError, match=r"toy-test.npy: its SHA-256 is .*prepare toy again"):

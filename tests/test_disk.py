@@ -31,7 +31,7 @@ from pga.cli import main
 from pga.collect import COLUMNS
 from pga.features.classifier import RECIPES
 from pga.figures import canvas
-from pga.files import sha256, write_json
+from pga.files import sha256, write_record
 from pga.params.scale import load_scale
 from pga.trainloop import train
 
@@ -88,7 +88,7 @@ def inputs(open_folder: Path, cheap: None) -> Path:
         assert main(COMMANDS[name].format(inputs=folder, out=folder).split()) == 0
     np.save(folder / "own.npy", np.random.default_rng(0).integers(0, 256, (100, 8, 8, 1), np.uint8))
     np.save(folder / "toy-test.npy", blobs(60))
-    write_json(folder / "toy.json", {"sha256": {"test": sha256(folder / "toy-test.npy")}})
+    write_record(folder / "toy.json", {"sha256": {"test": sha256(folder / "toy-test.npy")}})
     (folder / "finished").mkdir()
     with contextlib.chdir(folder / "finished"):
         make_results(folder / "finished")

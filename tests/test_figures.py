@@ -25,7 +25,7 @@ from pga.errors import UserError
 from pga.figures import canvas, panels
 from pga.figures.sheet import grid, tile
 from pga.figures.sources import Sources
-from pga.files import read_record, sha256, write_json, write_record
+from pga.files import read_record, sha256, write_record
 from pga.lineage.read import read_about
 from pga.made import maker, save_made
 from pga.params.scale import load_scale
@@ -329,10 +329,10 @@ def test_a_run_on_other_data_than_its_neighbours_is_refused_by_name(folder: Path
 
 
 def test_runs_on_other_data_than_what_is_prepared_are_refused_by_name(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    write_json(Path("data", "processed", "digits.json"), {"sha256": {"train": "fedcba9876543210"}})
+    write_record(Path("data", "processed", "digits.json"), {"sha256": {"train": "fedcba9876543210"}})
     assert main([*COMMAND, "out"]) == 1
     assert re.search(r"digits/lpga/seed0/run.json: .* data/processed/digits.json says fedcba987654…", capsys.readouterr().err)
-    write_json(Path("data", "processed", "digits.json"), {"sha256": {"train": "digits"}})
+    write_record(Path("data", "processed", "digits.json"), {"sha256": {"train": "digits"}})
     assert main([*COMMAND, "out"]) == 0
 
 

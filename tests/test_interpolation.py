@@ -14,7 +14,7 @@ from pga.checkpoint import save_tensors
 from pga.cli import main
 from pga.density import from_uint8
 from pga.errors import UserError
-from pga.files import sha256, write_json
+from pga.files import sha256, write_record
 from pga.interpolation import interpolate
 from pga.networks.build import build_run
 from pga.params.sampling import Interpolation
@@ -89,7 +89,7 @@ def trained(tmp_path: Path) -> Path:
     tensors = {f"{name}.{key}": value for name, network in networks.items() for key, value in network.state_dict().items()}
     save_tensors(tmp_path / "run" / "model.safetensors", tensors, {"run": RUN.asdict(), "step": 0})
     np.save(tmp_path / "toy-test.npy", IMAGES)
-    write_json(tmp_path / "toy.json", {"sha256": {"test": sha256(tmp_path / "toy-test.npy")}})
+    write_record(tmp_path / "toy.json", {"sha256": {"test": sha256(tmp_path / "toy-test.npy")}})
     return tmp_path
 
 

@@ -274,6 +274,30 @@ def test_every_file_of_a_prepared_data_set_is_known(file: str, folder: Path, cap
     assert "comes with scikit-learn" in printed(capsys, f"data/processed/{file}")
 
 
+ALTERED = {
+    "a digit": lambda text: text.replace('"n_train": 1437', '"n_train": 1438'),
+    "cut": lambda text: text[: len(text) // 2],
+    "empty": lambda text: "{}",
+    "of another kind": lambda text: '{"sha256": 3}',
+}
+
+
+@pytest.mark.parametrize("what", ALTERED)
+def test_what_prepared_data_say_of_themselves_is_refused_by_every_reader_when_it_was_altered(
+    what: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = Path("data/processed/digits.json")
+    draw()
+    path.write_text(ALTERED[what](path.read_text()))
+    run = str(run_folder() / "run.json")
+    metrics().to_csv("metrics.csv", index=False)
+    table = ["table", "table1", "--params", "tiny.yaml", "--metrics", "metrics.csv", "--claims", "claims.yaml", "--out-dir", "out"]
+    train = ["train", "--params", "tiny.yaml", "--dataset", "digits", "--model", "lpga", "--seed", "0", "--out", "run"]
+    for arguments in (["provenance", str(path)], ["provenance", run], ["provenance", "out/figure2.png"], table, train):
+        assert main(arguments) == 1
+        assert f"error: {path}: " in capsys.readouterr().err, arguments
+
+
 def test_a_changed_array_is_a_problem(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     np.save("data/processed/digits-test.npy", np.zeros((2, 8, 8, 1), np.uint8))
     assert "PROBLEM: data/processed/digits-test.npy: its SHA-256" in printed(capsys, "data/processed/digits-test.npy", status=1)

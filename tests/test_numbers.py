@@ -16,7 +16,7 @@ from pga.checkpoint import load_tensors
 from pga.cli import main
 from pga.density import encode, fitted
 from pga.errors import UserError
-from pga.files import sha256, write_json
+from pga.files import sha256, write_record
 from pga.interpolation import interpolate
 from pga.losses import root_mean_square, scaled_latent_error
 from pga.params.sampling import Interpolation
@@ -162,7 +162,7 @@ def test_data_that_are_no_bytes_are_refused(value: float, tmp_path: Path, capsys
     images = blobs(30).astype(np.float32)
     images[3, 2, 1, 0] = value
     np.save(tmp_path / "digits.npy", images)
-    write_json(tmp_path / "digits.json", {"sha256": {"train": sha256(tmp_path / "digits.npy")}})
+    write_record(tmp_path / "digits.json", {"sha256": {"train": sha256(tmp_path / "digits.npy")}})
     run = ["--params", "params/quick.yaml", "--dataset", "digits", "--model", "lpga", "--seed", "0", "--data", str(tmp_path)]
     assert main(["train", *run, "--out", str(tmp_path / "out")]) == 1
     assert "digits.npy: found float32 of shape (30, 8, 8, 1); images are uint8" in capsys.readouterr().err

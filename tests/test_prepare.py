@@ -20,6 +20,7 @@ from pga.data.idx import read_idx
 from pga.data.prepare import prepare
 from pga.dataset import load, load_labels
 from pga.errors import UserError
+from pga.files import read_record
 from pga.params.datasets import Digits, Idx, load_datasets
 from pga.params.sources import load_sources
 
@@ -86,7 +87,7 @@ def test_digits_are_scikit_learns_in_order_every_fifth_a_test_image(digits: Path
 
 
 def test_provenance_says_what_the_arrays_are(digits: Path) -> None:
-    assert read(digits / "digits.json") == {
+    assert read_record(digits / "digits.json") == {
         "dataset": "digits",
         "parameters": {"kind": "digits", "source": None, "labelled": True},
         "shape": [8, 8, 1],

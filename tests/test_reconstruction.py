@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from pga.cli import main
 from pga.density import from_uint8
-from pga.files import sha256, write_json
+from pga.files import sha256, write_record
 from pga.losses import reconstruction
 from pga.reconstruction import full_batches, reconstruct
 from pga.sampling import load_networks
@@ -71,7 +71,7 @@ def test_images_in_the_unit_range_are_measured_on_the_same_scale() -> None:
 def test_the_command_writes_both_and_says_the_loss_of_the_paper(tmp_path: Path) -> None:
     np.save(tmp_path / "toy.npy", blobs(60))
     np.save(tmp_path / "toy-test.npy", blobs(80)[64:])
-    write_json(tmp_path / "toy.json", {"sha256": {"train": sha256(tmp_path / "toy.npy"), "test": sha256(tmp_path / "toy-test.npy")}})
+    write_record(tmp_path / "toy.json", {"sha256": {"train": sha256(tmp_path / "toy.npy"), "test": sha256(tmp_path / "toy-test.npy")}})
     train(RUN, np.load(tmp_path / "toy.npy"), sha256(tmp_path / "toy.npy"), "code", CPU, tmp_path / "run", tmp_path / "scratch")
     for out in ("a", "b"):
         arguments = ["--run", str(tmp_path / "run"), "--data", str(tmp_path), "--out-dir", str(tmp_path / out), "--device", "cpu"]

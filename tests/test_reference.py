@@ -17,7 +17,7 @@ from pga.errors import UserError
 from pga.evaluation import EXTRA, chosen, evaluate
 from pga.features.classifier import ClassifierFeatures, train_classifier
 from pga.features.extractor import stream
-from pga.files import read_record, sha256, write_json
+from pga.files import read_record, sha256, write_record
 from pga.made import save_made
 from pga.metrics import METRICS
 from pga.metrics.frechet import frechet_distance
@@ -45,7 +45,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     np.save(folder / "halves.npy", train[0])
     np.save(folder / "halves-test.npy", test[0])
     checksums = {"train": sha256(folder / "halves.npy"), "test": sha256(folder / "halves-test.npy")}
-    write_json(folder / "halves.json", {"sha256": checksums})
+    write_record(folder / "halves.json", {"sha256": checksums})
     for seed in (0, 1):
         train_classifier(train, test, folder / f"classifier{seed}.safetensors", checksums["train"], seed)
     np.save(folder / "samples.npy", halves(150, 2)[0])

@@ -15,7 +15,7 @@ from pga import density
 from pga.checkpoint import load_tensors, save_tensors
 from pga.cli import main
 from pga.errors import UserError
-from pga.files import sha256, write_json
+from pga.files import sha256, write_record
 from pga.networks.autoencoder import Decoder, Encoder
 from pga.run import Run
 from pga.sampling import load_networks, sample, to_uint8
@@ -29,7 +29,7 @@ RUN = a_run(steps=60, batch_size=16, train_images=100, snapshots=1)
 def prepare(folder: Path, images: np.ndarray) -> None:
     """`images` as the prepared data set `toy`."""
     np.save(folder / "toy.npy", images)
-    write_json(folder / "toy.json", {"sha256": {"train": sha256(folder / "toy.npy")}})
+    write_record(folder / "toy.json", {"sha256": {"train": sha256(folder / "toy.npy")}})
 
 
 @pytest.fixture(scope="module")

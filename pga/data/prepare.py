@@ -20,7 +20,7 @@ from pga.data.decode import Rows, decode_all, listing, remove
 from pga.data.idx import read_idx
 from pga.dataset import labels_digest
 from pga.errors import UserError
-from pga.files import atomic, digest, sha256, write_json
+from pga.files import atomic, digest, sha256, write_record
 from pga.params.datasets import Celeba, Cifar10, Digits, Folder, Idx
 from pga.params.sources import Source
 
@@ -197,7 +197,7 @@ def write(name: str, row: Any, prepared: Prepared, out: Path, files: dict[str, s
         labels["labels"] = labels_digest(*prepared.labels)
         with atomic(out / f"{name}-labels.npz") as file:
             np.savez(file, train=prepared.labels[0], test=prepared.labels[1])
-    write_json(
+    write_record(
         out / f"{name}.json",
         {
             "dataset": name,

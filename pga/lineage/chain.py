@@ -131,7 +131,7 @@ def of_real_images(path: Path, around: Surroundings) -> Node | None:
     dataset = str(content.get("dataset"))
     images = [around.data / f"{dataset}{split}.npy" for split in ("", "-test")]
     record = around.data / f"{dataset}.json"
-    checksum = read_json(record)["sha256"]["train"] if record.exists() else "not recorded here"
+    checksum = read_record(record)["sha256"]["train"] if record.exists() else "not recorded here"
     data = of_data(dataset, checksum, around)
     taken = Node(f"{content.get('n'):,} real images of {dataset} in the samples' place, drawn from seed {content.get('seed')}")
     return Node(f"{path}: SHA-256 {sha256(path)}", [taken, *measured(content, images, dataset, around), data])

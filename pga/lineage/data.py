@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from pga.files import read_json, sha256
+from pga.files import read_record, sha256
 from pga.lineage.tree import Node, Surroundings, problem
 
 
@@ -16,7 +16,7 @@ def of_prepared(path: Path, around: Surroundings) -> Node | None:
     for name in (path.stem, path.stem.removesuffix("-test").removesuffix("-labels")):
         record = around.data / f"{name}.json"
         if record.exists():
-            content = read_json(record)
+            content = read_record(record)
             split = {".npy": "test" if path.stem != name else "train"}.get(path.suffix)
             node = of_data(content["dataset"], content["sha256"]["train"], around)
             if split and (found := sha256(path)) != content["sha256"][split]:
@@ -32,7 +32,7 @@ def of_data(dataset: str, checksum: str | None, around: Surroundings) -> Node:
     if not path.exists():
         node.causes.append(Node(f"{path}: not here; `pga prepare {dataset}` makes it"))
         return node
-    content = read_json(path)
+    content = read_record(path)
     if content["sha256"]["train"] != checksum:
         node.causes.append(problem(f"{path}: by now of other images, SHA-256 {content['sha256']['train'][:12]}…"))
     images = f"{content['n_train']:,} training and {content['n_test']:,} test images of {'×'.join(map(str, content['shape']))}"
@@ -101,6 +101,6 @@ def of_statistics(path: Path, dataset: str, around: Surroundings) -> Node:
     said = load_statistics(path).about
     split, checksum = str(said.get("split")), said.get("data_sha256")
     record = around.data / f"{dataset}.json"
-    now = read_json(record)["sha256"].get(split) if record.exists() else checksum
+    now = read_record(record)["sha256"].get(split) if record.exists() else checksum
     text = f"of {said.get('n', 0):,} {split} images, SHA-256 {str(checksum)[:12]}…"
     return Node(text) if now == checksum else problem(f"{path}: {text}, but {record} says {str(now)[:12]}…")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pga.errors import UserError
-from pga.files import read_beside, read_json, read_record, sha256
+from pga.files import read_beside, read_record, sha256
 from pga.made import maker, refuse_other
 from pga.params.scale import Scale
 from pga.run import Run
@@ -122,7 +122,7 @@ def same_data(scale: Scale, records: dict[str, Record], data: Path) -> None:
         prepared = data / f"{dataset}.json"
         if dataset not in expected:
             says = (
-                (read_json(prepared)["sha256"]["train"], str(prepared))
+                (read_record(prepared)["sha256"]["train"], str(prepared))
                 if prepared.exists()
                 else (str(record.get("data_sha256")), str(path))
             )
