@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 from artifacts import record, write_records
 from browser import chromium, visit
+from kills import content
 from test_tables import CLAIMS, SCALE, place_results
 
 from pga.checkpoint import save_tensors
@@ -208,6 +209,19 @@ def test_a_changed_seed_changes_what_the_page_shows_of_it_and_nothing_else(folde
     assert before.keys() == after.keys()
     changed = {name for name in before if before[name] != after[name]}
     assert changed == {"evaluation", "costs", "small_digits-lpga-seed1-metrics"}  # the run's facts follow on its metrics
+
+
+def test_of_a_page_only_what_tells_wall_times_differs_after_another_training(folder: Path, made: Path) -> None:
+    """What `tests/kills.py` compares of it."""
+    scale = load_scale("tiny.yaml")
+    for run in scale.all_runs():
+        place = Place(run.dataset, run.name, run.seed)
+        write_record(Path(scale.results, str(place), "run.json"), record(scale, place, wall_s=99.0, steps_per_s=2.0))
+    assert main(["table", "costs", "--params", "tiny.yaml", "--out-dir", "results/tiny"]) == 0
+    assert main(ARGUMENTS) == 0
+    path = Path("results/tiny/report.html")
+    assert path.read_bytes() != (made / path).read_bytes()
+    assert content(path) == content(made / path)
 
 
 PARTIAL = [
