@@ -91,9 +91,9 @@ def run(project: Path, mirror: str, module: str, *arguments: str, modules: str =
 
 
 @pytest.fixture(scope="module")
-def made(cats: Path, mirror: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made(cats: Path, mirror: str) -> Path:
     """Every step done, from the download of Inception's weights on. Few images, as each takes 0.2 s of a core."""
-    with warm(cats, tmp_path_factory.mktemp("warm") / "pga") as modules:
+    with warm(cats) as modules:
         done = run(cats, mirror, "snakemake", "--cores", "2", *TARGETS, modules=modules)
     assert done.returncode == 0, done.stderr[-4000:]
     return cats

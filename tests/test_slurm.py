@@ -18,6 +18,7 @@ import slurm_node
 from conftest import copy_project
 from slurm_node import Slurm, wait_for
 from test_workflow import TINY
+from warm import warm
 
 ONLY_HERE = """
 slurm-no-account: true
@@ -152,7 +153,8 @@ def test_dvc_repro_on_a_cluster_with_a_run_stopped_and_one_requeued(
     files = ("model.safetensors", "snapshots.safetensors", "prior/samples.npy", "prior/metrics.json")
     compared = ["results/tiny/table1.csv", *(f"results/tiny/digits/{model}/seed0/{file}" for model in RUNS for file in files)]
     command = [sys.executable, "-m", "snakemake", "--cores", "2", *compared]
-    subprocess.run(command, cwd=alone, env=environment(alone, slurm), check=True, capture_output=True)
+    with warm(alone) as modules:
+        subprocess.run(command, cwd=alone, env=environment(alone, slurm, PYTHONPATH=modules), check=True, capture_output=True)
     for path in compared:
         assert (laboratory / path).read_bytes() == (alone / path).read_bytes(), path
     for model in RUNS:

@@ -17,7 +17,7 @@ from pga.params.scale import load_scale
 
 
 @pytest.fixture(scope="module")
-def smoke(shared_project: Path, mirror: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def smoke(shared_project: Path, mirror: Path) -> Path:
     """A project in which every run of the smoke scale is trained and sampled, those of CIFAR-10 by every law of their codes."""
     root, project = Path(__file__).parents[1], shared_project
     scale = load_scale(root / "params/smoke.yaml")
@@ -29,7 +29,7 @@ def smoke(shared_project: Path, mirror: Path, tmp_path_factory: pytest.TempPathF
         wanted = list(ways.values()) if run.dataset == "cifar10" else [next(iter(rows))]  # CIFAR-10 has every model of both protocols
         targets += [f"{folder}/{sampling}/samples.npy" for sampling in wanted]
     command = [sys.executable, "-m", "snakemake", "--cores", "2", *targets]
-    with warm(project, tmp_path_factory.mktemp("warm") / "pga") as modules:
+    with warm(project) as modules:
         environment = {**os.environ, "PGA_MIRROR": str(mirror), "PYTHONPATH": modules}
         done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-5000:]

@@ -9,6 +9,7 @@ import contextlib
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -72,15 +73,15 @@ with socket.socket(socket.AF_UNIX) as server:
 
 
 @contextlib.contextmanager
-def warm(project: Path, folder: Path) -> Iterator[str]:
+def warm(project: Path) -> Iterator[str]:
     """A PYTHONPATH by which every `python -m pga` below is one fork away from the project's own code, imported once."""
-    folder.mkdir()
-    address = str(folder / "socket")
-    (folder / "sitecustomize.py").write_text(CLIENT.format(address=address))
-    environment = {**os.environ, "PYTHONPATH": str(project)}
-    with subprocess.Popen([sys.executable, "-c", SERVER, address], cwd=project, env=environment, stdout=subprocess.PIPE) as server:
-        try:
-            assert server.stdout is not None and server.stdout.readline() == b"ready\n"
-            yield os.pathsep.join([str(folder), str(project)])
-        finally:
-            server.kill()
+    with tempfile.TemporaryDirectory(prefix="pga") as folder:  # not pytest's: a socket's path must be short
+        address = str(Path(folder, "socket"))
+        Path(folder, "sitecustomize.py").write_text(CLIENT.format(address=address))
+        environment = {**os.environ, "PYTHONPATH": str(project)}
+        with subprocess.Popen([sys.executable, "-c", SERVER, address], cwd=project, env=environment, stdout=subprocess.PIPE) as server:
+            try:
+                assert server.stdout is not None and server.stdout.readline() == b"ready\n"
+                yield os.pathsep.join([folder, str(project)])
+            finally:
+                server.kill()
