@@ -97,7 +97,7 @@ class Limited(NamedTuple):
 
     def ended(self) -> tuple[set[str], str]:
         """What is advised when it has failed, and everything that was said."""
-        status = self.process.wait(timeout=600)
+        status = self.process.wait(timeout=300)
         text = self.log.read_text()
         assert status > 0, text[-5000:]
         return {line for line in text.splitlines() if line.startswith("advice:")}, text
@@ -144,11 +144,11 @@ def test_dvc_repro_on_a_cluster_with_a_run_stopped_and_one_requeued(
         assert repro.poll() is None, log.read_text()[-5000:]
         return len(list((laboratory / ".pga/checkpoints").glob("*/snapshot001.safetensors"))) == 2
 
-    wait_for(both_train, slurm.folder, patience_s=400)
+    wait_for(both_train, slurm.folder, patience_s=300)
     jobs = {model: job for model in RUNS for job in slurm.jobs("RUNNING", f"train_wildcards_results_tiny_digits_{model}")}
     slurm.call("scancel", "--signal=TERM", jobs["lpga"])
     slurm.call("scontrol", "requeue", jobs["vpga"])
-    assert repro.wait(timeout=900) == 0, log.read_text()[-5000:]
+    assert repro.wait(timeout=500) == 0, log.read_text()[-5000:]
 
     files = ("model.safetensors", "snapshots.safetensors", "prior/samples.npy", "prior/metrics.json")
     compared = ["results/tiny/table1.csv", *(f"results/tiny/digits/{model}/seed0/{file}" for model in RUNS for file in files)]
