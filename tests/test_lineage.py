@@ -120,8 +120,12 @@ def test_a_figure_that_was_painted_over_is_refused_though_it_says_the_same(folde
         image.putpixel((5, 5), (255, 0, 0, 255))
         image.save("painted.png", pnginfo=words)
         image.crop((0, 0, 9, 9)).save("cropped.png")
+        older = PngImagePlugin.PngInfo()
+        older.add_text("Description", image.info["Description"].replace(KEY, "another"))
+        image.save("older.png", pnginfo=older)
     assert main(["provenance", "painted.png"]) == 1
     assert "painted.png: changed since it was made: its content does not match the checksum in it; make it again" in capsys.readouterr().err
+    assert main(["provenance", "older.png"]) == 1 and "older.png: made by another version" in capsys.readouterr().err
     assert main(["provenance", "cropped.png"]) == 1 and "its origin is not recorded" in capsys.readouterr().err
 
 

@@ -80,6 +80,10 @@ def read_about(path: Path) -> dict[str, Any] | None:
         return None
     if not isinstance(found, dict) or not isinstance(found.get("runs"), dict):
         return None
-    if READERS[path.suffix] is not of_table and (found.pop(KEY, None) is None or not whole(path.read_bytes())):
+    if READERS[path.suffix] is of_table:
+        return found
+    if found.pop(KEY, None) is None:
+        raise UserError(f"{path}: made by another version of this program: it holds no checksum of itself; make it again")
+    if not whole(path.read_bytes()):
         raise UserError(f"{path}: changed since it was made: its content does not match the checksum in it; make it again")
     return found
