@@ -60,7 +60,10 @@ def encode(encoder: nn.Module, images: Images, run: Run, device: torch.device) -
             progress.advance(run.batch_size)
     if not codes:
         raise UserError(f"{run.dataset}/{run.name}: {len(images)} training images make no whole batch of {run.batch_size}: no codes to fit")
-    return np.concatenate(codes)
+    found = np.concatenate(codes)
+    if not np.isfinite(found).all():
+        raise UserError(f"{run.dataset}/{run.name}, seed {run.seed}: its codes of training images are not all finite: no density fits them")
+    return found
 
 
 def from_uint8(images: Images, run: Run, device: torch.device) -> Tensor:

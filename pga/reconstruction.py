@@ -9,6 +9,7 @@ import torch
 
 from pga.dataset import Images
 from pga.density import from_uint8
+from pga.errors import UserError
 from pga.networks.autoencoder import Decoder, Encoder
 from pga.networks.table import unit_range
 from pga.progress import track
@@ -41,7 +42,12 @@ def reconstruct(
     Returns:
         Originals and reconstructions, (2, min(shown, N), S, S, C) uint8, and mean (x̂ − x)² over images and values, with values on the
         scale [-1, 1] whatever the network's own (L_r of Eq. 1, normalised as in `pga.losses`).
+
+    Raises:
+        UserError: there is no image.
     """
+    if not len(images):
+        raise UserError(f"{run.dataset}/{run.name}, seed {run.seed}: no images to reconstruct")
     unit = unit_range(run.network)
     made: list[Images] = []
     total = 0.0

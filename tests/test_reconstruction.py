@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from pga.cli import main
 from pga.density import from_uint8
+from pga.errors import UserError
 from pga.files import sha256, write_record
 from pga.losses import reconstruction
 from pga.reconstruction import full_batches, reconstruct
@@ -66,6 +67,11 @@ def test_images_in_the_unit_range_are_measured_on_the_same_scale() -> None:
             return torch.zeros(len(x), 1, 32, 32)
 
     assert reconstruct(black, Black(), images, unit, CPU)[1] == pytest.approx(4.0)  # white is 1 and black -1
+
+
+def test_no_images_are_refused_by_the_runs_name() -> None:
+    with pytest.raises(UserError, match="seed 3: no images to reconstruct"):
+        reconstruct(Centre(), nn.Identity(), blobs(0), RUN, CPU)
 
 
 def test_the_command_writes_both_and_says_the_loss_of_the_paper(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 from pathlib import Path
 
@@ -207,6 +208,15 @@ def test_codes_are_those_of_the_training_images_in_whole_batches(networks: tuple
     assert np.array_equal(density.encode(encoder, changed, run, CPU), found)
     changed[0] = 255
     assert not np.array_equal(density.encode(encoder, changed, run, CPU), found)
+
+
+def test_codes_that_are_not_finite_are_refused_by_the_runs_name(networks: tuple[Run, Encoder, Decoder], folder: Path) -> None:
+    run, encoder, _ = networks
+    broken = copy.deepcopy(encoder)
+    with torch.no_grad():
+        broken.mean.bias.fill_(torch.inf)
+    with pytest.raises(UserError, match=f"{run.dataset}/{run.name}, seed {run.seed}: its codes of training images are not all finite"):
+        density.encode(broken, np.load(folder / "toy.npy"), run, CPU)
 
 
 @pytest.mark.parametrize("network, low", [("dense_8", -1.0), ("ghosh_32_grey", 0.0)])
