@@ -112,6 +112,7 @@ def main() -> None:
         f"Made by `benchmarks/training/costs.py`. Training only, all terms in use. Machine measured: {machine or 'none'}; a row without a",
         "speed of its own is extrapolated at the median rate of those that have one" + (f" ({rate / 1e9:.0f} GFLOP/s)." if rate else "."),
         f"The GPU's columns are arithmetic, not measurements: {arguments.share:.0%} of peak, for steps that launches do not bound.",
+        "TF32: as if every product were taken in it; `precision: tf32` leaves out what the small differences of a PGA step read.",
         f"Energy: {arguments.watts:g} W for the machine measured, {arguments.gpu_watts:g} W for the GPU, both assumed.",
         "",
         "## Artifacts, all seeds",
