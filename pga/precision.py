@@ -13,11 +13,11 @@ import torch
 
 
 @contextlib.contextmanager
-def tf32() -> Iterator[None]:
-    """Within the block a GPU takes float32's products in TF32, also those of a backward pass that is called within."""
+def tf32(on: bool) -> Iterator[None]:
+    """Within the block a GPU takes float32's products in TF32, or does not; also those of a backward pass that is called within."""
     products, convolutions = torch.backends.cuda.matmul, torch.backends.cudnn
     before = products.allow_tf32, convolutions.allow_tf32
-    products.allow_tf32 = convolutions.allow_tf32 = True
+    products.allow_tf32 = convolutions.allow_tf32 = on
     try:
         yield
     finally:
@@ -28,9 +28,9 @@ def forward(precision: str, device: torch.device) -> contextlib.AbstractContextM
     """For networks' values that bear what `precision` says."""
     if precision == "bfloat16":
         return torch.autocast(device.type, torch.bfloat16)
-    return tf32() if precision == "tf32" else contextlib.nullcontext()
+    return backward(precision)
 
 
 def backward(precision: str) -> contextlib.AbstractContextManager[None]:
     """For backward passes of gradients that bear what `precision` says."""
-    return tf32() if precision == "tf32" else contextlib.nullcontext()
+    return tf32(True) if precision == "tf32" else contextlib.nullcontext()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +15,7 @@ from pga.dataset import Images
 from pga.errors import UserError
 from pga.features.extractor import Features
 from pga.files import sha256
+from pga.precision import tf32
 from pga.resize import resize_matrix
 
 SIZE = 299
@@ -103,20 +102,8 @@ class InceptionFeatures:
 
     def __call__(self, images: Images) -> Features:
         """(B, H, W, 1 or 3) uint8 → (B, 2048) float32."""
-        with torch.inference_mode(), full_float32():
+        with torch.inference_mode(), tf32(False):
             x = torch.from_numpy(images).to(self.device).permute(0, 3, 1, 2).float().expand(-1, 3, -1, -1)
             resized = self.resize(x).contiguous(memory_format=torch.channels_last)  # a CPU convolves it half as fast again
             features: Features = self.model(resized).cpu().numpy()
         return features.astype(np.float32, copy=False)
-
-
-@contextlib.contextmanager
-def full_float32() -> Iterator[None]:
-    """Within the block a GPU multiplies float32 as float32, not as TF32."""
-    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
-    before = matmul.allow_tf32, cudnn.allow_tf32
-    matmul.allow_tf32 = cudnn.allow_tf32 = False
-    try:
-        yield
-    finally:
-        matmul.allow_tf32, cudnn.allow_tf32 = before
