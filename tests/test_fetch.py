@@ -276,15 +276,19 @@ def test_many_breaks_each_continue_from_the_last(server: Server, tmp_path: Path,
     assert all(later > earlier for earlier, later in pairwise([0, *rest]))
 
 
-def test_kill_9_then_the_same_command_continues(server: Server, tmp_path: Path, root: Path) -> None:
+def stalled(server: Server, folder: Path) -> tuple[list[str], Path, threading.Event]:
+    """A command whose first download stops half-way until the event is set; where its part lies; the event."""
     go_on = threading.Event()
 
     def stalls(handler: Handler) -> None:
         reply(200, CONTENT, CUT, etag='"first"')(handler)
         go_on.wait(20)
 
-    command = command_line(tmp_path, a_source(server.serve(stalls, ranged(CONTENT))))
-    part = tmp_path / "raw" / "toy" / ".file.bin.part"
+    return command_line(folder, a_source(server.serve(stalls, ranged(CONTENT)))), folder / "raw" / "toy" / ".file.bin.part", go_on
+
+
+def test_kill_9_then_the_same_command_continues(server: Server, tmp_path: Path, root: Path) -> None:
+    command, part, go_on = stalled(server, tmp_path)
     process = subprocess.Popen(command, cwd=root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 20
     while not (part.exists() and part.stat().st_size) and time.monotonic() < deadline:
@@ -738,14 +742,7 @@ def test_two_at_once_make_one_request(server: Server, tmp_path: Path) -> None:
 
 
 def test_of_two_processes_one_fetches_and_the_other_goes_on_where_it_is_killed(server: Server, tmp_path: Path, root: Path) -> None:
-    go_on = threading.Event()
-
-    def stalls(handler: Handler) -> None:
-        reply(200, CONTENT, CUT, etag='"first"')(handler)
-        go_on.wait(20)
-
-    command = command_line(tmp_path, a_source(server.serve(stalls, ranged(CONTENT))))
-    part = tmp_path / "raw" / "toy" / ".file.bin.part"
+    command, part, go_on = stalled(server, tmp_path)
     both = [subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
     deadline = time.monotonic() + 30
     while not (part.exists() and part.stat().st_size) and time.monotonic() < deadline:
