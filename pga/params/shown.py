@@ -73,7 +73,7 @@ class Needs(NamedTuple):
 NEEDS: dict[str, Needs] = {
     "routing": Needs(),
     "panels": Needs(first=("{sampling}/samples.npy",), metrics="{sampling}"),
-    "training": Needs(every=("history.csv", "curve.csv")),
+    "training": Needs(every=("history.csv", "curve.csv", "curve.json")),
     "terms": Needs(every=("history.csv",)),
     "interpolations": Needs(first=("interpolations.npy",)),
     "reconstructions": Needs(first=(f"{RECONSTRUCTION}/reconstructions.npy",), metrics=RECONSTRUCTION),

@@ -164,7 +164,7 @@ def details_of_runs(root: str) -> list[str]:
         for dataset, model, sampling in scale.samplings_of_runs()
         for seed in scale.seeds_of(dataset, model)
     ]
-    curves = {f"{root}/{file}" for figure in scale.figures for file in scale.files_of_figure(figure) if file.endswith("curve.csv")}
+    curves = {f"{root}/{file}" for figure in scale.figures for file in scale.files_of_figure(figure) if Path(file).stem == "curve"}
     of_training = [file for name in ("run.json", "history.csv", "snapshots.safetensors") for file in of_runs(root, name)]
     return [*of_training, *metrics_of(root), *samples, *sorted(curves)]
 
