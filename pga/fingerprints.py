@@ -1,6 +1,7 @@
 """Which code the results of each step of the workflow depend on, as fingerprints of its meaning (`pga.meaning`).
 
-All are cached, and of the same moment: a workflow keeps the fingerprints with which it was planned, whatever is edited while it runs.
+All are cached, and of the same moment: that at which this module was imported. A second goes into all together, so the workflow asks for
+one when a job needs it, and keeps the code with which it was planned, whatever is edited while it runs.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pga.networks.table import NETWORKS
 from pga.run import Run
 from pga.terms import MODELS, TERMS
 
-SOURCES: Sources = {}
+SOURCES = Sources(of_code.ROOT)
 meaning = partial(of_code.meaning, sources=SOURCES)
 
 Rows = tuple[tuple[str, tuple[str, ...]], ...]

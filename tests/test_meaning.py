@@ -22,6 +22,7 @@ import pga
 from pga.meaning import explain, meaning
 from pga.meaning.forms import Writer
 from pga.meaning.modules import Module, Reference, Tidy
+from pga.meaning.package import Sources
 
 REAL = Path(pga.__file__).parent
 
@@ -829,6 +830,16 @@ def test_an_edit_that_keeps_size_and_time_of_a_file_is_seen(tmp_path: Path) -> N
     (package / "m.py").write_text("def f():\n    return 2", encoding="utf-8")
     os.utime(package / "m.py", ns=(status.st_atime_ns, status.st_mtime_ns))
     assert meaning("toy.m.f", package_folder=package) != before
+
+
+def test_sources_are_of_the_moment_at_which_they_were_read(tmp_path: Path) -> None:
+    package = write(tmp_path, {**AROUND, "m": "from toy import losses\ndef f(x):\n    return losses.square(x)"})
+    before, sources = meaning("toy.m.f", package_folder=package), Sources(package)  # nothing is parsed yet
+    for name in ("m", "losses"):
+        (package / f"{name}.py").unlink()
+    assert meaning("toy.m.f", sources=sources) == before
+    with pytest.raises(ValueError, match="toy.m.f"):
+        meaning("toy.m.f", package_folder=package)
 
 
 def test_the_same_in_every_process_and_nothing_analysed_is_imported() -> None:

@@ -48,7 +48,7 @@ def meaning(
             What code refers to by name is followed all the same.
         without: modules and definitions that cannot change a result (progress bars), not followed.
         package_folder: folder of the package's sources; its name is the package's.
-        sources: a dict that several calls share, so that they read each module once and all see the package as it was then.
+        sources: instead of `package_folder`, the package as it was when they were read: for several calls that are to agree.
 
     Returns:
         64 hexadecimal digits, independent of the order of `roots`.
@@ -57,7 +57,7 @@ def meaning(
         ValueError: a root, registry or key does not exist, or something reached cannot be followed.
         SyntaxError: a module reached is no Python.
     """
-    return sha256(sorted(Package(package_folder, only or {}, without, sources).closure(roots)[0]))
+    return sha256(sorted(Package(sources or Sources(package_folder), only or {}, without).closure(roots)[0]))
 
 
 def explain(
@@ -70,7 +70,7 @@ def explain(
 
     If the results are equal, so are the meanings. A renamed module shows here, though it changes no meaning.
     """
-    package = Package(package_folder, only or {}, without)
+    package = Package(Sources(package_folder), only or {}, without)
     forms = {key: package.form(key).parts for key in sorted(package.closure(roots)[1])}
     return {
         str(key): sha256(str(package.resolve(part)) if isinstance(part, Reference) else part for part in form)

@@ -10,38 +10,44 @@ from pathlib import Path
 from pga.meaning.forms import normal_form
 from pga.meaning.modules import ON_IMPORT, Form, Module, Reference, read
 
-Sources = dict[tuple[Path, str], Module | None]
-"""Modules that have been read, and names that no module has, by folder and name."""
+
+class Sources:
+    """The files of a package as they were when this was made; parsed one by one as they are asked for."""
+
+    def __init__(self, folder: Path):
+        self.folder, self.modules = folder.absolute(), dict[str, Module]()
+        folders = [path for path in (self.folder, *self.folder.rglob("*")) if path.is_dir() and path.name != "__pycache__"]
+        files = [path for inside in folders for path in inside.glob("*.py")]
+        # Of one name, as Python finds them: a package before a module before a folder without __init__.py.
+        self.files = {self.dotted(path): (True, b"") for path in folders}
+        self.files |= {self.dotted(path.with_suffix("")): (False, path.read_bytes()) for path in files if path.stem != "__init__"}
+        self.files |= {self.dotted(path.parent): (True, path.read_bytes()) for path in files if path.stem == "__init__"}
+
+    def dotted(self, path: Path) -> str:
+        """The name by which a file or folder is imported."""
+        return ".".join([self.folder.name, *path.relative_to(self.folder).parts])
+
+    def module(self, name: str) -> Module | None:
+        """A module of the package, or None if there is none of that name."""
+        if name in self.files and name not in self.modules:
+            self.modules[name] = read(name, *self.files[name])
+        return self.modules.get(name)
+
+    def inside(self, name: str) -> set[str]:
+        """Names of the modules directly in a package."""
+        return {last for parent, _, last in (each.rpartition(".") for each in self.files) if parent == name}
 
 
 class Package:
-    """The package's sources as they are now, or were when `sources` received them; the rest as for `meaning`."""
+    """A package as its sources have it; the rest as for `meaning`."""
 
-    def __init__(self, folder: Path, only: Mapping[str, Collection[str]], without: Collection[str], sources: Sources | None = None):
-        self.folder, self.sources = folder.absolute(), {} if sources is None else sources
+    def __init__(self, sources: Sources, only: Mapping[str, Collection[str]], without: Collection[str]):
+        self.sources, self.module = sources, sources.module
         self.without, self.only = set[str](), dict[Reference, frozenset[str]]()
         self.only = {self.find(name): frozenset(keys) for name, keys in only.items()}
         for key in self.only:
             self.form(key)  # so that a wrong key is told even if nothing refers to the registry
         self.without = {str(self.find(name)) for name in without}
-
-    def module(self, name: str) -> Module | None:
-        """A module of the package, or None if there is none of that name."""
-        key = (self.folder, name)
-        if key not in self.sources:
-            self.sources[key] = self.load(name)
-        return self.sources[key]
-
-    def load(self, name: str) -> Module | None:
-        """Read a module of the package from its file; None if it has none."""
-        first, *rest = name.split(".")
-        path = self.folder.joinpath(*rest)
-        if first != self.folder.name:
-            return None
-        for file in (path / "__init__.py", path.parent / f"{path.name}.py"):
-            if file.is_file():
-                return read(name, file.name == "__init__.py", file.read_bytes())
-        return read(name, True, b"") if path.is_dir() else None
 
     def resolve(self, reference: Reference) -> tuple[Reference | str, tuple[str, ...]]:
         """The definition or module that a dotted name means and the attributes taken of it; text if it is outside or left out."""
@@ -77,7 +83,7 @@ class Package:
                 if isinstance(key, Reference) and not rest:
                     return key
                 break
-        raise ValueError(f"{dotted}: no module, function, class or constant of this name in {self.folder}")
+        raise ValueError(f"{dotted}: no module, function, class or constant of this name in {self.sources.folder}")
 
     def form(self, key: Reference) -> Form:
         """The normal form of a definition; of a module, the names that it gives access to."""
@@ -93,9 +99,7 @@ class Package:
     def namespace(self, module: Module) -> set[str]:
         """Names of the package that a module object gives access to; other modules that it imports go by their own names."""
         aliases = {name for name, target in module.aliases.items() if isinstance(key := self.resolve(target)[0], tuple) and key[1]}
-        folder = self.folder.joinpath(*module.name.split(".")[1:])
-        submodules = {path.stem for path in folder.glob("*") if self.module(f"{module.name}.{path.stem}")} - {"__init__", "__pycache__"}
-        return aliases | submodules | module.definitions.keys() - {ON_IMPORT}
+        return aliases | self.sources.inside(module.name) | module.definitions.keys() - {ON_IMPORT}
 
     def follow(self, start: Reference) -> tuple[str, list[Reference]]:
         """Digest of `start` and of all that it refers to, and their list.

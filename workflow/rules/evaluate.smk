@@ -12,7 +12,7 @@ rule classifier:
         weights="data/reference/{dataset}/classifier.safetensors",
         record="data/reference/{dataset}/classifier.json",
     params:
-        code=fingerprints.classifier_code(),
+        code=lambda wildcards: fingerprints.classifier_code(),
     log: "logs/classifier/{dataset}.log"
     benchmark: "logs/classifier/{dataset}.tsv"
     threads: 1
@@ -32,7 +32,7 @@ rule reference:
         extractor="classifier|inception-(tf1|pytorch_fid)",
     params:
         pinned=PINNED,
-        code=fingerprints.reference_code(),
+        code=lambda wildcards: fingerprints.reference_code(),
     log: "logs/reference/{dataset}-{extractor}-{split}.log"
     benchmark: "logs/reference/{dataset}-{extractor}-{split}.tsv"
     threads: 1
@@ -61,7 +61,7 @@ rule evaluate:
         at_most=lambda wildcards: f"--at-most {sampling_of(wildcards).n}" if wildcards.model == REAL else "",
         device=lambda wildcards: scale_of(wildcards).device,
         pinned=PINNED,
-        code=fingerprints.evaluation_code(),
+        code=lambda wildcards: fingerprints.evaluation_code(),
     log: "logs/evaluate/{root}/{dataset}/{model}/seed{seed}-{sampling}.log"
     benchmark: "logs/evaluate/{root}/{dataset}/{model}/seed{seed}-{sampling}.tsv"
     threads: 1
@@ -87,7 +87,7 @@ rule neighbours:
         extractor=lambda wildcards: extractor_of(scale_of(wildcards)),
         device=lambda wildcards: scale_of(wildcards).device,
         pinned=PINNED,
-        code=fingerprints.neighbours_code(),
+        code=lambda wildcards: fingerprints.neighbours_code(),
     log: "logs/neighbours/{root}/{dataset}/{model}/seed{seed}-{sampling}.log"
     benchmark: "logs/neighbours/{root}/{dataset}/{model}/seed{seed}-{sampling}.tsv"
     threads: 1
@@ -138,7 +138,7 @@ rule summary:
         file=scale_file,
         runs=lambda wildcards: files_of_dataset(wildcards.root, wildcards.dataset),
         out=subpath(output.means, parent=True),
-        code=fingerprints.command_code("summary"),
+        code=lambda wildcards: fingerprints.command_code("summary"),
     log: "logs/summary/{root}/{dataset}.log"
     benchmark: "logs/summary/{root}/{dataset}.tsv"
     threads: 1

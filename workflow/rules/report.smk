@@ -30,7 +30,7 @@ rule report:
     params:
         file=scale_file,
         scale=lambda wildcards: scale_of(wildcards).model_dump(mode="json"),
-        code=fingerprints.command_code("report"),
+        code=lambda wildcards: fingerprints.command_code("report"),
     log: "logs/report/{root}.log"
     benchmark: "logs/report/{root}.tsv"
     threads: 1
