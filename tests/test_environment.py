@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shlex
 import subprocess
 import sys
+import sysconfig
 import tomllib
 import urllib.request
 import zipfile
@@ -106,24 +108,32 @@ def test_citation_names_this_version(root: Path) -> None:
 
 
 def make(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run make with no registry in reach, so that pip finds only what lies in `folder`/wheels."""
-    environment = {key: value for key, value in os.environ.items() if not key.startswith(("PIP_", "MAKE", "MFLAGS", "PGA_"))}
-    environment |= {"PIP_CONFIG_FILE": os.devnull, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "wheels"}
+    """Run make with no registry in reach, so that uv and pip find only what lies in `folder`/wheels."""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("PIP_", "UV_", "MAKE", "MFLAGS", "PGA_"))}
+    environment |= {"PIP_CONFIG_FILE": os.devnull, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "wheels", "UV_CONFIG_FILE": "uv.toml"}
     return subprocess.run(
         ["make", f"PYTHON={sys.executable}", *arguments], cwd=folder, env=environment, text=True, capture_output=True, timeout=300
     )
 
 
-def lock_wheel(folder: Path, number: str) -> str:
-    """Make a wheel of a package `tiny` with this version number; returns its line for a lock."""
-    wheel = folder / "wheels" / f"tiny-{number}-py3-none-any.whl"
+def lock_wheel(folder: Path, number: str, name: str = "tiny", files: dict[str, str] | None = None) -> str:
+    """Make a wheel of a package with this version number; returns its line for a lock."""
+    wheel = folder / "wheels" / f"{name}-{number}-py3-none-any.whl"
     wheel.parent.mkdir(exist_ok=True)
     with zipfile.ZipFile(wheel, "w") as archive:
-        archive.writestr("tiny.py", f"number = {number!r}\n")
-        archive.writestr(f"tiny-{number}.dist-info/METADATA", f"Metadata-Version: 2.1\nName: tiny\nVersion: {number}\n")
-        archive.writestr(f"tiny-{number}.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
-        archive.writestr(f"tiny-{number}.dist-info/RECORD", "")
-    return f"tiny=={number} --hash=sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}\n"
+        for path, text in (files or {f"{name}.py": f"number = {number!r}\n"}).items():
+            entry = zipfile.ZipInfo(path)
+            entry.external_attr = 0o100755 << 16  # pip leaves a command as executable as it finds it
+            archive.writestr(entry, text)
+        archive.writestr(f"{name}-{number}.dist-info/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {number}\n")
+        archive.writestr(f"{name}-{number}.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr(f"{name}-{number}.dist-info/RECORD", "")
+    return f"{name}=={number} \\\n    --hash=sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}\n"
+
+
+def lock_uv(folder: Path, number: str, command: str) -> str:
+    """The same of a package that brings a command `uv`."""
+    return lock_wheel(folder, number, "uv", {f"uv-{number}.data/scripts/uv": f'#!/bin/sh\nexec {command} "$@"\n'})
 
 
 def installed(folder: Path) -> str:
@@ -136,6 +146,12 @@ def write_lock(folder: Path, *lines: str, mtime: float | None = None) -> None:
     (folder / "requirements.lock").write_text("".join(lines))
     if mtime is not None:
         os.utime(folder / "requirements.lock", (mtime, mtime))
+
+
+def installer(folder: Path, number: str) -> str:
+    """Which program says that it has installed the package."""
+    [record] = folder.glob(f".venv/lib/*/site-packages/tiny-{number}.dist-info/INSTALLER")
+    return record.read_text().strip()
 
 
 AHEAD, BEHIND = 2.0**32, 0.0
@@ -154,6 +170,7 @@ def stand_in(folder: Path, answer: str) -> str:
 def workshop(tmp_path: Path, root: Path) -> Path:
     """A folder with the real Makefile and a lock of one package."""
     (tmp_path / "Makefile").write_bytes((root / "Makefile").read_bytes())
+    (tmp_path / "uv.toml").write_text('no-index = true\nfind-links = ["wheels"]\n')
     write_lock(tmp_path, lock_wheel(tmp_path, "1.0"))
     return tmp_path
 
@@ -200,6 +217,30 @@ def test_environment_is_made_once_follows_its_lock_and_is_made_anew_when_in_doub
     assert make(built, ".venv/locked").returncode == 0
     assert installed(built) == "1.0"
     assert not keep.exists(), "a half-built environment was built upon"
+
+
+@pytest.mark.slow
+def test_the_locked_uv_installs_and_pip_where_it_cannot_and_neither_a_wheel_of_another_hash(workshop: Path) -> None:
+    uv = shlex.quote(sysconfig.get_path("scripts") + "/uv")
+    write_lock(workshop, lock_uv(workshop, "1.0", uv), lock_wheel(workshop, "1.0"))
+    done = make(workshop, ".venv/locked")
+    assert done.returncode == 0, done.stderr
+    assert (installed(workshop), installer(workshop, "1.0")) == ("1.0", "uv")
+
+    write_lock(workshop, lock_uv(workshop, "2.0", "false"), lock_wheel(workshop, "2.0"), mtime=AHEAD)
+    done = make(workshop, ".venv/locked")
+    assert done.returncode == 0, done.stderr
+    assert "pip does" in done.stderr
+    assert (installed(workshop), installer(workshop, "2.0")) == ("2.0", "pip")
+
+    wrong = lock_wheel(workshop, "3.0").partition("sha256:")[0] + "sha256:" + "0" * 64
+    for command in (uv, "false"):
+        write_lock(workshop, lock_uv(workshop, "3.0", command), wrong, mtime=AHEAD)
+        refused = make(workshop, ".venv/locked")
+        assert refused.returncode != 0
+        assert "HASHES" in refused.stderr
+        assert ("Hash mismatch" in refused.stderr) == (command == uv)
+        assert not list(workshop.glob(".venv/lib/*/site-packages/tiny-3.0*"))
 
 
 @pytest.mark.parametrize("answer", ["exit 127", REFUSING])
