@@ -98,13 +98,13 @@ def test_one_image_at_a_time_is_refused_by_batch_normalisation_and_learned_witho
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize(
     "changes",
-    [{"latent_dim": 1}, {"batch_size": 500}, {"learning_rate": 1e-42}],
+    [{"latent_dim": 1, "learning_rate": 0.02}, {"batch_size": 500}, {"learning_rate": 1e-42}],
     ids=["one latent dimension", "batch of all", "denormal rate"],
 )
 def test_small_and_large_settings_train(changes: dict[str, float], model: str, tmp_path: Path) -> None:
     run = a_run(model, **changes)
     rows = trained(run, blobs(30), tmp_path)
-    if "learning_rate" in changes:  # nothing moves, and nothing breaks
+    if run.learning_rate < 1e-40:  # nothing moves, and nothing breaks
         weights, _ = load_tensors(tmp_path / "out" / "model.safetensors")
         trainer = Trainer(run, blobs(30), CPU)
         start = trainer.tensors()
