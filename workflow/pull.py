@@ -19,6 +19,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import yaml
@@ -61,6 +62,12 @@ def locks() -> dict[Path, dict[str, dict]]:
     return found
 
 
+@cache
+def cache_folder() -> Path:
+    """Where DVC keeps what it has."""
+    return Path(call("dvc", "cache", "dir").strip())
+
+
 def files_of(out: dict) -> Iterator[tuple[str, str]]:
     """(path, MD5) of each file of an output: itself, or what its listing in the cache names.
 
@@ -70,8 +77,7 @@ def files_of(out: dict) -> Iterator[tuple[str, str]]:
     if not out["md5"].endswith(".dir"):
         yield out["path"], out["md5"]
         return
-    cache = Path(call("dvc", "cache", "dir").strip())
-    listing = cache / "files/md5" / out["md5"][:2] / out["md5"][2:]
+    listing = cache_folder() / "files/md5" / out["md5"][:2] / out["md5"][2:]
     if not listing.exists() or hashlib.md5(content := listing.read_bytes()).hexdigest() + ".dir" != out["md5"]:
         raise Refusal(f"{listing}: the listing of {out['path']} is absent or damaged; delete it and pull again")
     for entry in json.loads(content):
@@ -206,11 +212,12 @@ def pull(targets: list[str], check_only: bool) -> None:
         )
     if targets:
         listed = call("dvc", "list", "--dvc-only", "--recursive", ".").splitlines()
-        paths = needed(targets, set(listed))
+        named = paths = needed(targets, set(listed))
     else:
         paths = [out["path"] for stage in stages.values() for out in stage.get("outs", [])]
+        named = list(stages)  # for each name DVC reads dvc.lock again
     if not check_only:
-        subprocess.run(["dvc", "pull", *paths], check=False, stdout=sys.stderr).returncode == 0 or failed()
+        subprocess.run(["dvc", "pull", *named], check=False, stdout=sys.stderr).returncode == 0 or failed()
     wanted = {name: dict(files_wanted(stage, paths)) for name, stage in stages.items()}
     files = {path: md5 for of_stage in wanted.values() for path, md5 in of_stage.items()}
     if missing := [path for path in files if not Path(path).is_file()]:
