@@ -180,13 +180,13 @@ def start(folder: Path) -> Iterator[Slurm]:
             (PLACE / name).unlink(missing_ok=True)
 
 
-def wait_for(condition, folder: Path, patience_s: float = PATIENCE_S) -> None:
-    """Look until `condition` holds; what Slurm says is shown when it does not come."""
+def wait_for(condition, folder: Path, patience_s: float = PATIENCE_S):
+    """Look until `condition` holds, and return what it returned; what Slurm says is shown when it does not come."""
     deadline = time.monotonic() + patience_s
     while True:
         with contextlib.suppress(subprocess.CalledProcessError):
-            if condition():
-                return
+            if found := condition():
+                return found
         if time.monotonic() > deadline:
             logs = "\n".join(path.read_text()[-2000:] for path in (folder / "output", folder / "slurmd.log") if path.exists())
             raise AssertionError(f"Slurm did not come to it within {patience_s:.0f} s:\n{logs}")

@@ -26,10 +26,9 @@ slurm-status-command: squeue
 slurm-init-seconds-before-status-checks: 2
 """
 """What this Slurm needs beside workflow/profiles/slurm: it keeps no accounts."""
-SCALE = TINY.replace("device: cpu\n", "").replace("seeds: [0, 1]", "seeds: [0]").replace("snapshots: 2", "snapshots: 8")
-RUNS = ("lpga", "vpga")
-BUNDLED = "group-components: [measure=6]\n"
-"""Six short jobs in one of the queue, as docs/cluster.md says."""
+LONG = TINY.replace("seeds: [0, 1]", "seeds: [0]").replace("steps: [300,", "steps: [900000,").replace("/tiny", "/long")
+BUNDLED = "group-components: [measure=4]\n"
+"""Four short jobs in one of the queue, as docs/cluster.md says."""
 IMPATIENT = """
 import sys
 
@@ -52,25 +51,19 @@ def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slurm]:
         yield slurm
 
 
-def cluster(project: Path, more: str = "") -> Path:
-    """Copy the profile for the project's cluster, as docs/cluster.md says, and commit everything."""
-    profile = (project / "workflow/profiles/slurm/config.yaml").read_text() + ONLY_HERE + more
+@pytest.fixture(scope="module")
+def laboratory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clone with a copy of the profile for the cluster, as docs/cluster.md says, and a scale whose trainings take too long."""
+    project = copy_project(tmp_path_factory.mktemp("laboratory") / "project")
+    profile = (project / "workflow/profiles/slurm/config.yaml").read_text()
     (project / "workflow/profiles/mine").mkdir()
-    (project / "workflow/profiles/mine/config.yaml").write_text(profile)
+    (project / "workflow/profiles/mine/config.yaml").write_text(profile + ONLY_HERE + BUNDLED)
+    (project / "params/long.yaml").write_text(LONG)
+    quick = project / "params/quick.yaml"  # as it is, but for its line `device: cpu`, so that every run asks for a GPU
+    quick.write_text(re.sub(r"^device: cpu.*\n", "", quick.read_text(), flags=re.M))
     for words in (["init", "-q"], ["add", "-A"], ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "all"]):
         subprocess.run(["git", *words], cwd=project, check=True)
     return project
-
-
-@pytest.fixture(scope="module")
-def laboratory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A clone in which a laboratory has added a scale of its own to DVC."""
-    project = copy_project(tmp_path_factory.mktemp("laboratory") / "project")
-    (project / "params/tiny.yaml").write_text(SCALE.replace("steps: [300,", "steps: [6000,"))
-    long = SCALE.replace("steps: [300,", "steps: [900000,").replace("/tiny", "/long").replace("seeds: [0]", "seeds: [0]\ndevice: cpu")
-    (project / "params/long.yaml").write_text(long)
-    (project / "dvc.yaml").write_text((project / "dvc.yaml").read_text().replace("quick", "tiny"))
-    return cluster(project)
 
 
 def environment(project: Path, slurm: Slurm, **more: str) -> dict[str, str]:
@@ -129,38 +122,58 @@ def limits(slurm: Slurm, laboratory: Path, tmp_path_factory: pytest.TempPathFact
         call.process.wait()
 
 
+def in_the_middle(slurm: Slurm, project: Path) -> Iterator[tuple[str, str]]:
+    """Run and job of the trainings on the cluster that have kept a snapshot and have some way to go."""
+    for folder in (project / ".pga/checkpoints").glob("digits-*"):
+        if (folder / "snapshot001.safetensors").exists() and not (folder / "snapshot003.safetensors").exists():
+            [(model, seed)] = re.findall(r"^digits-(\w+)-seed(\d+)-", folder.name)
+            for job in slurm.jobs("RUNNING", f"train_wildcards_results_quick_digits_{model}_{seed}"):
+                yield f"{model}/seed{seed}", job
+
+
 @pytest.mark.cluster
-def test_dvc_repro_on_a_cluster_with_a_run_stopped_and_one_requeued(
+def test_the_quick_scale_by_dvc_on_a_cluster_with_a_run_stopped_and_one_requeued(
     slurm: Slurm, laboratory: Path, limits: dict[str, Limited], tmp_path: Path
 ) -> None:
     alone = tmp_path / "alone"  # the same without a cluster, and without anything in its way
     shutil.copytree(laboratory, alone, symlinks=True)
     log = tmp_path / "log"
+    around = environment(laboratory, slurm, SNAKEMAKE_PROFILE="workflow/profiles/mine")
     with log.open("wb") as file:
-        around = environment(laboratory, slurm, SNAKEMAKE_PROFILE="workflow/profiles/mine")
         repro = subprocess.Popen([sys.executable, "-m", "dvc", "repro"], cwd=laboratory, stdout=file, stderr=subprocess.STDOUT, env=around)
 
-    def both_train() -> bool:
+    disturbed: list[str] = []
+
+    def another() -> tuple[str, str] | None:
         assert repro.poll() is None, log.read_text()[-5000:]
-        return len(list((laboratory / ".pga/checkpoints").glob("*/snapshot001.safetensors"))) == 2
+        return next((found for found in in_the_middle(slurm, laboratory) if found[0] not in disturbed), None)
 
-    wait_for(both_train, slurm.folder, patience_s=300)
-    jobs = {model: job for model in RUNS for job in slurm.jobs("RUNNING", f"train_wildcards_results_tiny_digits_{model}")}
-    slurm.call("scancel", "--signal=TERM", jobs["lpga"])
-    slurm.call("scontrol", "requeue", jobs["vpga"])
-    assert repro.wait(timeout=500) == 0, log.read_text()[-5000:]
+    for disturb in (("scancel", "--signal=TERM"), ("scontrol", "requeue")):
+        run, job = wait_for(another, slurm.folder, patience_s=300)
+        slurm.call(*disturb, job)
+        disturbed.append(run)
+    assert repro.wait(timeout=1200) == 0, log.read_text()[-5000:]
 
-    files = ("model.safetensors", "snapshots.safetensors", "prior/samples.npy", "prior/metrics.json")
-    compared = ["results/tiny/table1.csv", *(f"results/tiny/digits/{model}/seed0/{file}" for model in RUNS for file in files)]
+    files = ("model.safetensors", "snapshots.safetensors", "prior/samples.npy")
+    compared = [f"results/quick/digits/{run}/{file}" for run in disturbed for file in files]
     command = [sys.executable, "-m", "snakemake", "--cores", "2", *compared]
     with warm(alone) as modules:
         subprocess.run(command, cwd=alone, env=environment(alone, slurm, PYTHONPATH=modules), check=True, capture_output=True)
     for path in compared:
         assert (laboratory / path).read_bytes() == (alone / path).read_bytes(), path
-    for model in RUNS:
-        assert json.loads((laboratory / f"results/tiny/digits/{model}/seed0/run.json").read_text())["resumed_at_steps"]
+    for run in disturbed:
+        assert json.loads((laboratory / f"results/quick/digits/{run}/run.json").read_text())["resumed_at_steps"]
 
-    nobody_shares_a_gpu(slurm.allocations())
+    submitted = dict(re.findall(r"submitted with SLURM jobid (\d+) \(log: .*/slurm_logs/(\w+(?:/\w+)?)/\d+\.log\)", log.read_text()))
+    trained = [path.parent for path in laboratory.glob("results/quick/*/*/*/run.json")]
+    trainings = [f"rule_train/results_quick_digits_{run.parent.name}_{run.name.removeprefix('seed')}" for run in trained]
+    again = f"rule_train/results_quick_digits_{disturbed[0].replace('/seed', '_')}"
+    assert sorted(name for name in submitted.values() if name.startswith("rule_train")) == sorted([*trainings, again])
+    mine = [allocation for allocation in slurm.allocations() if allocation[0] in submitted]
+    assert {job for job, _, _, _ in mine} == submitted.keys()
+    nobody_shares_a_gpu(mine)
+    assert sum(devices != "none" for _, devices, _, _ in mine) > len(trained)
+    assert not list((laboratory / ".pga/checkpoints").glob("*/state.safetensors"))
     status = subprocess.run([sys.executable, "-m", "dvc", "status"], cwd=laboratory, env=around, capture_output=True, text=True)
     assert "Data and pipelines are up to date" in status.stdout
 
@@ -182,25 +195,3 @@ def test_a_run_past_its_time_limit_names_the_knob_and_keeps_its_state(limits: di
     [folder] = (project / ".pga/checkpoints").glob("digits-lpga-seed0-*")
     assert (folder / "state.safetensors").exists()
     assert "stopped by SIGTERM" in (project / "logs/train/results/long/digits/lpga/seed0.log").read_text()
-
-
-@pytest.mark.cluster
-@pytest.mark.long
-def test_the_quick_scale_by_dvc_on_a_cluster(slurm: Slurm, tmp_path: Path) -> None:
-    """All of it as it is, but for its line `device: cpu`, so that every run asks for a GPU."""
-    project = copy_project(tmp_path / "project")
-    params = project / "params/quick.yaml"
-    params.write_text(re.sub(r"^device: cpu.*\n", "", params.read_text(), flags=re.M))
-    cluster(project, BUNDLED)
-    seen, log = len(slurm.allocations()), tmp_path / "log"
-    around = environment(project, slurm, SNAKEMAKE_PROFILE="workflow/profiles/mine")
-    with log.open("wb") as file:
-        repro = subprocess.run([sys.executable, "-m", "dvc", "repro"], cwd=project, env=around, stdout=file, stderr=subprocess.STDOUT)
-    assert repro.returncode == 0, log.read_text()[-5000:]
-    nobody_shares_a_gpu(slurm.allocations()[seen:])
-    trained = re.findall(r"^rule train:$", log.read_text(), re.M)
-    submitted = re.findall(r"has been submitted with SLURM jobid (\d+)", log.read_text())
-    assert len(trained) == len(list((project / "results/quick").glob("*/*/seed*/run.json"))) > 0
-    assert set(submitted) == {job for job, _, _, _ in slurm.allocations()[seen:]}
-    status = subprocess.run([sys.executable, "-m", "dvc", "status"], cwd=project, env=around, capture_output=True, text=True)
-    assert "Data and pipelines are up to date" in status.stdout
