@@ -60,7 +60,8 @@ endif
 
 # Each stamp is written last and holds the environment's place: the scripts in an environment name it, so that an environment that was moved,
 # copied or half built is made anew, while a complete one only receives what has changed in the lock. pip installs the locked uv, and that the
-# rest, in half of pip's time; both compare every hash.
+# rest, in half of the time; both compare every hash. Where uv fails, pip begins anew, because it takes what is half there for whole. uv reads
+# none of pip's settings: a registry of your own is UV_DEFAULT_INDEX or UV_FIND_LINKS to it.
 ifneq ($(shell cat $(VENV)/locked 2>/dev/null),$(CURDIR))
 .PHONY: $(VENV)/locked
 endif
@@ -73,10 +74,10 @@ $(VENV)/locked: requirements.lock
 	@test "$$(cat $@ 2>/dev/null)" = '$(CURDIR)' || { rm -rf $(VENV) && $(PYTHON) -m venv $(VENV); }
 	@rm -f $@
 	@sed -n '/^uv==/,/[^\\]$$/p' requirements.lock > $(VENV)/uv.lock
-	@{ $(PIP) --quiet --no-cache-dir $(LOCKED) -r $(VENV)/uv.lock && \
-	   "$(VENV)/bin/uv" pip install --quiet --python "$(VENV)/bin/python" --cache-dir $(VENV)/uv $(LOCKED) -r requirements.lock; } || \
-	   { echo 'uv could not install it, as it says above; pip does, which takes longer' >&2; \
-	     $(PIP) --quiet --no-cache-dir --no-compile $(LOCKED) -r requirements.lock; }
+	$(PIP) --quiet --no-cache-dir $(LOCKED) -r $(VENV)/uv.lock
+	@"$(VENV)/bin/uv" pip install --quiet --python "$(VENV)/bin/python" --cache-dir $(VENV)/uv $(LOCKED) -r requirements.lock || \
+	 { echo 'uv could not install it, as it says above; pip does, which takes longer' >&2; rm -rf $(VENV) && $(PYTHON) -m venv $(VENV) && \
+	   $(PIP) --quiet --no-cache-dir --no-compile $(LOCKED) -r requirements.lock; }
 	@rm -rf $(VENV)/uv $(VENV)/uv.lock
 	@"$(VENV)/bin/python" -m compileall -q -j 0 "$(VENV)/lib" # now, on all cores: in many containers Python may not keep what it compiles
 	@echo '$(CURDIR)' > $@

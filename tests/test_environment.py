@@ -131,8 +131,11 @@ def lock_wheel(folder: Path, number: str, name: str = "tiny", files: dict[str, s
     return f"{name}=={number} \\\n    --hash=sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}\n"
 
 
-def lock_uv(folder: Path, number: str, command: str) -> str:
-    """The same of a package that brings a command `uv`."""
+UV = shlex.quote(sysconfig.get_path("scripts") + "/uv")
+
+
+def lock_uv(folder: Path, number: str = "1.0", command: str = UV) -> str:
+    """The same of a package that brings a command `uv`, which is the real one unless another is given."""
     return lock_wheel(folder, number, "uv", {f"uv-{number}.data/scripts/uv": f'#!/bin/sh\nexec {command} "$@"\n'})
 
 
@@ -171,7 +174,7 @@ def workshop(tmp_path: Path, root: Path) -> Path:
     """A folder with the real Makefile and a lock of one package."""
     (tmp_path / "Makefile").write_bytes((root / "Makefile").read_bytes())
     (tmp_path / "uv.toml").write_text('no-index = true\nfind-links = ["wheels"]\n')
-    write_lock(tmp_path, lock_wheel(tmp_path, "1.0"))
+    write_lock(tmp_path, lock_uv(tmp_path), lock_wheel(tmp_path, "1.0"))
     return tmp_path
 
 
@@ -193,7 +196,7 @@ def test_environment_is_made_once_follows_its_lock_and_is_made_anew_when_in_doub
 
     assert make(built, ".venv/locked", nothing_to_make).returncode == 0, "a complete environment was made again"
 
-    write_lock(built, lock_wheel(built, "2.0"), mtime=AHEAD)
+    write_lock(built, lock_uv(built), lock_wheel(built, "2.0"), mtime=AHEAD)
     assert make(built, ".venv/locked").returncode == 0
     assert installed(built) == "2.0"
     assert keep.exists(), "a complete environment was thrown away instead of changed"
@@ -209,11 +212,11 @@ def test_environment_is_made_once_follows_its_lock_and_is_made_anew_when_in_doub
     assert "No module named" in refused.stderr
     assert "requirements.lock" in refused.stderr
 
-    write_lock(built, "tiny==1.0 --hash=sha256:" + "0" * 64, mtime=AHEAD)
+    write_lock(built, lock_uv(built), "tiny==1.0 --hash=sha256:" + "0" * 64, mtime=AHEAD)
     broken = make(built, ".venv/locked")
     assert broken.returncode != 0
     assert "HASHES" in broken.stderr
-    write_lock(built, lock_wheel(built, "1.0"), mtime=BEHIND)  # only the missing stamp can tell
+    write_lock(built, lock_uv(built), lock_wheel(built, "1.0"), mtime=BEHIND)  # only the missing stamp can tell
     assert make(built, ".venv/locked").returncode == 0
     assert installed(built) == "1.0"
     assert not keep.exists(), "a half-built environment was built upon"
@@ -221,25 +224,29 @@ def test_environment_is_made_once_follows_its_lock_and_is_made_anew_when_in_doub
 
 @pytest.mark.slow
 def test_the_locked_uv_installs_and_pip_where_it_cannot_and_neither_a_wheel_of_another_hash(workshop: Path) -> None:
-    uv = shlex.quote(sysconfig.get_path("scripts") + "/uv")
-    write_lock(workshop, lock_uv(workshop, "1.0", uv), lock_wheel(workshop, "1.0"))
     done = make(workshop, ".venv/locked")
     assert done.returncode == 0, done.stderr
     assert (installed(workshop), installer(workshop, "1.0")) == ("1.0", "uv")
 
-    write_lock(workshop, lock_uv(workshop, "2.0", "false"), lock_wheel(workshop, "2.0"), mtime=AHEAD)
+    dying = workshop / "dying"  # leaves behind what pip would count as installed
+    dying.write_text(
+        "#!/bin/sh\nset -e\ncd .venv/lib/*/site-packages\nmkdir tiny-2.0.dist-info\n"
+        "printf 'Metadata-Version: 2.1\\nName: tiny\\nVersion: 2.0\\n' > tiny-2.0.dist-info/METADATA\nrm tiny.py\nexit 1\n"
+    )
+    dying.chmod(0o755)
+    write_lock(workshop, lock_uv(workshop, "2.0", shlex.quote(str(dying))), lock_wheel(workshop, "2.0"), mtime=AHEAD)
     done = make(workshop, ".venv/locked")
     assert done.returncode == 0, done.stderr
     assert "pip does" in done.stderr
     assert (installed(workshop), installer(workshop, "2.0")) == ("2.0", "pip")
 
     wrong = lock_wheel(workshop, "3.0").partition("sha256:")[0] + "sha256:" + "0" * 64
-    for command in (uv, "false"):
+    for command in (UV, "false"):
         write_lock(workshop, lock_uv(workshop, "3.0", command), wrong, mtime=AHEAD)
         refused = make(workshop, ".venv/locked")
         assert refused.returncode != 0
         assert "HASHES" in refused.stderr
-        assert ("Hash mismatch" in refused.stderr) == (command == uv)
+        assert ("Hash mismatch" in refused.stderr) == (command == UV)
         assert not list(workshop.glob(".venv/lib/*/site-packages/tiny-3.0*"))
 
 

@@ -842,6 +842,15 @@ def test_sources_are_of_the_moment_at_which_they_were_read(tmp_path: Path) -> No
         meaning("toy.m.f", package_folder=package)
 
 
+def test_files_that_nothing_can_import_mean_nothing(tmp_path: Path) -> None:
+    package = write(tmp_path, {**AROUND, "m": "from toy import losses\ndef f(x):\n    return losses"})
+    before = meaning("toy.m.f", package_folder=package)
+    (package / ".#m.py").symlink_to("somebody@host.1:2")  # as editors mark what is open
+    (package / "losses.bak.py").write_text("def g(x):\n    return x")
+    (package / "folder.py").mkdir()
+    assert meaning("toy.m.f", package_folder=package) == before
+
+
 def test_the_same_in_every_process_and_nothing_analysed_is_imported() -> None:
     roots = ("pga.models", "pga.files")
     program = f"""if True:

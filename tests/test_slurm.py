@@ -123,11 +123,15 @@ def limits(slurm: Slurm, laboratory: Path, tmp_path_factory: pytest.TempPathFact
 
 
 def in_the_middle(slurm: Slurm, project: Path) -> Iterator[tuple[str, str]]:
-    """Run and job of the trainings on the cluster that have kept a snapshot and have some way to go."""
-    for folder in (project / ".pga/checkpoints").glob("digits-*"):
-        if (folder / "snapshot001.safetensors").exists() and not (folder / "snapshot003.safetensors").exists():
-            [(model, seed)] = re.findall(r"^digits-(\w+)-seed(\d+)-", folder.name)
-            for job in slurm.jobs("RUNNING", f"train_wildcards_results_quick_digits_{model}_{seed}"):
+    """Run and job of the trainings on the cluster that have kept a snapshot and have more than half of the way to go."""
+
+    def is_early(folder: Path) -> bool:
+        return not (folder / "snapshot002.safetensors").exists() and (folder / "snapshot001.safetensors").exists()
+
+    for folder in filter(is_early, (project / ".pga/checkpoints").glob("digits-*")):
+        [(model, seed)] = re.findall(r"^digits-(\w+)-seed(\d+)-", folder.name)
+        for job in slurm.jobs("RUNNING", f"train_wildcards_results_quick_digits_{model}_{seed}"):
+            if is_early(folder):  # still: Slurm takes a moment to answer, and a folder is emptied file by file
                 yield f"{model}/seed{seed}", job
 
 
@@ -172,7 +176,7 @@ def test_the_quick_scale_by_dvc_on_a_cluster_with_a_run_stopped_and_one_requeued
     mine = [allocation for allocation in slurm.allocations() if allocation[0] in submitted]
     assert {job for job, _, _, _ in mine} == submitted.keys()
     nobody_shares_a_gpu(mine)
-    assert sum(devices != "none" for _, devices, _, _ in mine) > len(trained)
+    assert any(devices != "none" for job, devices, _, _ in mine if submitted[job].startswith("group_measure"))
     assert not list((laboratory / ".pga/checkpoints").glob("*/state.safetensors"))
     status = subprocess.run([sys.executable, "-m", "dvc", "status"], cwd=laboratory, env=around, capture_output=True, text=True)
     assert "Data and pipelines are up to date" in status.stdout

@@ -16,8 +16,8 @@ class Sources:
 
     def __init__(self, folder: Path):
         self.folder, self.modules = folder.absolute(), dict[str, Module]()
-        folders = [path for path in (self.folder, *self.folder.rglob("*")) if path.is_dir() and path.name != "__pycache__"]
-        files = [path for inside in folders for path in inside.glob("*.py")]
+        folders = [path for path in (self.folder, *self.folder.rglob("*")) if path.is_dir() and path.name.isidentifier()]
+        files = [path for inside in folders for path in inside.glob("*.py") if path.is_file() and path.stem.isidentifier()]
         # Of one name, as Python finds them: a package before a module before a folder without __init__.py.
         self.files = {self.dotted(path): (True, b"") for path in folders}
         self.files |= {self.dotted(path.with_suffix("")): (False, path.read_bytes()) for path in files if path.stem != "__init__"}
