@@ -15,7 +15,7 @@ class Sources:
     """The files of a package as they were when this was made; parsed one by one as they are asked for."""
 
     def __init__(self, folder: Path):
-        self.folder, self.modules = folder.absolute(), dict[str, Module]()
+        self.folder = folder.absolute()
         folders = [path for path in (self.folder, *self.folder.rglob("*")) if path.is_dir() and path.name.isidentifier()]
         files = [path for inside in folders for path in inside.glob("*.py") if path.is_file() and path.stem.isidentifier()]
         # Of one name, as Python finds them: a package before a module before a folder without __init__.py.
@@ -29,9 +29,7 @@ class Sources:
 
     def module(self, name: str) -> Module | None:
         """A module of the package, or None if there is none of that name."""
-        if name in self.files and name not in self.modules:
-            self.modules[name] = read(name, *self.files[name])
-        return self.modules.get(name)
+        return read(name, *self.files[name]) if name in self.files else None
 
     def inside(self, name: str) -> set[str]:
         """Names of the modules directly in a package."""
