@@ -1,7 +1,7 @@
 """Which code the results of each step of the workflow depend on, as fingerprints of its meaning (`pga.meaning`).
 
-All are cached, and of the same moment: that at which this module was imported. A second goes into all together, so the workflow asks for
-one when a job needs it, and keeps the code with which it was planned, whatever is edited while it runs.
+All are of the same moment, that at which this module was imported, so that a workflow keeps the code with which it was planned, whatever is
+edited while it runs. Each is made when a job needs it, and cached: otherwise every start of Snakemake would pay for all.
 """
 
 from __future__ import annotations

@@ -12,7 +12,10 @@ from pga.meaning.modules import ON_IMPORT, Form, Module, Reference, read
 
 
 class Sources:
-    """The files of a package as they were when this was made; parsed one by one as they are asked for."""
+    """The files of a package as they were when this was made; parsed one by one as they are asked for.
+
+    Without those that nothing can import: an editor's lock or backup copy must not stop a workflow or change a fingerprint.
+    """
 
     def __init__(self, folder: Path):
         self.folder = folder.absolute()
