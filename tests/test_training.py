@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import signal
 import subprocess
@@ -169,21 +170,24 @@ def test_kill_9_of_the_command_then_the_same_command(tmp_path: Path) -> None:
     assert not list((tmp_path / "scratch2").iterdir())  # nothing is left behind
 
 
-def test_sigterm_saves_and_says_so(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGUSR1"])
+def test_a_schedulers_signal_saves_and_says_so(name: str, tmp_path: Path) -> None:
     run = a_run(steps=200)
     original = Trainer.advance
 
     def advance(self: Trainer) -> None:
         original(self)
         if self.step == 50:
-            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), signal.Signals[name])
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Trainer, "advance", advance)
-        with pytest.raises(UserError, match="SIGTERM after step 5[0-9] of 200"):
+        with pytest.raises(UserError, match=f"{name} after step 5[0-9] of 200") as stopped:
             train(run, blobs(), "data", "code", CPU, tmp_path / "out", tmp_path / "scratch")
+    assert stopped.value.exit_status == 143
     assert not (tmp_path / "out").exists()
     train(run, blobs(), "data", "code", CPU, tmp_path / "out", tmp_path / "scratch")
+    assert json.loads((tmp_path / "out/run.json").read_text())["resumed_at_steps"] == [50]
     train(run, blobs(), "data", "code", CPU, tmp_path / "whole", tmp_path / "scratch2")
     assert outputs(tmp_path / "out") == outputs(tmp_path / "whole")
 
