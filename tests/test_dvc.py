@@ -360,6 +360,8 @@ def test_what_dvc_says_of_a_changed_parameter_is_true_and_its_lock_honest_after_
         assert failed.returncode != 0
         assert (copy / "dvc.lock").read_text() == before
         params.write_text(good)
+        call(copy, "dvc", "repro", "--single-item", "runs@digits", PYTHONPATH=modules)
+        assert set(json.loads(call(copy, "dvc", "status", "--json").stdout)) == {"artifacts"}
         call(copy, "dvc", "repro", PYTHONPATH=modules)
     metrics = json.loads(call(copy, "dvc", "metrics", "diff", "--json").stdout)
     assert {name.split(".")[0] for name in metrics["results/tiny/digits/summary.json"]} == {"lpga"}
