@@ -26,7 +26,6 @@ localrules: fetch, paper, collect, collect_shown, summary, table1, claims, table
 
 onstart:
     hold_folder()
-    end_on_sigterm()
     end_idle_looking()
 
 

@@ -256,11 +256,12 @@ def test_of_two_workflows_in_one_folder_the_second_is_refused_and_the_first_ends
     assert (project / "data/processed/digits.npy").exists() and not (project / "results/tiny").exists()
 
 
-def test_any_number_of_sigterms_ends_the_workflow_after_its_running_jobs(project: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("flags", [(), ("--no-hooks",)], ids=["by hand", "as a cluster's job"])
+def test_any_number_of_sigterms_ends_the_workflow_after_its_running_jobs(flags: tuple[str, ...], project: Path, tmp_path: Path) -> None:
     """Snakemake's own handler waits for a lock that the thread which it interrupts may hold."""
     (project / "params" / "tiny.yaml").write_text(TINY)
     log = tmp_path / "log"
-    process = start(project, ("data/processed/digits.npy",), log)
+    process = start(project, (*flags, "--", "data/processed/digits.npy"), log)
     while process.poll() is None and "prepare" not in running(process.pid):
         time.sleep(0.05)
     while process.poll() is None and "Finished jobid" not in log.read_text():

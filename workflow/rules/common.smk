@@ -2,13 +2,13 @@
 
 import os
 import shlex
-import signal
 import sys
 import threading
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 from snakemake.utils import validate
+from snakemake.workflow import JobScheduler
 
 from pga import fingerprints
 from pga.data.folder import identity
@@ -56,10 +56,13 @@ def hold_folder() -> None:
 
 
 def end_on_sigterm() -> None:
-    """Let Snakemake's handler of SIGTERM run beside what it interrupts: it takes a lock which that may hold, and would wait for ever."""
-    handler = signal.getsignal(signal.SIGTERM)
-    if callable(handler):
-        signal.signal(signal.SIGTERM, lambda *received: threading.Thread(target=handler, args=received).start())
+    """Let Snakemake's handler of SIGTERM run beside what it interrupts: it takes a lock which that may hold, and would wait for ever. Not
+    `onstart`, which is not called in the jobs of a cluster: one that hangs holds its GPU until its time limit."""
+    handler = JobScheduler.exit_gracefully
+    JobScheduler.exit_gracefully = lambda *received: threading.Thread(target=handler, args=received).start()
+
+
+end_on_sigterm()
 
 
 def end_idle_looking() -> None:
