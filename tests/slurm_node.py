@@ -51,13 +51,14 @@ JobAcctGatherType=jobacct_gather/linux
 JobAcctGatherFrequency=1
 JobAcctGatherParams=OverMemoryKill
 KillWait=10
-MinJobAge=600
+MinJobAge=3600
 GresTypes=gpu
 Prolog={folder}/prolog
 Epilog={folder}/epilog
 PrologFlags=Alloc
-NodeName={host} NodeAddr=127.0.0.1 CPUs=4 RealMemory=16000 Gres=gpu:2
+NodeName={host} NodeAddr=127.0.0.1 CPUs=4 RealMemory=16000 Gres=gpu:a100:2
 PartitionName=main Nodes={host} Default=YES MaxTime=INFINITE State=UP
+PartitionName=other Nodes={host} MaxTime=INFINITE State=UP
 """
 
 NOTE = """#!/bin/sh
@@ -124,7 +125,7 @@ def configure(folder: Path, host: str) -> None:
     (folder / "munge/key").write_bytes(os.urandom(1024))
     (folder / "munge/key").chmod(0o400)
     (folder / "slurm.conf").write_text(CONFIGURATION.format(folder=folder, host=host, controller_port=controller, node_port=node))
-    (folder / "gres.conf").write_text("Name=gpu File=/dev/null\nName=gpu File=/dev/zero\n")
+    (folder / "gres.conf").write_text("Name=gpu Type=a100 File=/dev/null\nName=gpu Type=a100 File=/dev/zero\n")
     (folder / "events").touch()
     PLACE.mkdir(exist_ok=True)
     for name in ("slurm.conf", "gres.conf"):

@@ -27,8 +27,12 @@ slurm-init-seconds-before-status-checks: 2
 """
 """What this Slurm needs beside workflow/profiles/slurm: it keeps no accounts."""
 LONG = TINY.replace("seeds: [0, 1]", "seeds: [0]").replace("steps: [300,", "steps: [900000,").replace("/tiny", "/long")
-BUNDLED = "group-components: [measure=4]\n"
-"""Four short jobs in one of the queue, as docs/cluster.md says."""
+KNOBS = """
+default-resources: [slurm_partition=other]
+set-resources: [train:gpu_model=a100]
+group-components: [measure=4]
+"""
+"""What docs/cluster.md says that a laboratory may set."""
 IMPATIENT = """
 import sys
 
@@ -57,7 +61,7 @@ def laboratory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     project = copy_project(tmp_path_factory.mktemp("laboratory") / "project")
     profile = (project / "workflow/profiles/slurm/config.yaml").read_text()
     (project / "workflow/profiles/mine").mkdir()
-    (project / "workflow/profiles/mine/config.yaml").write_text(profile + ONLY_HERE + BUNDLED)
+    (project / "workflow/profiles/mine/config.yaml").write_text(profile + ONLY_HERE + KNOBS)
     (project / "params/long.yaml").write_text(LONG)
     quick = project / "params/quick.yaml"  # as it is, but for its line `device: cpu`, so that every run asks for a GPU
     quick.write_text(re.sub(r"^device: cpu.*\n", "", quick.read_text(), flags=re.M))
@@ -135,6 +139,11 @@ def in_the_middle(slurm: Slurm, project: Path) -> Iterator[tuple[str, str]]:
                 yield f"{model}/seed{seed}", job
 
 
+def asked_for(slurm: Slurm, job: str) -> dict[str, str]:
+    """What a job has asked Slurm for."""
+    return dict(re.findall(r"\b(Partition|TresPerJob|TimeLimit|mem)=([^\s,]+)", slurm.call("scontrol", "show", "job", job)))
+
+
 @pytest.mark.cluster
 def test_the_quick_scale_by_dvc_on_a_cluster_with_a_run_stopped_and_one_requeued(
     slurm: Slurm, laboratory: Path, limits: dict[str, Limited], tmp_path: Path
@@ -168,11 +177,16 @@ def test_the_quick_scale_by_dvc_on_a_cluster_with_a_run_stopped_and_one_requeued
     for run in disturbed:
         assert json.loads((laboratory / f"results/quick/digits/{run}/run.json").read_text())["resumed_at_steps"]
 
+    wait_for(lambda: subprocess.run(["pgrep", "-f", str(laboratory)], capture_output=True).returncode == 1, slurm.folder)  # nothing hangs
+
     submitted = dict(re.findall(r"submitted with SLURM jobid (\d+) \(log: .*/slurm_logs/(\w+(?:/\w+)?)/\d+\.log\)", log.read_text()))
     trained = [path.parent for path in laboratory.glob("results/quick/*/*/*/run.json")]
     trainings = [f"rule_train/results_quick_digits_{run.parent.name}_{run.name.removeprefix('seed')}" for run in trained]
     again = f"rule_train/results_quick_digits_{disturbed[0].replace('/seed', '_')}"
     assert sorted(name for name in submitted.values() if name.startswith("rule_train")) == sorted([*trainings, again])
+    first, second = (asked_for(slurm, job) for job, name in submitted.items() if name == again)
+    assert first == {"Partition": "other", "TresPerJob": "gres:gpu:a100:1", "mem": "4000M", "TimeLimit": "12:00:00"}
+    assert second == {**first, "mem": "8000M", "TimeLimit": "1-00:00:00"}, "a further attempt asks for more"
     mine = [allocation for allocation in slurm.allocations() if allocation[0] in submitted]
     assert {job for job, _, _, _ in mine} == submitted.keys()
     nobody_shares_a_gpu(mine)
