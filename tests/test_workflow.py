@@ -256,6 +256,14 @@ def test_of_two_workflows_in_one_folder_the_second_is_refused_and_the_first_ends
     assert (project / "data/processed/digits.npy").exists() and not (project / "results/tiny").exists()
 
 
+def test_checkpoints_lie_where_the_caller_says_and_nothing_is_made_again_for_it(project: Path, tmp_path: Path) -> None:
+    (project / "params" / "tiny.yaml").write_text(TINY)
+    model, scratch = "results/tiny/digits/lpga/seed0/model.safetensors", tmp_path / "disk"
+    snakemake(project, model, "--set-resources", f"train:scratch={scratch}")
+    assert scratch.is_dir() and not (project / ".pga/checkpoints").exists()
+    assert "Nothing to be done" in snakemake(project, "-n", model).stdout
+
+
 @pytest.mark.parametrize("flags", [(), ("--no-hooks",)], ids=["by hand", "as a cluster's job"])
 def test_any_number_of_sigterms_ends_the_workflow_after_its_running_jobs(flags: tuple[str, ...], project: Path, tmp_path: Path) -> None:
     """Snakemake's own handler waits for a lock that the thread which it interrupts may hold."""

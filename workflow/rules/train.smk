@@ -22,12 +22,13 @@ rule train:
     benchmark: "logs/train/{root}/{dataset}/{model}/seed{seed}.tsv"
     threads: lambda wildcards: run_of(wildcards).threads
     resources:
+        scratch=".pga/checkpoints", # of checkpoints; no param: wherever they lie, nothing is to be made again
         mem_mb=lambda wildcards, attempt: 4000 * attempt,
         runtime=lambda wildcards, attempt: f"{12 * attempt}h",
         gpu=lambda wildcards: 0 if scale_of(wildcards).device == "cpu" else 1,
     shell:
         "pga train --params {params.file} --dataset {wildcards.dataset} --model {wildcards.model} --seed {wildcards.seed}"
-        " --device {params.device} --expect {params.digest} --out {params.out} 2> {log}"
+        " --device {params.device} --expect {params.digest} --out {params.out} --scratch {resources.scratch:q} 2> {log}"
 
 
 rule sample:
