@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the code beside this file is measured, whatever is installed
-from pga.provenance import git_state, versions
+from pga.runtime.environment import git_state, versions
 
 
 def facts() -> dict[str, str]:

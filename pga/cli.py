@@ -9,7 +9,7 @@ import os
 import sys
 
 import pga
-from pga.errors import UserError
+from pga.runtime.errors import UserError
 
 VERBS = {
     "fetch": "download and verify a data set's files",
@@ -52,7 +52,7 @@ def gpu_advice(error: RuntimeError) -> str | None:
     """What to do about a GPU that is full or lost; None if `error` is not torch's."""
     if "torch" not in sys.modules:
         return None
-    from pga.devices import advice
+    from pga.runtime.devices import advice
 
     return advice(error)
 

@@ -17,14 +17,14 @@ from pathlib import Path
 import numpy as np
 from matplotlib.ticker import FuncFormatter, NullLocator
 
-from pga.dataset import load
-from pga.features.classifier import ClassifierFeatures
-from pga.features.extractor import Features, stream
-from pga.figures.canvas import LINES, page
-from pga.files import atomic
-from pga.metrics.frechet import frechet_distance
-from pga.randomness import derive
-from pga.reference import Statistics, statistics
+from pga.artifacts.figures.canvas import LINES, page
+from pga.data.prepared import load
+from pga.evaluation.features.classifier import ClassifierFeatures
+from pga.evaluation.features.extractor import Features, stream
+from pga.evaluation.metrics.frechet import frechet_distance
+from pga.evaluation.statistics import Statistics, statistics
+from pga.runtime.files import atomic
+from pga.runtime.seeds import derive
 
 BATCH = 1000
 

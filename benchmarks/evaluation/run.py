@@ -34,17 +34,17 @@ from pytorch_fid.inception import InceptionV3
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from machine import as_text, facts
 
-from pga.checkpoint import save_tensors
-from pga.features.classifier import RECIPES, Classifier, ClassifierFeatures
-from pga.features.extractor import Features, stream
-from pga.features.inception import InceptionFeatures, network
-from pga.files import sha256
-from pga.metrics.extrapolation import distance_at_infinity
-from pga.metrics.frechet import frechet_distance
-from pga.metrics.kid import kernel_distance
-from pga.metrics.manifold import manifold_metrics
-from pga.metrics.neighbours import nearest
-from pga.reference import statistics
+from pga.evaluation.features.classifier import RECIPES, Classifier, ClassifierFeatures
+from pga.evaluation.features.extractor import Features, stream
+from pga.evaluation.features.inception import InceptionFeatures, network
+from pga.evaluation.metrics.extrapolation import distance_at_infinity
+from pga.evaluation.metrics.frechet import frechet_distance
+from pga.evaluation.metrics.kid import kernel_distance
+from pga.evaluation.metrics.manifold import manifold_metrics
+from pga.evaluation.metrics.nearest_neighbours import nearest
+from pga.evaluation.statistics import statistics
+from pga.runtime.checkpoint import save_tensors
+from pga.runtime.files import sha256
 
 BATCH = 50
 """pytorch-fid's default."""

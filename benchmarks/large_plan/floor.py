@@ -19,7 +19,7 @@ sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parents[1])]
 from machine import as_text, facts
 from plan import LEFT_OUT, ROOT
 
-from pga.params.scale import REAL, load_scale
+from pga.params.experiment import REAL, load_scale
 
 BARE = """
 CELLS = {cells}

@@ -23,10 +23,10 @@ from torch.utils.flop_counter import FlopCounterMode
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 from subjects import NETWORKS, ROOT
 
-from pga.models import Noise, Values, backward, shares, term_value, weights
-from pga.networks.build import build_run
-from pga.params.scale import Scale, load_scale
-from pga.run import Run
+from pga.method.values import Noise, Values, backward, shares, term_value, weights
+from pga.params.experiment import Scale, load_scale
+from pga.params.run import Run
+from pga.training.weights import build_run
 
 IMAGES = {"mnist": 60_000, "mnist32": 60_000, "cifar10": 50_000, "celeba": 202_599, "celeba140": 202_599}
 GPUS = {"H100, float32": 66.9e12, "H100, TF32": 494.7e12}

@@ -29,7 +29,7 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 from machine import as_text, facts
 from subjects import clock, in_turn, row, trainer_of, window
 
-from pga import devices
+from pga.runtime import devices
 
 
 def speeds(trainers: dict[int, object], device: torch.device, seconds: float, read: object) -> dict[int, float]:

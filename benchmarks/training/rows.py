@@ -31,10 +31,10 @@ from machine import as_text, facts
 from step import as_table
 from subjects import ROOT, clock, contiguous, in_turn, row, trainer_of, window
 
-from pga import devices, precision
-from pga.params.scale import load_scale
-from pga.run import Run
-from pga.training import Trainer
+from pga.params.experiment import load_scale
+from pga.params.run import Run
+from pga.runtime import devices, precision
+from pga.training.trainer import Trainer
 
 T = TypeVar("T")
 Lay = Callable[[Trainer], Trainer]

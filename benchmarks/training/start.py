@@ -25,7 +25,7 @@ FIRST_STEP = """
 import sys
 sys.path[:0] = ["benchmarks/training"]
 from subjects import row, trainer_of
-from pga import devices
+from pga.runtime import devices
 device = devices.choose("{device}")
 devices.make_deterministic(1)
 trainer = trainer_of(row("mnist", "lpga"), device, batches=2)

@@ -24,7 +24,7 @@ from ceiling import ceiling
 from machine import as_text, facts
 from subjects import clock, contiguous, has_pythae, in_turn, literal_step, pythae_epoch, row, trainer_of, window
 
-from pga import devices
+from pga.runtime import devices
 
 ROWS = ["mnist/lpga", "mnist/vpga", "cifar10/lpga", "cifar10/vpga", "mnist/vae", "mnist/wae", "mnist/rae_l2", "cifar10/vae"]
 PYTHAE = ("vae", "wae", "rae_l2")

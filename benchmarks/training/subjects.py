@@ -19,15 +19,15 @@ import numpy as np
 import torch
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks"), str(ROOT / "tests")]
+sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks"), str(ROOT / "tests/support")]
 
 import reference_step as literal
 
-from pga.models import draw_noise
-from pga.networks.table import NETWORKS, unit_range
-from pga.params.scale import load_scale
-from pga.run import Run
-from pga.training import Trainer
+from pga.method.values import draw_noise
+from pga.networks.architectures import NETWORKS, unit_range
+from pga.params.experiment import load_scale
+from pga.params.run import Run
+from pga.training.trainer import Trainer
 
 EVER = 10**9
 """More steps than a benchmark takes, so that none of them writes a row of the history."""

@@ -17,9 +17,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Train and measure."""
-    from pga.dataset import load, load_labels
-    from pga.features.classifier import train_classifier
-    from pga.files import write_json
+    from pga.data.prepared import load, load_labels
+    from pga.evaluation.features.classifier import train_classifier
+    from pga.runtime.files import write_json
 
     labels = load_labels(arguments.data, arguments.dataset)
     splits = [(load(arguments.data, arguments.dataset, split)[0], labels[split]) for split in ("train", "test")]

@@ -20,10 +20,10 @@ def run(arguments: argparse.Namespace) -> None:
     """Collect."""
     import sys
 
-    from pga.collect import collect
-    from pga.errors import UserError
-    from pga.files import atomic
-    from pga.params.scale import load_scale
+    from pga.artifacts.collect import collect
+    from pga.params.experiment import load_scale
+    from pga.runtime.errors import UserError
+    from pga.runtime.files import atomic
 
     scale = load_scale(arguments.params)
     shown = ["table1", *(["equivalence"] if scale.equivalence else []), *scale.figures]

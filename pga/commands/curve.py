@@ -36,13 +36,13 @@ def run(arguments: argparse.Namespace) -> None:
     """Sample from every snapshot and measure."""
     import csv
 
-    from pga import devices
-    from pga.evaluation import evaluate
-    from pga.features.load import load_extractor
-    from pga.files import atomic, sha256, write_beside
-    from pga.made import maker
-    from pga.reference import identity, load_statistics
-    from pga.sampling import load_snapshots, sample
+    from pga.evaluation.features.load_extractor import load_extractor
+    from pga.evaluation.protocol import evaluate
+    from pga.evaluation.statistics import identity, load_statistics
+    from pga.runtime import devices
+    from pga.runtime.files import atomic, sha256, write_beside
+    from pga.sampling.generated import maker
+    from pga.sampling.sample import load_snapshots, sample
 
     devices.make_deterministic(threads=1)
     device = devices.choose(arguments.device)

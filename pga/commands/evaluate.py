@@ -6,11 +6,11 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pga.metrics import METRICS
+from pga.evaluation.metrics import METRICS
 
 if TYPE_CHECKING:
-    from pga.features.extractor import Extractor, Features
-    from pga.reference import Statistics
+    from pga.evaluation.features.extractor import Extractor, Features
+    from pga.evaluation.statistics import Statistics
 
 EXAMPLE = (
     "pga evaluate --samples samples.npy --extractor classifier --weights data/reference/digits/classifier.safetensors"
@@ -62,11 +62,11 @@ def run(arguments: argparse.Namespace) -> None:
     """Evaluate."""
     import numpy as np
 
-    from pga import devices
-    from pga.evaluation import chosen, evaluate, refuse
-    from pga.features.extractor import check_images
-    from pga.files import sha256, write_record
-    from pga.made import load_measured
+    from pga.evaluation.features.extractor import check_images
+    from pga.evaluation.protocol import chosen, evaluate, refuse
+    from pga.runtime import devices
+    from pga.runtime.files import sha256, write_record
+    from pga.sampling.generated import load_measured
 
     check(arguments)
     devices.make_deterministic(threads=1)
@@ -101,9 +101,9 @@ def space(arguments: argparse.Namespace, k: int) -> tuple[Extractor, Statistics,
     Raises:
         UserError: weights, reference or features of real images are not those that are meant.
     """
-    from pga.errors import UserError
-    from pga.features.load import load_extractor
-    from pga.reference import load_features, load_statistics
+    from pga.evaluation.features.load_extractor import load_extractor
+    from pga.evaluation.statistics import load_features, load_statistics
+    from pga.runtime.errors import UserError
 
     label = arguments.extractor[k]
     foreign = label in arguments.foreign
@@ -121,7 +121,7 @@ def space(arguments: argparse.Namespace, k: int) -> tuple[Extractor, Statistics,
 
 def check(arguments: argparse.Namespace) -> None:
     """Refuse flags that do not fit together; raises UserError."""
-    from pga.errors import UserError
+    from pga.runtime.errors import UserError
 
     labels = arguments.extractor
     if len(set(labels)) != len(labels):

@@ -19,8 +19,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Fetch."""
     from pga.data.fetch import fetch
-    from pga.errors import UserError
     from pga.params.sources import load_sources
+    from pga.runtime.errors import UserError
 
     sources = load_sources(arguments.sources)
     if arguments.source not in sources:

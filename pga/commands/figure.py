@@ -26,11 +26,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Draw."""
-    from pga.errors import UserError
-    from pga.figures import canvas
-    from pga.figures.sources import Sources
-    from pga.figures.table import FIGURES
-    from pga.params.scale import load_scale
+    from pga.artifacts.figures import canvas
+    from pga.artifacts.figures.figure_inputs import Sources
+    from pga.artifacts.figures.figure_registry import FIGURES
+    from pga.params.experiment import load_scale
+    from pga.runtime.errors import UserError
 
     scale = load_scale(arguments.params)
     if arguments.figure not in scale.figures:

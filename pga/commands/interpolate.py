@@ -30,13 +30,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Interpolate."""
-    from pga import devices
-    from pga.dataset import load
-    from pga.interpolation import interpolate
-    from pga.made import maker, save_made
+    from pga.data.prepared import load
     from pga.params.reading import validate
     from pga.params.sampling import Interpolation
-    from pga.sampling import load_networks
+    from pga.runtime import devices
+    from pga.sampling.generated import maker, save_made
+    from pga.sampling.interpolation import interpolate
+    from pga.sampling.sample import load_networks
 
     asked = {key: getattr(arguments, key) for key in Interpolation.model_fields}
     line = validate(asked, Interpolation, "pga interpolate")

@@ -29,12 +29,12 @@ def run(arguments: argparse.Namespace) -> None:
     """Find them."""
     import numpy as np
 
-    from pga import devices
-    from pga.dataset import load
-    from pga.errors import UserError
-    from pga.features.load import load_extractor
-    from pga.made import load_made, save_made
-    from pga.neighbours import nearest_images
+    from pga.data.prepared import load
+    from pga.evaluation.features.load_extractor import load_extractor
+    from pga.evaluation.nearest import nearest_images
+    from pga.runtime import devices
+    from pga.runtime.errors import UserError
+    from pga.sampling.generated import load_made, save_made
 
     samples, of = load_made(arguments.samples)
     samples = samples[: arguments.n]

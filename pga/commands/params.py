@@ -20,8 +20,8 @@ def run(arguments: argparse.Namespace) -> None:
 
     import pandas as pd
 
-    from pga.errors import UserError
-    from pga.params.scale import load_scale
+    from pga.params.experiment import load_scale
+    from pga.runtime.errors import UserError
 
     scale = load_scale(arguments.params)
     if arguments.dataset not in (None, *scale.datasets):

@@ -21,9 +21,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Prepare."""
     from pga.data.prepare import prepare
-    from pga.errors import UserError
     from pga.params.datasets import load_datasets
     from pga.params.sources import load_sources
+    from pga.runtime.errors import UserError
 
     datasets = load_datasets(arguments.datasets)
     if arguments.dataset not in datasets:

@@ -23,10 +23,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Print the chain."""
-    from pga.errors import UserError
-    from pga.lineage.chain import trace
-    from pga.lineage.tree import Surroundings
     from pga.params.sources import load_sources
+    from pga.provenance.chain import trace
+    from pga.provenance.tree import Surroundings
+    from pga.runtime.errors import UserError
 
     found = trace(arguments.file, Surroundings(arguments.data, arguments.raw, load_sources(arguments.sources)))
     print("\n".join(found.lines()))

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import torch
 
     from pga.networks.autoencoder import Decoder, Encoder
-    from pga.run import Run
+    from pga.params.run import Run
 
 EXAMPLE = "pga reconstruct --run results/quick/digits/lpga/seed0 --out-dir /tmp/reconstruction"
 
@@ -25,8 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Reconstruct."""
-    from pga import devices
-    from pga.sampling import load_networks
+    from pga.runtime import devices
+    from pga.sampling.sample import load_networks
 
     path = arguments.run / "model.safetensors" if arguments.run.is_dir() else arguments.run
     device = devices.choose(arguments.device)
@@ -36,11 +36,11 @@ def run(arguments: argparse.Namespace) -> None:
 
 def write(row: Run, encoder: Encoder, decoder: Decoder, data: Path, out_dir: Path, device: torch.device) -> None:
     """Reconstructions of the prepared test images, and their error, into `out_dir`."""
-    from pga.dataset import load
-    from pga.files import write_record
-    from pga.made import maker, save_made
+    from pga.data.prepared import load
     from pga.params.sampling import RECONSTRUCTION
-    from pga.reconstruction import reconstruct
+    from pga.runtime.files import write_record
+    from pga.sampling.generated import maker, save_made
+    from pga.sampling.reconstruction import reconstruct
 
     images, checksum = load(data, row.dataset, "test")
     beside, error = reconstruct(encoder, decoder, images, row, device)

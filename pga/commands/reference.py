@@ -27,12 +27,12 @@ def run(arguments: argparse.Namespace) -> None:
     """Compute and write."""
     import numpy as np
 
-    from pga import devices
-    from pga.dataset import load
-    from pga.features.extractor import stream
-    from pga.features.load import load_extractor
-    from pga.files import atomic, sha256
-    from pga.reference import Keep, identity, save_statistics, statistics
+    from pga.data.prepared import load
+    from pga.evaluation.features.extractor import stream
+    from pga.evaluation.features.load_extractor import load_extractor
+    from pga.evaluation.statistics import Keep, identity, save_statistics, statistics
+    from pga.runtime import devices
+    from pga.runtime.files import atomic, sha256
 
     devices.make_deterministic(threads=1)
     images, checksum = load(arguments.data, arguments.dataset, arguments.split)

@@ -25,11 +25,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Write the page."""
-    from pga import devices
-    from pga.files import atomic
-    from pga.lineage.seal import sealed
-    from pga.params.scale import load_scale
-    from pga.report.page import render
+    from pga.artifacts.report.page import render
+    from pga.params.experiment import load_scale
+    from pga.provenance.seal import sealed
+    from pga.runtime import devices
+    from pga.runtime.files import atomic
 
     devices.make_deterministic(threads=1)
     page = render(load_scale(arguments.params), arguments.params, arguments.data, arguments.rules, arguments.allow_missing)

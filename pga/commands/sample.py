@@ -47,13 +47,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Sample."""
-    from pga import density, devices
     from pga.commands import reconstruct
-    from pga.dataset import load
-    from pga.errors import UserError
-    from pga.made import maker, save_made
-    from pga.sampling import load_networks, sample
-    from pga.standing import standing
+    from pga.data.prepared import load
+    from pga.runtime import devices
+    from pga.runtime.errors import UserError
+    from pga.sampling import density
+    from pga.sampling.generated import maker, save_made
+    from pga.sampling.sample import load_networks, sample
+    from pga.sampling.standing_statistics import standing
 
     if arguments.n < 1 or arguments.batch_size < 2:
         raise UserError(f"--n {arguments.n} --batch-size {arguments.batch_size}: accepted are n of at least 1 and batches of at least 2")

@@ -19,9 +19,9 @@ def run(arguments: argparse.Namespace) -> None:
     """Summarise."""
     import pandas as pd
 
-    from pga.files import atomic, write_json
-    from pga.params.scale import load_scale
-    from pga.tables.means import means
+    from pga.artifacts.tables.means import means
+    from pga.params.experiment import load_scale
+    from pga.runtime.files import atomic, write_json
 
     scale = load_scale(arguments.params)
     found = means(scale, arguments.dataset)

@@ -39,9 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Write the table."""
-    from pga.params.scale import load_scale
-    from pga.tables.request import Request
-    from pga.tables.table import TABLES, write
+    from pga.artifacts.tables.request import Request
+    from pga.artifacts.tables.table_registry import TABLES, write
+    from pga.params.experiment import load_scale
 
     scale = load_scale(arguments.params)
     request = Request(scale, arguments.metrics, arguments.claims, arguments.data, arguments.logs, arguments.allow_missing)

@@ -28,8 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Train."""
-    from pga.errors import UserError
-    from pga.params.scale import load_scale
+    from pga.params.experiment import load_scale
+    from pga.runtime.errors import UserError
 
     row = load_scale(arguments.params).run(arguments.dataset, arguments.model, arguments.seed)
     if arguments.expect not in (None, row.digest):
@@ -37,10 +37,10 @@ def run(arguments: argparse.Namespace) -> None:
             f"{arguments.params}: the parameters of {row.dataset}/{row.name} changed after the workflow was planned; start it again"
         )
 
-    from pga import devices
-    from pga.dataset import load
-    from pga.fingerprints import training_code
-    from pga.trainloop import train
+    from pga.data.prepared import load
+    from pga.fingerprints.steps import training_code
+    from pga.runtime import devices
+    from pga.training.loop import train
 
     images, data_sha256 = load(arguments.data, row.dataset)
     device = devices.choose(arguments.device)

@@ -17,8 +17,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from pga.data.decode import BadImage
-from pga.errors import UserError
-from pga.resize import resize_tf1, to_uint8
+from pga.runtime.errors import UserError
+from pga.data.tf1_resize import resize_tf1, to_uint8
 
 WIDTH, HEIGHT = 178, 218
 LARGEST = 1 << 20

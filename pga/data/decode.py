@@ -20,8 +20,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from pga.errors import UserError
-from pga.progress import Progress
+from pga.runtime.errors import UserError
+from pga.runtime.progress import Progress
 
 Array = npt.NDArray[np.uint8]
 Items = Sequence[tuple[str, bytes]]

@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 import requests
 import urllib3
 
-from pga.errors import UserError
-from pga.progress import Progress
+from pga.runtime.errors import UserError
+from pga.runtime.progress import Progress
 
 ATTEMPTS = 5
 TIMEOUT_S = (10, 60)

@@ -12,8 +12,8 @@ from filelock import FileLock
 
 from pga.data.download import Refused, download
 from pga.data.verify import Mismatch, verify
-from pga.errors import UserError
-from pga.files import sync_folder
+from pga.runtime.errors import UserError
+from pga.runtime.files import sync_folder
 from pga.params.sources import Source, SourceFile
 
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from PIL import Image, ImageOps
 
 from pga.data.decode import BadImage
-from pga.errors import UserError
+from pga.runtime.errors import UserError
 
 GREY, COLOUR = {"1", "L", "LA"}, {"RGB", "RGBA", "P", "PA", "CMYK", "YCbCr", "HSV", "LAB"}
 LARGEST = 512 << 20

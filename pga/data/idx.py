@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from pga.errors import UserError
+from pga.runtime.errors import UserError
 
 
 def read_idx(path: Path) -> npt.NDArray[np.uint8]:

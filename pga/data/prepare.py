@@ -18,9 +18,9 @@ from pga.data import folder as own
 from pga.data.cifar10 import read_cifar10
 from pga.data.decode import Rows, decode_all, listing, remove
 from pga.data.idx import read_idx
-from pga.dataset import labels_digest
-from pga.errors import UserError
-from pga.files import atomic, digest, sha256, write_record
+from pga.data.prepared import labels_digest
+from pga.runtime.errors import UserError
+from pga.runtime.files import atomic, digest, sha256, write_record
 from pga.params.datasets import Celeba, Cifar10, Digits, Folder, Idx
 from pga.params.sources import Source
 
@@ -152,7 +152,7 @@ def folder(row: Folder, context: Context) -> Prepared:
 
 def preparing_code(kind: str) -> str:
     """Identity of the code that prepares data sets of one kind, by which an interrupted preparation knows what it may continue."""
-    from pga.fingerprints import preparing_code as fingerprint
+    from pga.fingerprints.steps import preparing_code as fingerprint
 
     return fingerprint(kind)
 

@@ -9,10 +9,8 @@ from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from pga.networks import dcgan, dense, ghosh, resnet
+from pga.networks.architectures import NETWORKS
 from pga.networks.autoencoder import Decoder, Encoder
-from pga.networks.table import NETWORKS
-from pga.run import Run
-from pga.terms import reads_sigma
 
 LAYERS: dict[str, Any] = {"Dcgan": dcgan, "Dense": dense, "Resnet": resnet, "Ghosh": ghosh}
 """For each kind of row the module with its `encoder_layers` and `decoder_layers`."""
@@ -46,9 +44,3 @@ def build(
         for kernel in [p for network in (encoder, decoder) for p in network.parameters() if p.ndim == 4]:
             kernel.data = kernel.data.contiguous(memory_format=getattr(torch, getattr(row, "memory_format", "contiguous_format")))
         return encoder, decoder
-
-
-def build_run(run: Run, seed: int) -> tuple[Encoder, Decoder]:
-    """The networks of `run`, with weights drawn from `seed`."""
-    sigma_head = reads_sigma(run.model)
-    return build(run.network, run.width, run.latent_dim, run.batch_norm, sigma_head, seed, run.spectral_norm)

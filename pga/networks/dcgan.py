@@ -1,4 +1,4 @@
-"""The paper's DCGAN-like layers, from a row of `pga.networks.table` (the authors' released code).
+"""The paper's DCGAN-like layers, from a row of `pga.networks.architectures` (the authors' released code).
 
 5×5 kernels and stride 2 everywhere, leaky ReLU (0.2) in the encoder, ReLU in the decoder, tanh at the output, no bias where
 batch normalisation follows.
@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from pga.networks.architectures import Dcgan
 from pga.networks.autoencoder import batch_norm
-from pga.networks.table import Dcgan
 
 
 class SameConv2d(nn.Conv2d):

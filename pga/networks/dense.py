@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import nn
 
+from pga.networks.architectures import Dense
 from pga.networks.autoencoder import batch_norm
-from pga.networks.table import Dense
 
 
 def encoder_layers(row: Dense, width: int, use_bn: bool) -> tuple[list[nn.Module], int]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from pga.networks.architectures import Ghosh
 from pga.networks.autoencoder import BN_EPSILON
-from pga.networks.table import Ghosh
 
 KERAS_MOMENTUM = 0.01  # Keras's decay of 0.99, in PyTorch's convention
 FIRST_MAP = 8

@@ -9,8 +9,8 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from pga.networks.architectures import Resnet
 from pga.networks.autoencoder import batch_norm
-from pga.networks.table import Resnet
 
 
 class Unpool(nn.Module):

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from pga.errors import UserError
+from pga.runtime.errors import UserError
 
 Model = TypeVar("Model", bound=BaseModel)
 

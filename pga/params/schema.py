@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pga.files import atomic
-from pga.params.scale import Scale
+from pga.params.experiment import Scale
+from pga.runtime.files import atomic
 
 FOLDER = Path(__file__).parents[2] / "workflow" / "schemas"
 

@@ -10,12 +10,12 @@ from filelock import FileLock, Timeout
 from snakemake.utils import validate
 from snakemake.workflow import JobScheduler
 
-from pga import fingerprints
+from pga.fingerprints import steps as fingerprints
 from pga.data.folder import identity
-from pga.files import digest
+from pga.runtime.files import digest
 from pga.params.datasets import load_datasets
-from pga.params.derive import derive
-from pga.params.scale import REAL, Scale, load_scale
+from pga.params.compose import derive
+from pga.params.experiment import REAL, Scale, load_scale
 from pga.params.sampling import RECONSTRUCTION
 from pga.params.sources import load_sources
 

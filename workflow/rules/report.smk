@@ -1,7 +1,7 @@
 # Figures, tables and runs → one page.
 # One environment serves all rules (requirements.lock, environment.yml): rules name none of their own.
 
-TEMPLATES = sorted(str(path) for path in Path("pga/report/templates").iterdir())
+TEMPLATES = sorted(str(path) for path in Path("pga/artifacts/report/templates").iterdir())
 RULE_FILES = ["Snakefile", *sorted(str(path) for path in Path("workflow/rules").glob("*.smk"))]
 
 

@@ -1,0 +1,140 @@
+"""metrics.json of every run → one tidy table, a row per run, sampling and metric."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pga.params.evaluation import FOREIGN_SPLIT
+from pga.params.experiment import REAL, Scale
+from pga.runtime.errors import UserError
+from pga.runtime.files import read_record
+
+COLUMNS = ["dataset", "model", "seed", "sampling", "metric", "value", "standard_error", "n", "reference", "extractor", "extractor_accuracy"]
+
+
+def collect(scale: Scale, artifact: str | None = None, allow_missing: bool = False) -> tuple[pd.DataFrame, list[str]]:
+    """The metrics of a scale in the order of its file, and the runs that are missing.
+
+    Args:
+        scale: its runs.
+        artifact: only what this table or figure shows; by default everything.
+        allow_missing: go on without the runs that are not there.
+
+    Raises:
+        UserError: a run is missing and `allow_missing` is not set, a file is of another run than its place says, or was measured in
+            another way than the scale now says.
+    """
+    rows: list[dict[str, Any]] = []
+    missing: list[str] = []
+    for dataset, model, sampling in scale.measurements() if artifact is None else scale.samplings_shown(artifact):
+        for seed in scale.seeds_of(dataset, model):
+            path = Path(scale.results, dataset, model, f"seed{seed}", sampling, "metrics.json")
+            if not path.exists():
+                missing.append(f"{dataset}/{model} seed {seed} ({sampling})")
+                continue
+            found = rows_of(path, {"dataset": dataset, "model": model, "seed": seed, "sampling": sampling})
+            if sampling in scale.samplings:
+                refuse_stale(path, found, scale, sampling)
+            rows += found
+    if missing and not allow_missing:
+        raise UserError(f"runs are missing: {', '.join(missing)}; run them, or pass --allow-missing for a partial table")
+    return pd.DataFrame(rows, columns=COLUMNS), missing
+
+
+def read_metrics(path: Path, scale: Scale | None = None) -> pd.DataFrame:
+    """The table that `collect` made, from its file.
+
+    Args:
+        path: the file.
+        scale: whose metrics.json, as far as they are there, must say the same.
+
+    Raises:
+        UserError: the file is absent, or is no such table, or says something else than the metrics.json that it was collected from.
+    """
+    table = read_table(path, COLUMNS, "a table of metrics", "`pga collect` makes it")
+    if scale is not None:
+        for dataset, model, seed, sampling in table[COLUMNS[:4]].drop_duplicates().itertuples(index=False, name=None):
+            source = Path(scale.results, str(dataset), str(model), f"seed{seed}", str(sampling), "metrics.json")
+            if source.exists():
+                refuse_different(path, table, source, {"dataset": dataset, "model": model, "seed": int(seed), "sampling": sampling})
+    return table
+
+
+def refuse_different(path: Path, table: pd.DataFrame, source: Path, who: dict[str, Any]) -> None:
+    """Refuse rows of the run `who` that are not those of its metrics.json.
+
+    Raises:
+        UserError: they are not.
+    """
+    shown = table[(table[list(who)] == pd.Series(who)).all(axis=1)]
+    measured = pd.DataFrame(rows_of(source, who), columns=COLUMNS)
+    if shown[COLUMNS].to_csv(index=False) != measured.to_csv(index=False):
+        raise UserError(f"{path}: says something else than {source}, which it was collected from; run `pga collect` again")
+
+
+def read_table(path: Path, columns: Sequence[str], what: str = "a table", remedy: str = "delete it and make it again") -> pd.DataFrame:
+    """A CSV file that has at least these columns.
+
+    Args:
+        path: the file.
+        columns: what it must have.
+        what: what messages call it.
+        remedy: what messages say to do.
+
+    Raises:
+        UserError: it is no such file.
+    """
+    try:
+        table = pd.read_csv(path)
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: not {what} ({error}); {remedy}") from error
+    if missing := [column for column in columns if column not in table]:
+        raise UserError(f"{path}: not {what}: it lacks the columns {', '.join(missing)}; {remedy}")
+    return table
+
+
+def rows_of(path: Path, who: dict[str, Any]) -> list[dict[str, Any]]:
+    """The rows of one metrics.json, which must be of the run `who`."""
+    content = read_record(path)
+    found = {key: content.get(key) for key in who}
+    if found != who:
+        raise UserError(f"{path}: it is of {found}, its place is that of {who}; delete it and evaluate again")
+    try:
+        accuracy = {extractor["name"]: extractor["accuracy"] for extractor in content["extractors"]}
+        return [
+            {**who, **{key: metric[key] for key in COLUMNS[4:10]}, "extractor_accuracy": accuracy[metric["extractor"]]}
+            for metric in content["metrics"]
+        ]
+    except (KeyError, TypeError) as error:
+        raise UserError(f"{path}: lacks {error}; delete it and evaluate again") from error
+
+
+def refuse_stale(path: Path, rows: list[dict[str, Any]], scale: Scale, sampling: str) -> None:
+    """Refuse metrics of another number of samples, other real images or other features than the scale now says.
+
+    Of real images in the samples' place there may be fewer.
+
+    Raises:
+        UserError: names what was found and what the scale says.
+    """
+    wanted, labels = scale.samplings[sampling], scale.evaluation.labels(labelled=True)
+    if scale.evaluation.extractor_label not in {row["extractor"] for row in rows}:
+        raise UserError(f"{path}: measured in other features than the scale says, {scale.evaluation.extractor_label}; evaluate again")
+    if (metric := scale.evaluation.metric) not in (found := {row["metric"] for row in rows}):
+        raise UserError(
+            f"{path}: holds {', '.join(sorted(found))}, the scale's metric is {metric}: Inception's weights are others than "
+            f"evaluation.weights says, {scale.evaluation.weights}"
+        )
+    for row in rows:
+        place = f"{row['dataset']}/{row['extractor']}-{wanted.reference}"
+        says = {
+            "n": min(wanted.n, row["n"]) if row["model"] == REAL else wanted.n,
+            "reference": FOREIGN_SPLIT if place in scale.evaluation.foreign else wanted.reference,
+            "extractor": row["extractor"] if row["extractor"] in labels else scale.evaluation.extractor_label,
+        }
+        if differ := [f"{key} {row[key]!r}, now {value!r}" for key, value in says.items() if row[key] != value]:
+            raise UserError(f"{path}: {row['metric']} was measured in another way than the scale says: {'; '.join(differ)}; evaluate again")

@@ -1,0 +1,31 @@
+"""Figure 7: interpolations between pairs of test images, which the first seed chooses."""
+
+from __future__ import annotations
+
+from pga.artifacts.figures import canvas
+from pga.artifacts.figures.figure_inputs import Sources
+from pga.artifacts.figures.sheet import tile
+
+WIDTH = 4.5
+"""Width of the page in inches."""
+
+
+def draw(sources: Sources) -> canvas.Drawn:
+    """A block of lines per data set and model: an image, the points from its code to the other's, the other image."""
+    row, scale = sources.row, sources.scale
+    runs = row.runs()
+    points, pairs = scale.interpolation.points, scale.interpolation.pairs
+    height = WIDTH / (points + 3) * pairs + 0.25
+    figure, axes = canvas.page(WIDTH, height * len(runs), len(runs), 1)
+    for [panel], (dataset, model) in zip(axes, runs, strict=True):
+        images = sources.images(dataset, model, ndim=5)
+        if images is None:
+            canvas.empty(panel, sources.lacks(dataset, model))
+        else:
+            canvas.show(panel, tile(images, divided_after=(0, images.shape[1] - 2)))
+        panel.set_title(f"{sources.dataset_title(dataset)}, {sources.model_title(model)}", loc="left")
+    text = (
+        f"Pairs of test images (outer columns) drawn by {sources.first_seeds()}, not picked, the same for every model. Between them the "
+        f"decoder at {points} points on the line from one image's code to the other's, both codes (the reconstructions) included."
+    )
+    return canvas.Drawn(figure, sources.caption(text))

@@ -1,0 +1,45 @@
+"""Panels of samples (Figures 2 and 4 to 6): the first samples of the first seed, never picked."""
+
+from __future__ import annotations
+
+import math
+
+from pga.artifacts.figures import canvas
+from pga.artifacts.figures.figure_inputs import Sources
+from pga.artifacts.figures.sheet import grid
+from pga.artifacts.tables.summary_cells import TITLES
+
+ROWS, COLUMNS = 8, 8
+PANEL = 2.6
+"""Width of a panel in inches, at most."""
+ACROSS = 4
+"""Panels side by side, at most: above narrower ones their titles would touch."""
+
+
+def draw(sources: Sources) -> canvas.Drawn:
+    """A grid of panels, data sets down and models across, in as many lines of equal length as they need."""
+    row, scale = sources.row, sources.scale
+    lines = math.ceil(len(row.models) / ACROSS)
+    across, down = math.ceil(len(row.models) / lines), lines * len(row.datasets)
+    size = min(PANEL, canvas.PAGE / across)
+    figure, places = canvas.page(size * across, (size + 0.4) * down, down, across)
+    axes = [[panel for line in places[lines * i : lines * (i + 1)] for panel in line] for i in range(len(row.datasets))]
+    for i, dataset in enumerate(row.datasets):
+        for panel in axes[i][len(row.models) :]:
+            panel.set_axis_off()
+        for j, model in enumerate(row.models):
+            cell = sources.cell(dataset, model)
+            samples = sources.images(dataset, model)
+            if samples is None:
+                canvas.empty(axes[i][j], sources.lacks(dataset, model))
+                axes[i][j].set_box_aspect(1)
+            else:
+                canvas.show(axes[i][j], grid(samples, ROWS, COLUMNS))
+            seeds = f" ({cell.n} seed{'s' if cell.n > 1 else ''})" if cell.n else ""
+            axes[i][j].set_title(f"{sources.dataset_title(dataset)}, {sources.model_title(model)}\n{cell.text()}{seeds}")
+    several = any(len(scale.seeds_of(*run)) > 1 for run in row.runs())
+    text = (
+        f"The first {ROWS * COLUMNS} samples of {sources.first_seeds()}, not picked. Numbers: {TITLES[scale.evaluation.metric]} of "
+        f"{scale.samplings[row.sampling].n} samples, {'mean ± standard error over' if several else 'of'} {sources.seeds()}."
+    )
+    return canvas.Drawn(figure, sources.caption(text, measured=True))

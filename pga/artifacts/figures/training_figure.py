@@ -1,0 +1,76 @@
+"""Figure 3: the total loss and the headline metric over training, with the spread over seeds."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import EngFormatter
+
+from pga.artifacts.figures import canvas
+from pga.artifacts.figures.figure_inputs import Sources
+from pga.artifacts.tables.summary_cells import TITLES
+
+
+def over_seeds(series: list[pd.Series]) -> pd.DataFrame:
+    """Series by step, one per seed → mean, lowest and highest value at each step."""
+    table = pd.concat(series, axis=1).sort_index()
+    return pd.DataFrame({"mean": table.mean(axis=1), "low": table.min(axis=1), "high": table.max(axis=1)})
+
+
+def band(axes: Axes, series: list[pd.Series], line: canvas.Line, label: str, markers: bool = False, dash: object = None) -> None:
+    """The mean over seeds as a line, from the lowest to the highest seed as a band around it."""
+    spread = over_seeds(series)
+    axes.fill_between(spread.index, spread.low, spread.high, color=line.colour, alpha=0.2, linewidth=0)
+    axes.plot(
+        spread.index, spread["mean"], color=line.colour, linestyle=line.dash if dash is None else dash, label=label,
+        marker=line.marker if markers else None, markersize=3,
+    )  # fmt: skip
+
+
+def by_step(table: pd.DataFrame, values: pd.Series) -> pd.Series:
+    """Values by the step that stands in the table beside them."""
+    return pd.Series(values.to_numpy(), index=table["step"].to_numpy())
+
+
+def total_losses(sources: Sources, dataset: str, model: str) -> list[pd.Series]:
+    """The encoder's loss plus the decoder's, by step, of each seed."""
+    tables = sources.tables(dataset, model, "history.csv", ("step", "encoder_loss", "decoder_loss"))
+    return [by_step(table, table["encoder_loss"] + table["decoder_loss"]) for table in tables]
+
+
+def distances(sources: Sources, dataset: str, model: str) -> list[pd.Series]:
+    """The headline metric by step, of each seed."""
+    tables = sources.tables(dataset, model, "curve.csv", ("step", "metric", "value"), after=True)
+    chosen = [table[table["metric"] == sources.scale.evaluation.metric] for table in tables]
+    return [by_step(table, table["value"]) for table in chosen]
+
+
+def draw(sources: Sources) -> canvas.Drawn:
+    """A row per data set: (a) the loss, (b) the metric."""
+    row = sources.row
+    metric = TITLES[sources.scale.evaluation.metric]
+    figure, axes = canvas.page(canvas.PAGE, 2.3 * len(row.datasets) + 0.5, len(row.datasets), 2)
+    for i, dataset in enumerate(row.datasets):
+        for part, (read, markers) in enumerate([(total_losses, False), (distances, True)]):
+            panel = axes[i][part]
+            missing = []
+            for model, line in zip(row.models, canvas.LINES, strict=False):
+                if series := read(sources, dataset, model):
+                    band(panel, series, line, sources.model_title(model), markers)
+                else:
+                    missing += sources.lacks(dataset, model)
+            if not panel.lines:
+                canvas.empty(panel, missing)
+                continue
+            panel.set_title(f"({'ab'[part]}) {sources.dataset_title(dataset)}: {['total loss', metric][part]}", loc="left")
+            panel.set_xlabel("step")
+            panel.set_xlim(left=0)
+            panel.xaxis.set_major_formatter(EngFormatter())
+            panel.set_ylabel(["encoder's + decoder's loss", metric][part])
+            panel.legend(frameon=False)
+    text = (
+        f"Mean over {sources.seeds()} (line), from the lowest to the highest seed (band). (a) The paper does not define its total loss; "
+        "assumed is the sum of the encoder's and the decoder's, each a mean over the steps since the last point; it jumps where the "
+        f"warm-up ends and the other terms begin. (b) At every snapshot, {metric} of {sources.scale.samplings['prior'].n} samples."
+    )
+    return canvas.Drawn(figure, sources.caption(text, measured=True))

@@ -1,0 +1,175 @@
+"""The finished figures and tables of a scale, checked to be of the runs that there are now."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from pga.artifacts.collect import read_table
+from pga.artifacts.report.page_images import of_png, uri
+from pga.artifacts.report.report_tables import Cell, Table, of_frame
+from pga.params.experiment import Scale
+from pga.provenance.read import read_about
+from pga.provenance.records import Record
+from pga.runtime.errors import UserError
+
+
+def tables(scale: Scale) -> list[str]:
+    """The tables that a scale has."""
+    return ["table1", "claims", *(["equivalence"] if scale.equivalence else []), "evaluation", "costs", "parameters", "notation"]
+
+
+class Shown(NamedTuple):
+    """A figure on the page: its image, the PDF to download, where both lie."""
+
+    name: str
+    title: str
+    caption: str
+    uri: str
+    width: int
+    height: int
+    pdf: str
+    runs: list[str]
+
+
+def files(scale: Scale) -> Iterator[Path]:
+    """Everything that the page shows besides the runs."""
+    folder = Path(scale.results)
+    for table in tables(scale):
+        yield folder / f"{table}.csv"
+    for figure in scale.figures:
+        yield folder / "figures" / f"{figure}.png"
+        yield folder / "figures" / f"{figure}.pdf"
+
+
+def about(path: Path, records: dict[str, Record]) -> dict[str, Any]:
+    """What an artifact says of itself.
+
+    Raises:
+        UserError: it says nothing, or is of a run that is another by now.
+    """
+    said = read_about(path)
+    if said is None:
+        raise UserError(f"{path}: does not say of which runs it is; delete it and make it again")
+    for name, run in said["runs"].items():
+        now = records.get(name)
+        if now is not None and (differ := [key for key in ("digest", "data_sha256", "code") if now.get(key) != run.get(key)]):
+            raise UserError(f"{path}: is of another run {name} than there is now ({', '.join(differ)} differ); make it again")
+    return said
+
+
+SCRIPT = {"D": "𝒟", "H": "ℋ", "N": "𝒩"}
+
+
+def plain(text: str) -> str:
+    """A caption without LaTeX: the laws' script letters as letters."""
+    return re.sub(r"\$([^$]*)\$", lambda part: re.sub(r"\\mathcal\{(\w)\}", lambda law: SCRIPT.get(law[1], law[1]), part[1]), text)
+
+
+def figures(scale: Scale, records: dict[str, Record]) -> list[Shown]:
+    """The figures that are there."""
+    found = []
+    for name in scale.figures:
+        path = Path(scale.results, "figures", f"{name}.png")
+        if not path.exists():
+            continue
+        said = about(path, records)
+        pdf = path.with_suffix(".pdf")
+        content = uri(pdf.read_bytes(), "application/pdf") if pdf.exists() and about(pdf, records) else ""
+        title = name.capitalize().replace("_", " ")
+        title = title[:6] + " " + title[6:] if title.startswith("Figure") and title[6:7].isdigit() else title
+        found.append(Shown(name, title, plain(said["caption"]), *of_png(path), content, sorted(said["runs"])))
+    return found
+
+
+def read(scale: Scale, name: str, records: dict[str, Record]) -> tuple[pd.DataFrame, str] | None:
+    """A table's CSV and its caption, or None where it is missing."""
+    path = Path(scale.results, f"{name}.csv")
+    if not path.exists():
+        return None
+    caption = str(about(path, records)["caption"])  # first: it vouches for what is read
+    return read_table(path, ()), caption
+
+
+def formats(scale: Scale, name: str) -> list[tuple[str, str]]:
+    """The files of a table, relative to the page."""
+    return [(ending, f"{name}.{ending}") for ending in ("csv", "md", "tex") if Path(scale.results, f"{name}.{ending}").exists()]
+
+
+def table1(scale: Scale, records: dict[str, Record]) -> Table | None:
+    """Table 1, a row per cell; the best of each column and block stands out."""
+    found = read(scale, "table1", records)
+    if found is None:
+        return None
+    frame, caption = found
+    titles = {
+        "block": "Block", "model": "Model", "dataset": "Data", "mean": "Mean", "standard_error": "Standard error", "n": "Runs",
+        "paper_fid": "Paper (FID)", "paper_standard_error": "Paper’s standard error",
+    }  # fmt: skip
+    if frame.paper_fid.isna().all():
+        titles = {key: title for key, title in titles.items() if not key.startswith("paper")}
+    table = of_frame("table1", caption, frame, titles, formats(scale, "table1"))
+    best = frame[frame.samples.notna()].groupby(["block", "dataset"])["mean"].transform("min")  # real images compete with nobody
+    best = best.reindex(frame.index)
+    rows = tuple(
+        tuple(
+            replace(cell, style="best") if is_best and head.title == "Mean" else cell for cell, head in zip(row, table.heads, strict=True)
+        )
+        for row, is_best in zip(table.rows, frame["mean"] == best, strict=True)
+    )
+    return Table(table.name, caption, table.heads, rows, table.files)
+
+
+def claims(scale: Scale, records: dict[str, Record]) -> tuple[Table, dict[str, int]] | None:
+    """Every number of the paper with its verdict, and how many there are of each verdict."""
+    found = read(scale, "claims", records)
+    if found is None:
+        return None
+    frame, caption = found
+    titles = {
+        "artifact": "Of", "dataset": "Data", "model": "Model", "density": "Law of the codes",
+        "target": "Paper", "target_standard_error": "±", "ours": "Ours", "standard_error": "± ", "n": "Runs",
+        "difference": "Difference", "tolerance": "Tolerance", "verdict": "Verdict",
+    }  # fmt: skip
+    for column in ("ours", "standard_error", "difference", "tolerance"):
+        frame[column] = frame[column].astype(float)
+    table = of_frame("claims", caption, frame, titles, formats(scale, "claims"))
+    rows = tuple((*row[:-1], Cell(row[-1].text, row[-1].key, row[-1].text.replace(" ", "-"))) for row in table.rows)
+    return Table(table.name, caption, table.heads, rows, table.files), {
+        str(verdict): int(count) for verdict, count in frame.verdict.value_counts().items()
+    }
+
+
+OTHERS = {
+    "equivalence": {
+        "dataset": "Data", "model": "Run", "change": "Change", "reference": "Unchanged", "changed": "Changed", "difference": "Difference",
+        "low": "90 % from", "high": "to", "margin": "Margin", "n": "Pairs", "verdict": "Verdict",
+    },
+    "evaluation": {
+        "dataset": "Data", "model": "Run", "sampling": "Sampling", "extractor": "Features", "metric": "Metric", "mean": "Mean",
+        "standard_error": "Standard error", "n": "Runs", "images": "Images", "reference": "Against",
+    },
+    "costs": {
+        "dataset": "Data", "model": "Run", "seed": "Seed", "device": "Device", "parameters": "Parameters", "steps": "Steps",
+        "steps_per_s": "Steps/s", "training_s": "Training s", "sampling_and_evaluation_s": "After s", "peak_memory_bytes": "Memory bytes",
+        "peak_gpu_memory_bytes": "GPU memory bytes",
+    },
+    "parameters": {"dataset": "Data", "run": "Run", "key": "Parameter", "value": "Value", "origin": "Origin"},
+    "notation": {"kind": "Kind", "name": "In the code", "symbol": "Symbol (LaTeX)", "meaning": "Meaning", "source": "Source"},
+}  # fmt: skip
+
+
+def others(scale: Scale, records: dict[str, Record]) -> list[Table]:
+    """The tables beside Table 1 that are there."""
+    found = []
+    for name, titles in OTHERS.items():
+        if (content := read(scale, name, records)) is not None:
+            frame, caption = content
+            measured = {column: title for column, title in titles.items() if column in frame and frame[column].notna().any()}
+            found.append(of_frame(name, caption, frame, measured, formats(scale, name)))
+    return found

@@ -1,0 +1,141 @@
+"""Everything that was measured: each run and way of sampling, real images among them, in every feature space."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pandas as pd
+
+from pga.artifacts.tables.formats import Grid, as_latex, as_markdown
+from pga.artifacts.tables.request import Made, Request
+from pga.artifacts.tables.summary_cells import FEW, TITLES, summarise
+from pga.params.evaluation import metric_name, prefix
+from pga.params.experiment import REAL, Scale
+from pga.params.sampling import RECONSTRUCTION
+
+FRECHET = "fd"
+HEADS = {
+    FRECHET: "Fréchet",
+    "fd_infinity": "n → ∞",
+    "kid": "KID",
+    "precision": "Precision",
+    "recall": "Recall",
+    "density": "Density",
+    "coverage": "Coverage",
+    "nearest_real": "Nearest real",
+    "reconstruction_error": "Mean squared error",
+    "reconstruction_error_255": "per pixel of 0…255",
+}
+"""What is measured in each feature space, and its head."""
+
+
+def quantity(metric: str, extractor: str, scale: Scale) -> str:
+    """What a metric is, whatever its feature space: a key of `HEADS`."""
+    if extractor == "pixels":
+        return metric
+    official = extractor != "classifier" and scale.evaluation.weights == "official"
+    return FRECHET if metric == metric_name(extractor, official) else metric.removeprefix(prefix(extractor, official))
+
+
+def make(request: Request) -> Made:
+    """A row per run, way of sampling and metric as CSV; a grid per data set and feature space as Markdown and LaTeX."""
+    scale = request.scale
+    found = summaries(request.metrics, scale)
+    missing = lacking(found, scale)
+    request.refuse(missing)
+    runs = request.runs(request.measured(scale.measurements()))
+    grids = [
+        grid(part, str(dataset), str(extractor), scale)
+        for (dataset, extractor), part in found.groupby(["dataset", "extractor"], sort=False)
+    ]
+    text = caption(scale, missing + runs.missing)
+    texts = {"csv": found.to_csv(index=False, lineterminator="\n"), "md": as_markdown(grids, text), "tex": as_latex(grids, text)}
+    return Made(texts, text, runs.records, scale.measures())
+
+
+def lacking(found: pd.DataFrame, scale: Scale) -> list[str]:
+    """What the scale measures and the metrics do not have."""
+    has = {tuple(map(str, key)): part.missing_seeds.iloc[0] for key, part in found.groupby(["dataset", "model", "sampling"], sort=False)}
+    missing = []
+    for dataset, model, sampling in scale.measurements():
+        seeds = has.get((dataset, model, sampling), " ".join(map(str, scale.seeds_of(dataset, model))))
+        missing += [f"{dataset}/{model} seed {seeds} ({sampling})"] if seeds else []
+    return missing
+
+
+def summaries(metrics: pd.DataFrame, scale: Scale) -> pd.DataFrame:
+    """Mean and standard error over seeds of every metric, in the order of the scale's file."""
+    rows: list[dict[str, Any]] = []
+    for dataset, model, sampling in scale.measurements():
+        own = metrics[(metrics.dataset == dataset) & (metrics.model == model) & (metrics.sampling == sampling)]
+        for metric, part in own.groupby("metric", sort=False):
+            cell = summarise(own, dataset, model, sampling, str(metric), scale.seeds_of(dataset, model))
+            first = part.iloc[0]
+            rows.append(
+                {
+                    "dataset": dataset,
+                    "model": model,
+                    "sampling": sampling,
+                    "extractor": first.extractor,
+                    "metric": metric,
+                    "mean": cell.mean,
+                    "standard_error": cell.standard_error,
+                    "n": cell.n,
+                    "images": first.n,
+                    "reference": first.reference,
+                    "extractor_accuracy": first.extractor_accuracy,
+                    "missing_seeds": " ".join(map(str, cell.missing)),
+                }
+            )
+    columns = ["dataset", "model", "sampling", "extractor", "metric", "mean", "standard_error", "n"]
+    return pd.DataFrame(rows, columns=[*columns, "images", "reference", "extractor_accuracy", "missing_seeds"])
+
+
+def grid(found: pd.DataFrame, dataset: str, extractor: str, scale: Scale) -> Grid:
+    """One data set in one feature space: a row per run and way of sampling."""
+    found = found.assign(quantity=[quantity(metric, extractor, scale) for metric in found.metric])
+    shown = [key for key in HEADS if key in set(found.quantity)]
+    rows = []
+    for (model, sampling), part in found.groupby(["model", "sampling"], sort=False):
+        cells = {key: text(mean, error) for key, mean, error in zip(part.quantity, part["mean"], part.standard_error, strict=True)}
+        rows.append(
+            (str(model), way(str(model), str(sampling), scale), f"{part.images.iloc[0]:,}", *(cells.get(key, "–") for key in shown))
+        )
+    accuracy = found.extractor_accuracy.iloc[0]
+    title = {"pixels": "reconstructions of test images"}.get(extractor, f"features: {extractor}")
+    title += f" (test accuracy {accuracy:.4f})" if pd.notna(accuracy) else ""
+    heads = tuple(HEADS[key] for key in shown)
+    return Grid(("Run", "Images", "n", *heads), ("l", "l", "r", *"r" * len(shown)), tuple(rows), f"{dataset}, {title}")
+
+
+def way(model: str, sampling: str, scale: Scale) -> str:
+    """Which images are compared with which."""
+    if sampling == RECONSTRUCTION:
+        return "test images"
+    row = scale.samplings[sampling]
+    reference = {"train": "training", "test": "test"}
+    if model == REAL:
+        return f"{reference['test' if row.reference == 'train' else 'train']} against {reference[row.reference]} images"
+    law = {"normal": "prior", "gaussian": "one Gaussian", "mixture": "mixture"}[row.density]
+    standing = ", standing batch statistics" if row.batch_norm == "standing" else ""
+    return f"{law}{standing}, against {reference[row.reference]} images"
+
+
+def text(mean: float, standard_error: float | None) -> str:
+    """Three significant digits, and the standard error with as many decimals."""
+    decimals = min(6, max(0, 2 - math.floor(math.log10(abs(mean))))) if mean else 2
+    return f"{mean:.{decimals}f}" + (f" ± {standard_error:.{decimals}f}" if pd.notna(standard_error) else "")
+
+
+def caption(scale: Scale, missing: list[str]) -> str:
+    """What the numbers are, and what is missing."""
+    said = (
+        f"All metrics, mean ± standard error over seeds; the headline is the {TITLES[scale.evaluation.metric]}. Fréchet: distance of "
+        "Gaussians, the lower the better; n → ∞: its extrapolation to infinitely many samples. KID: unbiased kernel distance. Precision, "
+        "recall, density, coverage: the higher the better. Nearest real: median distance of a sample to its nearest real image, relative "
+        f"to that between real images; near 0, samples are copies. {REAL}: real images in the samples' place, what a perfect generator "
+        "would reach. "
+    )
+    said += FEW if scale.evaluation.few_samples else ""
+    return said.strip() + (f" PARTIAL: missing are {', '.join(missing)}." if missing else "")

@@ -1,0 +1,41 @@
+"""Means over seeds of everything that was measured on one data set, for programs that compare two states of a project."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pga.artifacts.collect import COLUMNS, rows_of
+from pga.artifacts.tables.summary_cells import summarise
+from pga.params.experiment import Scale
+from pga.runtime.errors import UserError
+
+
+def metrics_on(scale: Scale, dataset: str) -> pd.DataFrame:
+    """metrics.json of every run on one data set, a row per run, sampling and metric.
+
+    Raises:
+        UserError: the scale has no such data set, or a run is missing.
+    """
+    if dataset not in scale.datasets:
+        raise UserError(f"no data set {dataset!r} at this scale; there are {', '.join(scale.datasets)}")
+    rows: list[dict[str, Any]] = []
+    for name, model, sampling in scale.measurements():
+        for seed in scale.seeds_of(name, model) if name == dataset else ():
+            who = {"dataset": name, "model": model, "seed": seed, "sampling": sampling}
+            rows += rows_of(Path(scale.results, name, model, f"seed{seed}", sampling, "metrics.json"), who)
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def means(scale: Scale, dataset: str) -> dict[str, dict[str, dict[str, float]]]:
+    """model → sampling → metric → mean over the scale's seeds."""
+    metrics = metrics_on(scale, dataset)
+    found: dict[str, dict[str, dict[str, float]]] = {}
+    columns = metrics[["model", "sampling", "metric"]].drop_duplicates().itertuples(index=False, name=None)
+    for model, sampling, metric in columns:
+        cell = summarise(metrics, dataset, model, sampling, metric, tuple(scale.seeds_of(dataset, model)))
+        if cell.mean is not None:
+            found.setdefault(model, {}).setdefault(sampling, {})[metric] = cell.mean
+    return found

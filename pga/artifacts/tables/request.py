@@ -1,0 +1,89 @@
+"""What a table is made from, and what making one gives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pga.artifacts.collect import read_metrics
+from pga.params.claims import Claims, load_claims
+from pga.params.experiment import REAL, Scale
+from pga.provenance.records import Found, Place, Record, read_runs
+from pga.runtime.errors import UserError
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a table is made from.
+
+    Attributes:
+        scale: whose.
+        metrics_file: what `pga collect` wrote, for tables that show metrics.
+        claims_file: the paper's numbers.
+        data: folder of prepared data, which the runs must be of.
+        logs: folder of the workflow's benchmark files.
+        allow_missing: whether a partial table is wanted.
+    """
+
+    scale: Scale
+    metrics_file: Path | None = None
+    claims_file: str | Path = "params/claims.yaml"
+    data: Path = Path("data/processed")
+    logs: Path = Path("logs")
+    allow_missing: bool = False
+
+    @cached_property
+    def metrics(self) -> pd.DataFrame:
+        """The tidy table of `pga collect`."""
+        if self.metrics_file is None:
+            raise UserError("this table shows metrics: --metrics FILE is needed, which `pga collect` writes")
+        return read_metrics(self.metrics_file, self.scale)
+
+    @cached_property
+    def claims(self) -> Claims:
+        """The paper's numbers."""
+        return load_claims(self.claims_file)
+
+    def runs(self, places: Iterable[Place]) -> Found:
+        """The records of these runs."""
+        return read_runs(self.scale, places, self.data, self.allow_missing)
+
+    def measured(self, cells: Iterable[tuple[str, str, str]]) -> list[Place]:
+        """The runs of these (data set, model, sampling) that the metrics have; real images are no run."""
+        keys = ["dataset", "model", "sampling", "seed"]
+        has = set(self.metrics[keys].itertuples(index=False, name=None))
+        return [
+            Place(dataset, model, seed)
+            for dataset, model, sampling in cells
+            for seed in self.scale.seeds_of(dataset, model)
+            if model != REAL and (dataset, model, sampling, seed) in has
+        ]
+
+    def refuse(self, missing: list[str]) -> None:
+        """Stop where something is missing, unless a partial table is wanted."""
+        if missing and not self.allow_missing:
+            raise UserError(
+                f"{self.metrics_file}: runs are missing: {', '.join(missing)}; run them, or pass --allow-missing for a partial table"
+            )
+
+
+@dataclass(frozen=True)
+class Made:
+    """A table.
+
+    Attributes:
+        texts: by ending of their file.
+        caption: what it shows, and what is missing.
+        records: of the runs that it is of.
+        shows: what it shows of the scale's file.
+    """
+
+    texts: dict[str, str]
+    caption: str
+    records: dict[str, Record] = field(default_factory=dict)
+    shows: Any = None

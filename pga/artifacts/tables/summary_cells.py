@@ -1,0 +1,70 @@
+"""Mean and standard error over seeds: the one place where runs become a number."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import pandas as pd
+
+TITLES = {
+    "classifier_fd": "classifier Fréchet distance",
+    "fid": "FID",
+    "fid_pytorch_fid": "FID (pytorch-fid's resize)",
+    "inception_fd": "Fréchet distance in other Inception features (not FID)",
+    "inception_fd_pytorch_fid": "Fréchet distance in other Inception features (not FID, pytorch-fid's resize)",
+}
+"""How a metric is called in heads and captions."""
+FEW = "Fewer samples than feature dimensions were accepted: where there are, most of the distance is bias, and it is no result. "
+"""What captions say where the scale has `few_samples`."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One model on one data set.
+
+    Attributes:
+        mean: over seeds; None if no run is there.
+        standard_error: standard deviation (n − 1) / √n; None with fewer than two runs.
+        n: number of runs.
+        values: (seed, value) of each run.
+        missing: seeds without a run.
+    """
+
+    mean: float | None
+    standard_error: float | None
+    n: int
+    values: tuple[tuple[int, float], ...]
+    missing: tuple[int, ...] = ()
+
+    def text(self, digits: int = 2) -> str:
+        """Mean and standard error as 12.34 ± 0.56, or what is missing."""
+        if self.mean is None:
+            return "missing"
+        shown = f"{self.mean:.{digits}f}"
+        return shown if self.standard_error is None else f"{shown} ± {self.standard_error:.{digits}f}"
+
+
+def summarise(metrics: pd.DataFrame, dataset: str, model: str, sampling: str, metric: str, seeds: tuple[int, ...]) -> Cell:
+    """The runs of one model on one data set as a cell.
+
+    Args:
+        metrics: the tidy table of `pga.artifacts.collect`.
+        dataset: which rows.
+        model: which rows.
+        sampling: which rows.
+        metric: which rows.
+        seeds: those that there should be.
+    """
+    chosen = metrics[
+        (metrics.dataset == dataset) & (metrics.model == model) & (metrics.sampling == sampling) & (metrics.metric == metric)
+    ]  # fmt: skip
+    by_seed = {int(seed): float(value) for seed, value in zip(chosen.seed, chosen.value, strict=True)}
+    values = tuple((seed, by_seed[seed]) for seed in seeds if seed in by_seed)
+    missing = tuple(seed for seed in seeds if seed not in by_seed)
+    n = len(values)
+    if n == 0:
+        return Cell(None, None, 0, (), missing)
+    mean = math.fsum(value for _, value in values) / n
+    spread = math.sqrt(math.fsum((value - mean) ** 2 for _, value in values) / (n - 1) / n) if n > 1 else None
+    return Cell(mean, spread, n, values, missing)

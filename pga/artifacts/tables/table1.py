@@ -1,0 +1,207 @@
+"""Table 1: mean ± standard error over seeds per model and data set, the paper's numbers beside ours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import groupby
+
+import pandas as pd
+
+from pga.artifacts.tables.formats import latex, markdown
+from pga.artifacts.tables.request import Made, Request
+from pga.artifacts.tables.summary_cells import FEW, TITLES, Cell, summarise
+from pga.params.artifacts import Column, Row
+from pga.params.claims import Claim, Claims
+from pga.params.experiment import REAL, Scale
+
+
+def make(request: Request) -> Made:
+    """The table with every run that it is of."""
+    scale, claims = request.scale, request.claims
+    found = entries(scale, request.metrics, claims)
+    missing = [
+        f"{entry.row.on(entry.column)}/{entry.row.model} seed {seed} ({entry.row.sampling})"
+        for entry in found
+        for seed in entry.cell.missing
+    ]
+    request.refuse(missing)
+    runs = request.runs(request.measured(scale.samplings_shown("table1")))
+    missing += runs.missing
+    texts = {
+        "csv": as_csv(scale, found),
+        "md": as_markdown(scale, found, missing),
+        "tex": as_latex(scale, found, missing),
+    }
+    return Made(texts, caption(scale, missing, claims_beside(found)), runs.records, scale.shows("table1"))
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One cell of the table with its place in it."""
+
+    row: Row
+    column: Column
+    cell: Cell
+    claim: Claim | None
+    best: bool
+
+
+def entries(scale: Scale, metrics: pd.DataFrame, claims: Claims) -> list[Entry]:
+    """Every cell; the lowest mean of each column within a block is its best, since blocks differ in protocol."""
+    found: list[Entry] = []
+    for row in scale.table1.rows:
+        for column in scale.table1.columns:
+            dataset = row.on(column)
+            cell = summarise(metrics, dataset, row.model, row.sampling, scale.evaluation.metric, scale.seeds_of(dataset, row.model))
+            claim = claims.find(column.paper or column.dataset, row.model, scale.samplings[row.sampling].density)
+            found.append(Entry(row, column, cell, claim, best=False))
+    best: dict[tuple[str, str], float] = {}
+    for entry in found:
+        if entry.cell.mean is not None and entry.row.model != REAL:
+            place = (entry.row.block, entry.column.dataset)
+            best[place] = min(best.get(place, entry.cell.mean), entry.cell.mean)
+    return [
+        replace(entry, best=entry.cell.mean is not None and entry.cell.mean == best.get((entry.row.block, entry.column.dataset)))
+        for entry in found
+    ]
+
+
+OTHER = "It is taken in the features of an Inception network with other weights than FID's: it is not FID. "
+NOTES = {
+    "inception_fd": OTHER,
+    "inception_fd_pytorch_fid": OTHER,
+    "fid": "",
+    "fid_pytorch_fid": "Images were resized by pytorch-fid's resize: compare with numbers of that tool, not with the paper's. ",
+    "classifier_fd": (
+        "It is taken in the features of a small classifier trained here: it is not FID, and not comparable with the paper's numbers. "
+    ),
+}
+"""What must be said of each metric."""
+
+
+def claims_beside(found: list[Entry]) -> bool:
+    """Whether the paper says anything of what the table shows; of one's own data it does not."""
+    return any(entry.claim is not None for entry in found)
+
+
+def caption(scale: Scale, missing: list[str], beside: bool) -> str:
+    """What the numbers are, and what is missing."""
+    text = (
+        f"{TITLES[scale.evaluation.metric]}, mean ± standard error over seeds {', '.join(map(str, scale.seeds))}; lower is better, "
+        f"the best of each column and block in bold. {protocols(scale)} "
+    )
+    text += NOTES[scale.evaluation.metric] + (FEW if scale.evaluation.few_samples else "")
+    if any(row.model == REAL for row in scale.table1.rows):
+        text += (
+            "Real images: those of the split that is not the reference (at most as many as samples) in the samples' place, "
+            "the distance that a perfect generator would reach. "
+        )
+    replaced = [f"{column.title} stands in for the paper's {column.paper}" for column in scale.table1.columns if column.paper]
+    text += "".join(f"{line}. " for line in replaced)
+    text += "Paper: FID as Zhang et al. (ICML 2020) report it." if beside else ""
+    return text + (f" PARTIAL: missing are {', '.join(missing)}." if missing else "")
+
+
+def protocols(scale: Scale) -> str:
+    """How many samples are compared with which real images, per block where they differ."""
+    found: dict[str, list[str]] = {}
+    for row in scale.table1.rows:
+        if row.model == REAL:
+            continue
+        sampling = scale.samplings[row.sampling]
+        blocks = found.setdefault(
+            f"{sampling.n:,} samples against the {'training' if sampling.reference == 'train' else 'test'} images", []
+        )
+        if row.block not in blocks:
+            blocks.append(row.block)
+    if len(found) == 1:
+        return f"{next(iter(found))}."
+    return " ".join(f"{protocol}: {'; '.join(blocks)}." for protocol, blocks in found.items())
+
+
+def as_csv(scale: Scale, found: list[Entry]) -> str:
+    """One line per cell, with the value of every seed; absent numbers are empty."""
+    rows = []
+    for entry in found:
+        values = dict(entry.cell.values)
+        rows.append(
+            {
+                "block": entry.row.block,
+                "model": entry.row.title,
+                "dataset": entry.column.title,
+                "metric": scale.evaluation.metric,
+                "density": scale.samplings[entry.row.sampling].density,
+                "samples": scale.samplings[entry.row.sampling].n if entry.row.model != REAL else None,
+                "reference": scale.samplings[entry.row.sampling].reference,
+                "mean": entry.cell.mean,
+                "standard_error": entry.cell.standard_error,
+                "n": entry.cell.n,
+                **{f"seed{seed}": values.get(seed) for seed in scale.seeds},
+                "missing_seeds": " ".join(map(str, entry.cell.missing)),
+                "paper_dataset": entry.column.paper or entry.column.dataset,
+                "paper_fid": entry.claim.value if entry.claim else None,
+                "paper_standard_error": entry.claim.standard_error if entry.claim else None,
+            }
+        )
+    text: str = pd.DataFrame(rows).astype({"samples": "Int64"}).to_csv(index=False, lineterminator="\n")
+    return text
+
+
+def claimed(claim: Claim | None) -> str:
+    """The paper's number as text."""
+    if claim is None:
+        return "–"
+    return f"{claim.value:.2f}" + (f" ± {claim.standard_error:.2f}" if claim.standard_error else "")
+
+
+def shown(entry: Entry) -> str:
+    """A cell as text, missing seeds named."""
+    text = entry.cell.text()
+    dataset = entry.row.on(entry.column)
+    if entry.cell.missing:
+        seeds = " ".join(map(str, entry.cell.missing))
+        note = f"missing: {dataset}/{entry.row.model} seed {seeds}"
+        return note if entry.cell.mean is None else f"{text} (n = {entry.cell.n}; {note})"
+    return text
+
+
+def as_markdown(scale: Scale, found: list[Entry], missing: list[str]) -> str:
+    """A Markdown table with the caption below."""
+    columns = scale.table1.columns
+    beside = claims_beside(found)
+    paper = [f" | Paper ({column.paper or column.dataset})" if beside else "" for column in columns]
+    head = "| Model | " + " | ".join(markdown(column.title) + text for column, text in zip(columns, paper, strict=True)) + " |"
+    width = (2 if beside else 1) * len(columns)
+    lines = [head, "|---|" + "---:|" * width]
+    several = len({entry.row.block for entry in found}) > 1
+    last = None
+    for (block, title), group in groupby(found, key=lambda entry: (entry.row.block, entry.row.title)):
+        if several and block != last:
+            lines.append(f"| *{markdown(block)}* |" + " |" * width)
+        last = block
+        cells = [(f"**{shown(e)}**" if e.best else shown(e)) + (f" | {claimed(e.claim)}" if beside else "") for e in group]
+        lines.append(f"| {markdown(title)} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + f"\n\n{caption(scale, missing, beside)}\n"
+
+
+def bold(text: str, best: bool) -> str:
+    """LaTeX text, bold where it is the best."""
+    return rf"\textbf{{{text}}}" if best else text
+
+
+def as_latex(scale: Scale, found: list[Entry], missing: list[str]) -> str:
+    """A table for booktabs, one rule between blocks."""
+    columns = scale.table1.columns
+    beside = claims_beside(found)
+    head = " & ".join(["Model", *(latex(c.title) + (f" & Paper ({latex(c.paper or c.dataset)})" if beside else "") for c in columns)])
+    numbers = ("rr" if beside else "r") * len(columns)
+    lines = [r"\begin{table}", r"\centering", r"\begin{tabular}{l" + numbers + "}", r"\toprule", head + r" \\", r"\midrule"]
+    block = None
+    for (now, title), group in groupby(found, key=lambda entry: (entry.row.block, entry.row.title)):
+        if block not in (None, now):
+            lines.append(r"\midrule")
+        block = now
+        cells = [bold(latex(shown(e)), e.best) + (f" & {latex(claimed(e.claim))}" if beside else "") for e in group]
+        lines.append(" & ".join([latex(title), *cells]) + r" \\")
+    lines += [r"\bottomrule", r"\end{tabular}", rf"\caption{{{latex(caption(scale, missing, beside))}}}", r"\end{table}"]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,162 @@
+"""A small classifier, trained in the workflow, whose penultimate layer is a feature space where Inception's is not at hand.
+
+Distances in it are called "classifier Fréchet distance" everywhere, never FID.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from pga.data.prepared import Images
+from pga.evaluation.features.extractor import Features
+from pga.runtime import devices
+from pga.runtime.checkpoint import load_tensors, save_tensors
+from pga.runtime.errors import UserError
+from pga.runtime.progress import Progress
+from pga.runtime.seeds import derive, generator
+
+Labels = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How the classifier of one image size is built and trained.
+
+    Attributes:
+        widths: channels of each 3×3 convolution, each followed by 2×2 max pooling.
+        features: dimension of the feature layer.
+        epochs: passes over the training images.
+        accuracy: test accuracy below which the feature space is not used.
+    """
+
+    widths: tuple[int, ...]
+    features: int
+    epochs: int
+    accuracy: float
+
+
+RECIPES: dict[tuple[int, int], Recipe] = {
+    (8, 1): Recipe(widths=(32,), features=64, epochs=40, accuracy=0.96),
+    (28, 1): Recipe(widths=(16, 32), features=128, epochs=3, accuracy=0.985),
+    (32, 1): Recipe(widths=(16, 32), features=128, epochs=3, accuracy=0.985),
+    (32, 3): Recipe(widths=(32, 64, 128), features=256, epochs=8, accuracy=0.70),
+}
+"""By (size, channels) of the images."""
+
+BATCH = 64
+LEARNING_RATE = 1e-3
+
+
+class Classifier(nn.Module):
+    """Convolutions, one feature layer with ReLU, one linear layer of class scores."""
+
+    def __init__(self, size: int, channels: int, classes: int, recipe: Recipe):
+        super().__init__()
+        layers: list[nn.Module] = []
+        inputs = channels
+        for width in recipe.widths:
+            layers += [nn.Conv2d(inputs, width, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
+            inputs, size = width, size // 2
+        self.body = nn.Sequential(*layers, nn.Flatten(), nn.Linear(inputs * size**2, recipe.features), nn.ReLU())
+        self.scores = nn.Linear(recipe.features, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, S, S) in [-1, 1] → (B, classes)."""
+        return self.scores(self.body(x))
+
+
+def as_input(images: Images) -> Tensor:
+    """(B, H, W, C) uint8 → (B, C, H, W) in [-1, 1]."""
+    return torch.from_numpy(np.array(images.transpose(0, 3, 1, 2), order="C")).float() / 127.5 - 1
+
+
+def recipe_for(images: Images) -> Recipe:
+    """The recipe for images of this shape; raises UserError where there is none."""
+    key = (images.shape[1], images.shape[-1])
+    if key not in RECIPES:
+        raise UserError(f"there is no classifier for images of size {key[0]} with {key[1]} channels; there are {sorted(RECIPES)}")
+    return RECIPES[key]
+
+
+def train_classifier(
+    train: tuple[Images, Labels], test: tuple[Images, Labels], path: Path, data_sha256: str, seed: int = 0
+) -> dict[str, object]:
+    """Train on `train`, measure on `test`, write the weights to `path` and return what was measured. Deterministic on a CPU."""
+    devices.make_deterministic(threads=1)
+    images, labels = np.ascontiguousarray(train[0]), torch.from_numpy(train[1])
+    recipe = recipe_for(images)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive(seed, "classifier"))
+        model = Classifier(images.shape[1], images.shape[-1], int(labels.max()) + 1, recipe)
+    optimiser = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE)
+    with Progress(recipe.epochs, "classifier", "epoch") as progress:
+        for epoch in range(recipe.epochs):
+            for group in optimiser.param_groups:  # straight to zero: no constant to tune
+                group["lr"] = LEARNING_RATE * (1 - epoch / recipe.epochs)
+            order = torch.randperm(len(images), generator=generator("cpu", seed, "classifier order", epoch)).numpy()
+            for start in range(0, len(order), BATCH):
+                chosen = order[start : start + BATCH]
+                loss = F.cross_entropy(model(as_input(images[chosen])), labels[chosen])
+                optimiser.zero_grad()
+                loss.backward()
+                optimiser.step()
+            progress.advance(loss=float(loss.detach()))
+    record: dict[str, object] = {
+        "size": images.shape[1],
+        "channels": images.shape[-1],
+        "classes": int(labels.max()) + 1,
+        "accuracy": accuracy(model, *test),
+        "required_accuracy": recipe.accuracy,
+        "features": recipe.features,
+        "data_sha256": data_sha256,
+    }
+    save_tensors(path, model.state_dict(), record)
+    return record
+
+
+def accuracy(model: Classifier, images: Images, labels: Labels) -> float:
+    """Fraction of images whose highest score is their label's."""
+    with torch.inference_mode():
+        found = np.concatenate([model(as_input(images[i : i + 500])).argmax(1).numpy() for i in range(0, len(images), 500)])
+    return float((found == labels).mean())
+
+
+class ClassifierFeatures:
+    """The classifier's penultimate layer as a feature space (an `Extractor`).
+
+    Raises:
+        UserError: the weights are damaged, or its test accuracy is below what its recipe requires.
+    """
+
+    label = "classifier"
+
+    def __init__(self, path: Path):
+        tensors, record = load_tensors(path)
+        if "required_accuracy" not in record:
+            raise UserError(f"{path}: not a classifier; `pga classifier` makes one")
+        if record["accuracy"] < record["required_accuracy"]:
+            raise UserError(
+                f"{path}: test accuracy {record['accuracy']:.4f} is below the {record['required_accuracy']} "
+                "that its features need to mean anything"
+            )
+        self.digest: str = record["tensors"]
+        self.accuracy: float | None = record["accuracy"]
+        self.dim: int = record["features"]
+        self.shape = (record["size"], record["size"], record["channels"])
+        self.model = Classifier(record["size"], record["channels"], record["classes"], RECIPES[record["size"], record["channels"]])
+        self.model.load_state_dict(tensors)
+
+    def __call__(self, images: Images) -> Features:
+        """(B, H, W, C) uint8 → (B, dim) float32."""
+        if images.shape[1:] != self.shape:
+            raise UserError(f"this classifier sees images of shape {self.shape}, found {images.shape[1:]}")
+        with torch.inference_mode():
+            features: Features = self.model.body(as_input(images)).numpy()
+        return features

@@ -1,0 +1,1 @@
+"""Digests of the code that each step of the workflow runs."""

@@ -1,0 +1,111 @@
+"""The table of terms: what each loss term reads, which parameters it moves, and which terms make up each model.
+
+Plain data without torch, so that the parameters, the workflow and Figure 1 read the same table that training runs.
+
+Names of what a term reads are the paper's expressions (Sections 3.1–3.5):
+
+    x        the batch                       f(x)   its code, the mean μ_φ(x)         log σ²  the σ head's output
+    x̂        g(f(x))                         z      sg f(x), a draw from 𝓗            z_N     a draw from N(0, I)
+    h(·)     f(g(·))                         δ      the fixed-size perturbation        z'      z + σ_φ(x) ⊙ ξ
+    δ'       ξ ⊙ (σ_φ(x) + ε)                s      root mean square of z per dimension
+
+`moves` names the parameters that receive the term's gradient: φ (encoder), θ (decoder), σ (the encoder, but only through
+σ_φ(x)). Everything else that the term reads is held fixed. `pga.method.values` enforces it; the tests measure it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+PHI, THETA, SIGMA = "φ", "θ", "σ"
+
+
+@dataclass(frozen=True)
+class Term:
+    """One term of a loss.
+
+    Attributes:
+        symbol: the paper's symbol, as LaTeX.
+        source: equation or section of the paper.
+        loss: name of the function in `pga.method.losses`.
+        reads: the function's arguments, as expressions of the table above.
+        moves: the parameters that receive the gradient.
+        meaning: one line for a person.
+    """
+
+    symbol: str
+    source: str
+    loss: str
+    reads: tuple[str, ...]
+    moves: tuple[str, ...]
+    meaning: str
+
+
+TERMS: dict[str, Term] = {
+    "r": Term(r"L_r", "Eq. 1", "reconstruction", ("x̂", "x"), (PHI, THETA), "data reconstruction"),
+    "lr_n": Term(
+        r"L_{lr,\mathcal{N}}^{\phi}", "Eq. 2", "latent_reconstruction", ("h(z_N)", "z_N"), (PHI,), "latent reconstruction of the prior"
+    ),
+    "lr_h": Term(
+        r"L_{lr,\mathcal{H}}^{\phi}", "Eq. 3", "latent_reconstruction", ("h(z)", "z"), (PHI,), "latent reconstruction of the data"
+    ),
+    "nll_phi": Term(r"L_{nll}^{\phi}", "Eq. 6", "prior_nll", ("f(x)",), (PHI,), "codes attracted to the origin"),
+    "nll_theta": Term(
+        r"L_{nll}^{\theta}", "Eq. 7", "log_volume", ("h(z+δ)", "h(z)", "δ"), (THETA,), "log volume change of h, fixed perturbation"
+    ),
+    "vr": Term(r"L_{vr}", "Eq. 11-12", "scaled_latent_error", ("h(z)", "h(z')", "s"), (THETA, SIGMA), "VAE reconstruction in latent space"),
+    "vr_log": Term(
+        r"L_{vr}'", "Eq. 15-16", "log_volume", ("h(z+δ')", "h(z)", "sg δ'"), (THETA, SIGMA), "log volume change of h, learned perturbation"
+    ),
+    "kl": Term(r"L_{vkl}^{\phi}", "Eq. 12, 14", "gaussian_kl", ("f(x)", "log σ²"), (PHI, SIGMA), "KL of the posterior to the prior"),
+    "elbo_r": Term(
+        r"L_{r}'", "Eq. 10", "reconstruction", ("g(z')", "x"), (PHI, THETA, SIGMA), "data reconstruction from a posterior sample"
+    ),
+    # Baselines of Ghosh et al. 2019. Where σ is not moved it is the run's constant.
+    "cv_r": Term(r"L_{r}^{\bar\sigma}", "Ghosh et al.", "reconstruction", ("g(z')", "x"), (PHI, THETA), "data reconstruction, constant σ"),
+    "cv_kl": Term(r"L_{kl}^{\bar\sigma}", "Ghosh et al.", "gaussian_kl", ("f(x)", "log σ²"), (PHI,), "KL to the prior, constant σ"),
+    "mmd": Term(r"L_{mmd}", "Tolstikhin et al.", "inverse_multiquadric_mmd", ("f(x)", "z_N"), (PHI,), "discrepancy of codes and prior"),
+    "l2_code": Term(r"L_{z}", "Ghosh et al.", "code_energy", ("f(x)",), (PHI,), "codes attracted to the origin"),
+    "l2_decoder": Term(r"L_{reg}", "Ghosh et al.", "kernel_energy", ("kernels of g",), (THETA,), "small decoder weights"),
+}
+
+RECONSTRUCTIONS = ("r", "elbo_r", "cv_r")
+"""The terms that a warm-up keeps."""
+
+ONE = "1"
+"""The coefficient of a term that the paper does not weigh."""
+
+MODELS: dict[str, dict[str, str]] = {
+    # Eq. 9
+    "lpga": {"r": ONE, "lr_n": "alpha", "lr_h": "beta", "nll_phi": "gamma", "nll_theta": "gamma"},
+    # Eq. 9 with a coefficient for each part of γ's, to see what each does
+    "lpga_parts": {"r": ONE, "lr_n": "alpha", "lr_h": "beta", "nll_phi": "gamma_phi", "nll_theta": "gamma_theta"},
+    # Eq. 13; L_vr has a weight of its own, which carries the tunable σ
+    "vpga": {"r": ONE, "lr_n": "alpha", "lr_h": "beta", "vr": "vr", "kl": "eta"},
+    # Eq. 16; "vr" is the paper's γ'
+    "lvpga": {"r": ONE, "lr_n": "alpha", "lr_h": "beta", "vr_log": "vr", "nll_phi": "gamma", "kl": "eta"},
+    # Eq. 10; c = 2σ²H/D carries the tunable σ
+    "vae": {"elbo_r": ONE, "kl": "c"},
+    # Ghosh et al. 2019; `rec` weighs the reconstruction where their code sums instead of averaging
+    "vae_rec": {"elbo_r": "rec", "kl": "kl"},
+    "cvvae": {"cv_r": "rec", "cv_kl": "kl"},
+    "wae": {"r": "rec", "mmd": "mmd"},
+    "rae": {"r": "rec", "l2_code": "b"},
+    "rae_l2": {"r": "rec", "l2_code": "b", "l2_decoder": "l"},
+}
+"""Each model: its terms and the name of each term's coefficient in `params/`."""
+
+
+def coefficients(model: str) -> list[str]:
+    """Names of the coefficients which a row of `params/` must give for `model`, in the order of its terms."""
+    return list(dict.fromkeys(name for name in MODELS[model].values() if name != ONE))
+
+
+def reads_sigma(model: str) -> bool:
+    """Whether the encoder needs a σ head."""
+    return any(SIGMA in TERMS[term].moves for term in MODELS[model])
+
+
+def reads_delta(model: str) -> bool:
+    """Whether a perturbation size ε is needed."""
+    return any("δ" in "".join(TERMS[term].reads) for term in MODELS[model])

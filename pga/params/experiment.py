@@ -1,0 +1,212 @@
+"""A scale: one file in `params/` with its runs, how they are sampled and evaluated, and what the tables and figures show."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field, model_validator
+
+from pga.networks.architectures import keeps_averages
+from pga.params.artifacts import Equivalence, Figure, Table1
+from pga.params.base import Name, Seed, Strict
+from pga.params.compose import derive
+from pga.params.evaluation import INCEPTION_DIM, Evaluation
+from pga.params.reading import validate
+from pga.params.run import Run
+from pga.params.run_params import RunParams
+from pga.params.sampling import RECONSTRUCTION, Interpolation, Sampling
+from pga.runtime.errors import UserError
+
+REAL = "real"
+"""In the place of a model: real images in the place of samples, those of the split that is not the reference. What a perfect generator
+would reach."""
+
+
+class DatasetRuns(Strict):
+    """The runs on one data set."""
+
+    runs: dict[Name, RunParams]
+
+
+class Scale(Strict):
+    """Everything one scale says."""
+
+    description: str = Field(description="what this scale is for")
+    device: Literal["auto", "cpu"] = Field("auto", description="cpu: never ask for a GPU; auto: use one where there is one")
+    results: Annotated[str, Field(pattern=r"^results(/[a-z][a-z0-9_]*)?$")] = Field(description="folder of its results")
+    seeds: tuple[Seed, ...] = Field(description="one run per seed", min_length=1)
+    evaluation: Evaluation
+    samplings: dict[Name, Sampling]
+    interpolation: Interpolation = Interpolation()
+    datasets: dict[Name, DatasetRuns]
+    table1: Table1
+    equivalence: Equivalence | None = Field(None, description="whether a change of runs changes what is measured; makes equivalence.csv")
+    figures: dict[Name, Figure] = Field(default_factory=dict, description="name of the file in figures/, e.g. figure2 → what it shows")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Scale:
+        if len(set(self.seeds)) != len(self.seeds):
+            raise ValueError(f"seeds: {list(self.seeds)} holds a seed twice")
+        if RECONSTRUCTION in self.samplings:
+            raise ValueError(f"samplings: the name {RECONSTRUCTION!r} is taken by the test images' reconstructions")
+        for dataset, block in self.datasets.items():
+            if REAL in block.runs:
+                raise ValueError(f"datasets.{dataset}.runs: the name {REAL!r} is taken by the real images; call the run something else")
+            for name, run in block.runs.items():
+                if run.seeds is not None and len(set(run.seeds)) != len(run.seeds):
+                    raise ValueError(f"datasets.{dataset}.runs.{name}.seeds: {list(run.seeds)} holds a seed twice")
+                unknown = [sampling for sampling in run.samplings if sampling not in self.samplings]
+                if unknown:
+                    raise ValueError(f"datasets.{dataset}.runs.{name}.samplings: {unknown} not among {sorted(self.samplings)}")
+        self._check_samplings()
+        wanted = [(row.on(column), row.model, row.sampling) for row in self.table1.rows for column in self.table1.columns]
+        wanted += [(dataset, run, "prior") for dataset, _, *pair in self.pairs() for run in pair]
+        for figure in self.figures.values():
+            wanted += [(dataset, model, figure.sampling) for dataset, model in figure.runs()]
+        for dataset, model, sampling in wanted:
+            if model == REAL and dataset in self.datasets and sampling in self.samplings:
+                continue
+            if dataset not in self.datasets or model not in self.datasets[dataset].runs:
+                raise ValueError(f"a table or figure wants the run {dataset}/{model}, but `datasets` has no such run")
+            if sampling not in (has := self.datasets[dataset].runs[model].samplings):
+                raise ValueError(f"a table or figure wants the sampling {sampling!r} of {dataset}/{model}; its samplings are {list(has)}")
+        return self
+
+    def _check_samplings(self) -> None:
+        """Refuse what would fail only after training: metrics of too few samples, standing statistics of networks that have none."""
+        inception = any(label != "classifier" for label in self.evaluation.labels(labelled=True))
+        for name, sampling in self.samplings.items():
+            if inception and "infinity" in self.metrics_of(name) and sampling.n < 4 * INCEPTION_DIM:
+                raise ValueError(
+                    f"samplings.{name}: n: found {sampling.n}; infinity in Inception's features needs at least {4 * INCEPTION_DIM} "
+                    "samples (name other `metrics` for this row)"
+                )
+        for dataset, block in self.datasets.items():
+            for name, run in block.runs.items():
+                batch_statistics = run.batch_norm[0] and not keeps_averages(run.network[0])
+                for row in run.samplings:
+                    if self.samplings[row].batch_norm == "standing" and not batch_statistics:
+                        raise ValueError(
+                            f"datasets.{dataset}.runs.{name}.samplings: {row!r} has batch_norm: standing, "
+                            "but the run's networks do not normalise by the batch in hand"
+                        )
+
+        self._check_foreign()
+
+    def _check_foreign(self) -> None:
+        """Refuse metrics that compare single real images, of which another tool's statistics tell nothing."""
+        for key in self.evaluation.foreign:
+            dataset, _, rest = key.partition("/")
+            label, _, split = rest.rpartition("-")
+            if dataset not in self.datasets or label not in self.evaluation.labels(labelled=True):
+                raise ValueError(f"evaluation.foreign: {key!r} is of no data set and feature space of this scale")
+            used = {sampling for run in self.datasets[dataset].runs.values() for sampling in run.samplings}
+            for name in sorted(used):
+                if self.samplings[name].reference == split and (refused := set(self.metrics_of(name)) - {"infinity"}):
+                    raise ValueError(
+                        f"evaluation.foreign: {key!r}: samplings.{name} asks for {sorted(refused)}, which need our own features"
+                    )
+
+    def metrics_of(self, sampling: str) -> tuple[str, ...]:
+        """What is measured beside the Fréchet distance of one row of `samplings`."""
+        own = self.samplings[sampling].metrics
+        return self.evaluation.metrics if own is None else own
+
+    def shows(self, artifact: str) -> dict[str, Any]:
+        """Everything of the scale that a table or figure shows, besides the results: it is made anew when this changes."""
+        tables: dict[str, BaseModel | None] = {"table1": self.table1, "equivalence": self.equivalence}
+        content = tables.get(artifact) or self.figures[artifact]
+        evaluation = {"evaluation": self.evaluation, "samplings": self.samplings["prior"], "table1": self.table1}
+        shown = {name: part.model_dump(mode="json") for name, part in {artifact: content, **evaluation}.items()}
+        return {**shown, "seeds": list(self.seeds), "description": self.description}
+
+    def measures(self) -> dict[str, Any]:
+        """What is measured of whose images, besides the results."""
+        return self.model_dump(mode="json", include={"evaluation", "samplings", "seeds"})
+
+    def samplings_shown(self, artifact: str) -> list[tuple[str, str, str]]:
+        """(data set, model, sampling) of everything whose metrics a table or figure shows, in the order of this file."""
+        if artifact == "table1":
+            cells = {(row.on(column), row.model, row.sampling) for row in self.table1.rows for column in self.table1.columns}
+        elif artifact == "equivalence":
+            cells = {(dataset, run, "prior") for dataset, _, *pair in self.pairs() for run in pair}
+        else:
+            figure = self.figures[artifact]
+            cells = {(dataset, model, figure.measured) for dataset, model in figure.runs()}
+        return [cell for cell in self.measurements() if cell in cells]
+
+    def samplings_of_runs(self) -> list[tuple[str, str, str]]:
+        """(data set, model, sampling) of everything that this scale measures."""
+        return [
+            (dataset, name, sampling)
+            for dataset, block in self.datasets.items()
+            for name, params in block.runs.items()
+            for sampling in params.samplings
+        ]  # fmt: skip
+
+    def measurements(self) -> list[tuple[str, str, str]]:
+        """(data set, model, sampling) of every metrics.json: each sampling, reconstructions of test images, real ones as samples."""
+        reconstructions = [(dataset, name, RECONSTRUCTION) for dataset, block in self.datasets.items() for name in block.runs]
+        return self.samplings_of_runs() + reconstructions + self.real_images()
+
+    def real_images(self) -> list[tuple[str, str, str]]:
+        """(data set, REAL, sampling) of the rows of Table 1 in which real images are measured as if they were samples."""
+        rows = [row for row in self.table1.rows if row.model == REAL]
+        return list(dict.fromkeys((row.on(column), REAL, row.sampling) for row in rows for column in self.table1.columns))
+
+    def pairs(self) -> list[tuple[str, str, str, str]]:
+        """(data set, change, run, changed run) of everything whose equivalence is asked."""
+        asked = self.equivalence
+        return [
+            (column.dataset, change, run, twin)
+            for column in self.table1.columns
+            for run in (asked.runs if asked else ())
+            for change, twin in (asked.twins(run) if asked else {}).items()
+        ]
+
+    def params(self, dataset: str, name: str) -> RunParams:
+        """The row of one run, with origins.
+
+        Raises:
+            UserError: no such run; the text names those that there are.
+        """
+        block = self.datasets.get(dataset)
+        if block is None:
+            raise UserError(f"no data set {dataset!r} at this scale; there are {', '.join(self.datasets)}")
+        if name not in block.runs:
+            raise UserError(f"no run {name!r} on {dataset}; there are {', '.join(block.runs)}")
+        return block.runs[name]
+
+    def run(self, dataset: str, name: str, seed: int) -> Run:
+        """The plain values of one run with one seed."""
+        return self.params(dataset, name).run(dataset, name, seed)
+
+    def all_runs(self) -> list[Run]:
+        """Every run of this scale, every seed."""
+        return [
+            params.run(dataset, name, seed)
+            for dataset, block in self.datasets.items()
+            for name, params in block.runs.items()
+            for seed in params.seeds or self.seeds
+        ]  # fmt: skip
+
+    def seeds_of(self, dataset: str, name: str) -> tuple[int, ...]:
+        """The seeds of one run; real images have none to vary."""
+        if name == REAL:
+            return self.seeds[:1]
+        return self.params(dataset, name).seeds or self.seeds
+
+    def files_of_figure(self, name: str) -> list[str]:
+        """Everything that a figure reads, under this scale's folder of results."""
+        figure = self.figures[name]
+        return [file for dataset, model in figure.runs() for file in figure.files(dataset, model, self.seeds_of(dataset, model))]
+
+
+def load_scale(path: str | Path) -> Scale:
+    """Read and check one file of `params/`.
+
+    Raises:
+        UserError: an unknown or out-of-range key, named with file, value and what is accepted.
+    """
+    return validate(derive(path), Scale, path)

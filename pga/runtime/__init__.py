@@ -1,0 +1,1 @@
+"""What the rest stands on: files, devices, checkpoints, progress, seeds. Nothing here knows of the paper."""

@@ -1,0 +1,229 @@
+"""Training from the command to the finished files: resuming, checkpoints, signals, snapshots, progress."""
+
+from __future__ import annotations
+
+import csv
+import io
+import resource
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock, Timeout
+from torch import Tensor
+
+from pga.data.prepared import Images
+from pga.params.run import Run
+from pga.runtime import devices, environment
+from pga.runtime.checkpoint import load_tensors, save_tensors
+from pga.runtime.errors import UserError
+from pga.runtime.files import atomic, digest, sha256, write_record
+from pga.runtime.progress import Progress
+from pga.training.trainer import Trainer
+
+CHECKPOINT_EVERY_S = 60.0
+
+
+class Stopped(UserError):
+    """A signal asked the run to stop; its state is on disk."""
+
+    exit_status = 143  # 128 + SIGTERM, by which a scheduler's requeue knows it
+
+
+@contextmanager
+def stop_on_signals() -> Iterator[list[int]]:
+    """Collect SIGTERM, SIGINT and SIGUSR1 in a list for the loop to look at; a second SIGINT interrupts at once."""
+    received: list[int] = []
+
+    def handler(number: int, frame: object) -> None:
+        if number == signal.SIGINT and received:
+            raise KeyboardInterrupt
+        received.append(number)
+
+    watched = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
+    before = {number: signal.signal(number, handler) for number in watched}
+    try:
+        yield received
+    finally:
+        for number, old in before.items():
+            signal.signal(number, old)
+
+
+def checkpoint_folder(scratch: Path, run: Run, data_sha256: str, code: str, device: torch.device) -> Path:
+    """Where a run keeps its state: another folder for any change that would change its bytes."""
+    identity = [run.asdict(), data_sha256, code, torch.__version__, devices.describe(device)]
+    return scratch / f"{run.dataset}-{run.name}-seed{run.seed}-{digest(identity)[:16]}"
+
+
+def train(
+    run: Run,
+    images: Images,
+    data_sha256: str,
+    code: str,
+    device: torch.device,
+    out: Path,
+    scratch: Path,
+    every_s: float = CHECKPOINT_EVERY_S,
+) -> None:
+    """Train `run` and write model.safetensors, history.csv, snapshots.safetensors and run.json into `out`.
+
+    A run that was killed continues from its last checkpoint and ends with the same bytes. Checkpoints lie in `scratch`,
+    outside of what a workflow engine may delete, and go when the run is complete.
+
+    Raises:
+        Diverged: a loss or a weight became non-finite or ran away.
+        Stopped: a signal asked for it.
+        UserError: another process trains the same run.
+    """
+    started = time.monotonic()
+    folder = checkpoint_folder(scratch, run, data_sha256, code, device)
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder / "lock", timeout=0):
+            devices.make_deterministic(run.threads)
+            if run.precision == "tf32" and device.type == "cpu":
+                print("note: precision tf32 is float32 on a CPU", file=sys.stderr)
+            trainer = Trainer(run, images, device)
+            record = run_to_end(trainer, folder, every_s)
+            write_results(trainer, folder, out, {**record, "data_sha256": data_sha256, "code": code}, started)
+            shutil.rmtree(folder, ignore_errors=True)  # another process may look into it just now, for the lock
+    except Timeout:
+        raise UserError(
+            f"{run.dataset}/{run.name}, seed {run.seed}, is being trained by another process (lock {folder / 'lock'})"
+        ) from None
+
+
+def run_to_end(trainer: Trainer, folder: Path, every_s: float) -> dict[str, Any]:
+    """Resume if there is something to resume from, then step until the end. Returns what was resumed."""
+    run = trainer.run
+    saved = folder / "state.safetensors"
+    wall_before = 0.0
+    resumed: list[int] = []
+    if saved.exists():
+        try:
+            tensors, record = load_state(saved, run.snapshot_steps(len(trainer.images)))
+        except UserError as error:
+            print(f"{error}; starting from step 0", file=sys.stderr)
+        else:
+            trainer.restore(tensors, record)
+            wall_before, resumed = record["wall_s"], [*record["resumed"], trainer.step]
+    started = saved_at = logged_at = time.monotonic()
+    logged_step = trainer.step
+    snapshots = run.snapshot_steps(len(trainer.images))
+
+    def save() -> None:
+        tensors, record = trainer.state()
+        wall = wall_before + time.monotonic() - started
+        save_tensors(saved, tensors, {**record, "of": folder.name, "wall_s": wall, "resumed": resumed})
+
+    with (
+        stop_on_signals() as received,
+        Progress(trainer.total_steps, f"{run.dataset}/{run.name} seed {run.seed}", "step", trainer.step) as progress,
+    ):
+        while trainer.step < trainer.total_steps:
+            rows = len(trainer.history)
+            trainer.advance()
+            for number in [k for k, step in enumerate(snapshots, 1) if step == trainer.step]:
+                save_tensors(folder / snapshot_name(number), trainer.decoder_tensors(), {"run": run.asdict(), "step": trainer.step})
+            if len(trainer.history) > rows:
+                now = time.monotonic()
+                trainer.history[-1]["images_per_s"] = (trainer.step - logged_step) * run.batch_size / max(now - logged_at, 1e-9)
+                logged_at, logged_step = now, trainer.step
+            last = trainer.history[-1] if trainer.history else {}
+            shown = {key: value for key in ("encoder_loss", "decoder_loss") if (value := last.get(key)) is not None}
+            progress.advance(1, **shown)
+            if received:
+                save()
+                raise Stopped(
+                    f"{run.dataset}/{run.name}, seed {run.seed}, stopped by {signal.Signals(received[0]).name} after step {trainer.step} "
+                    f"of {trainer.total_steps}; its state is saved and the same command continues"
+                )
+            if time.monotonic() - saved_at >= every_s:
+                save()
+                saved_at = time.monotonic()
+    save()  # so that a kill while the results are written costs nothing
+    return {"resumed_at_steps": resumed, "wall_s": wall_before + time.monotonic() - started}
+
+
+def load_state(path: Path, snapshots: list[int]) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors and record of a checkpoint, whose snapshots so far must be whole as well.
+
+    Raises:
+        UserError: the checkpoint or a snapshot is absent, damaged, or of another run than its folder says.
+    """
+    tensors, record = load_tensors(path)
+    if record.get("of") != path.parent.name:
+        raise UserError(f"{path}: the state of {record.get('of')}, its place is that of {path.parent.name}")
+    for number, step in enumerate(snapshots, 1):
+        if step <= record["step"]:
+            snapshot = path.with_name(snapshot_name(number))
+            if load_tensors(snapshot)[1].get("step") != step:
+                raise UserError(f"{snapshot}: not the snapshot of step {step}")
+    return tensors, record
+
+
+def snapshot_name(number: int) -> str:
+    """File name of the k-th snapshot, k from 1."""
+    return f"snapshot{number:03d}.safetensors"
+
+
+def write_results(trainer: Trainer, folder: Path, out: Path, record: dict[str, Any], started: float) -> None:
+    """Move what the run made under its final names; run.json, which vouches for the rest, comes last."""
+    run = trainer.run
+    write_snapshots(folder, out / "snapshots.safetensors", run, run.snapshot_steps(len(trainer.images)))
+    write_history(out / "history.csv", trainer.history, list(trainer.weights))
+    save_tensors(out / "model.safetensors", trainer.result(), {"run": run.asdict(), "step": trainer.step})
+    wall = record["wall_s"]
+    write_record(
+        out / "run.json",
+        {
+            "run": run.asdict(),
+            "digest": run.digest,
+            **record,
+            "steps": trainer.step,
+            "selected_step": trainer.best_epoch if trainer.best else trainer.step,
+            "steps_per_s": trainer.step / wall if wall else None,
+            "start_up_and_write_s": time.monotonic() - started - wall,
+            **peak_memory(trainer.device),
+            "parameters": {name: sum(p.numel() for p in getattr(trainer, name).parameters()) for name in ("encoder", "decoder")},
+            "device": devices.describe(trainer.device),
+            "files": {name: sha256(out / name) for name in ("history.csv", "model.safetensors", "snapshots.safetensors")},
+            **environment.record(),
+        },
+    )
+
+
+def peak_memory(device: torch.device) -> dict[str, int]:
+    """The most memory that this process has held; that of a GPU only where one was used."""
+    held = {"peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)}
+    if device.type == "cuda":
+        held["peak_gpu_memory_bytes"] = torch.cuda.max_memory_allocated(device)
+    return held
+
+
+def write_snapshots(folder: Path, path: Path, run: Run, steps: list[int]) -> None:
+    """All snapshots in one file: `<number>.decoder.<name>`, numbers from 001, with the step of each in the record."""
+    tensors: dict[str, Tensor] = {}
+    for number, _ in enumerate(steps, 1):
+        snapshot, _ = load_tensors(folder / snapshot_name(number))
+        tensors |= {f"{number:03d}.{name}": tensor for name, tensor in snapshot.items()}
+    save_tensors(path, tensors, {"run": run.asdict(), "steps": steps})
+
+
+def write_history(path: Path, history: list[dict[str, float | None]], terms: list[str]) -> None:
+    """The history as CSV; floats in the shortest form that reads back equal.
+
+    Columns stand in the order of the terms' table: in rows that went through a checkpoint they are sorted by name.
+    """
+    text = io.StringIO()
+    writer = csv.DictWriter(text, ["step", *terms, "encoder_loss", "decoder_loss", "images_per_s"], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(history)
+    with atomic(path, "w") as file:
+        file.write(text.getvalue())

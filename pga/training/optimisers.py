@@ -1,0 +1,80 @@
+"""SGD with momentum and Adam by torch's fused kernels, one pass over each parameter.
+
+torch's own optimiser classes import its compiler when they are made, which takes longer than importing torch itself: seconds of every
+training, for nothing here. These call the same kernels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.optim.adam import adam
+from torch.optim.sgd import sgd
+
+from pga.params.run import Run
+
+
+class Optimiser:
+    """Parameters, their learning rate, and what is kept of each between updates.
+
+    Attributes:
+        lr: the learning rate, which a schedule changes.
+        state: for each parameter, in order, its buffers by name; all are there from the start, so that a checkpoint is always whole.
+    """
+
+    def __init__(self, parameters: list[nn.Parameter], run: Run):
+        self.parameters, self.lr, self.momentum = parameters, run.learning_rate, run.momentum
+        self.state = [self.start(parameter) for parameter in parameters]
+
+    def start(self, parameter: nn.Parameter) -> dict[str, Tensor]:
+        """The buffers of one parameter before the first update."""
+        raise NotImplementedError
+
+    def update(self, parameters: list[Tensor], gradients: list[Tensor], buffers: Callable[[str], list[Tensor]]) -> None:
+        """Change the parameters, and their buffers of each name."""
+        raise NotImplementedError
+
+    def forget(self) -> None:
+        """Drop all gradients."""
+        for parameter in self.parameters:
+            parameter.grad = None
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """One update of every parameter that has received a gradient."""
+        received = [(p, p.grad, own) for p, own in zip(self.parameters, self.state, strict=True) if p.grad is not None]
+        self.update([p for p, _, _ in received], [g for _, g, _ in received], lambda name: [own[name] for _, _, own in received])
+
+
+class Sgd(Optimiser):
+    """v ← momentum · v + gradient; parameter ← parameter − lr · v."""
+
+    def start(self, parameter: nn.Parameter) -> dict[str, Tensor]:
+        """A velocity of zero; none without momentum."""
+        return {"momentum_buffer": torch.zeros_like(parameter)} if self.momentum else {}
+
+    def update(self, parameters: list[Tensor], gradients: list[Tensor], buffers: Callable[[str], list[Tensor]]) -> None:
+        """As `torch.optim.SGD(fused=True)`."""
+        velocities = list[Tensor | None](buffers("momentum_buffer") if self.momentum else [None] * len(parameters))
+        sgd(parameters, gradients, velocities, fused=True, weight_decay=0, momentum=self.momentum, lr=self.lr,
+            dampening=0, nesterov=False, maximize=False)  # fmt: skip
+
+
+class Adam(Optimiser):
+    """Adam with Keras's ε, for Ghosh et al."""
+
+    def start(self, parameter: nn.Parameter) -> dict[str, Tensor]:
+        """The number of updates and both moments, zero."""
+        step = torch.zeros((), dtype=torch.float32, device=parameter.device)
+        return {"step": step, "exp_avg": torch.zeros_like(parameter), "exp_avg_sq": torch.zeros_like(parameter)}
+
+    def update(self, parameters: list[Tensor], gradients: list[Tensor], buffers: Callable[[str], list[Tensor]]) -> None:
+        """As `torch.optim.Adam(fused=True, capturable=…)`."""
+        adam(parameters, gradients, buffers("exp_avg"), buffers("exp_avg_sq"), [], buffers("step"), fused=True,
+             capturable=self.parameters[0].is_cuda, amsgrad=False, beta1=0.9, beta2=0.999, lr=self.lr, weight_decay=0, eps=1e-7,
+             maximize=False)  # fmt: skip
+
+
+OPTIMISERS: dict[str, type[Optimiser]] = {"sgd": Sgd, "adam": Adam}

@@ -1,0 +1,22 @@
+"""The networks of a run: built from its parameters, filled from its files."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from pga.method.terms import reads_sigma
+from pga.networks.autoencoder import Decoder, Encoder
+from pga.networks.build import build
+from pga.params.run import Run
+
+
+def build_run(run: Run, seed: int) -> tuple[Encoder, Decoder]:
+    """The networks of `run`, with weights drawn from `seed`."""
+    sigma_head = reads_sigma(run.model)
+    return build(run.network, run.width, run.latent_dim, run.batch_norm, sigma_head, seed, run.spectral_norm)
+
+
+def load_network(network: nn.Module, prefix: str, tensors: dict[str, Tensor]) -> None:
+    """Put the tensors under `prefix` into `network`; every name must fit."""
+    start = f"{prefix}."
+    network.load_state_dict({name.removeprefix(start): tensor for name, tensor in tensors.items() if name.startswith(start)})

@@ -1,0 +1,135 @@
+"""Equivalence of runs to changed ones: which runs are paired, the interval and the verdict, the table from metrics written by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from artifacts import write_records
+from scipy.stats import ttest_1samp
+
+from pga.artifacts.collect import COLUMNS
+from pga.artifacts.tables.equivalence_table import EQUIVALENT, NOT_EQUIVALENT, UNDECIDED, interval, verdict
+from pga.cli import main
+from pga.params.experiment import Scale, load_scale
+from pga.runtime.errors import UserError
+
+ASKED = "equivalence: {runs: [lpga, vpga], changes: {bfloat16: {precision: bfloat16}}, margin: 0.1}"
+
+
+def extended(folder: Path, text: str = ASKED) -> Path:
+    """A scale that extends the quick one."""
+    (folder / "quick.yaml").write_text(Path(__file__).parents[2].joinpath("params/quick.yaml").read_text())
+    path = folder / "asked.yaml"
+    path.write_text(f"extends: quick\ndescription: for the tests\nresults: results/asked\nseeds: [5, 6, 7]\n{text}\n")
+    return path
+
+
+def test_the_projects_questions_pair_runs_that_differ_in_nothing_but_precision() -> None:
+    for name, base in (("precision", "paper"), ("quick_precision", "quick")):
+        scale, original = load_scale(f"params/{name}.yaml"), load_scale(f"params/{base}.yaml")
+        assert not set(scale.seeds) & set(original.seeds)
+        columns = [column.dataset for column in original.table1.columns]
+        models = ["vae", "lpga", "vpga", "lvpga"]
+        changes = ["bfloat16"] if base == "quick" else ["tf32", "bfloat16"]
+        assert scale.pairs() == [
+            (dataset, change, model, f"{model}_{change}") for dataset in columns for model in models for change in changes
+        ]
+        for dataset, change, model, changed in scale.pairs():
+            run = scale.run(dataset, model, 200)
+            assert run == original.run(dataset, model, 200) and run.precision == "float32"
+            twin = scale.run(dataset, changed, 200).asdict()
+            assert twin == {**run.asdict(), "name": changed, "precision": change}
+        assert set(scale.datasets) == set(columns) and not scale.figures
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (ASKED.replace("n: bfloat16", "n: float8"), "float8"),
+        (ASKED.replace("precision", "precison"), "precison"),
+        (ASKED.replace("vpga", "vpgaa"), "vpgaa"),
+        (ASKED.replace("0.1", "0"), "margin"),
+        (ASKED.replace("[lpga, vpga]", "[]"), "runs"),
+    ],
+)
+def test_a_question_that_cannot_be_asked_is_refused_by_name(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        load_scale(extended(tmp_path, text))
+
+
+def test_the_interval_is_students() -> None:
+    half = 2.9199855803537255 / 3**0.5  # the 95th percentile of t with two degrees of freedom; the deviation is 1
+    assert interval([1.0, 2.0, 3.0]) == pytest.approx((2 - half, 2 + half), rel=1e-12)
+    assert interval([0.25, 0.25]) == (0.25, 0.25)
+    assert interval([1.0]) == interval([]) == (None, None)
+
+
+def test_equivalent_is_what_two_one_sided_tests_call_so() -> None:
+    generator, seen = np.random.default_rng(0), set()
+    for _ in range(300):
+        differences = list(generator.normal(generator.uniform(-2, 2), 0.7, int(generator.integers(2, 8))))
+        found = verdict(*interval(differences), 1.0)
+        above = ttest_1samp(differences, -1.0, alternative="greater").pvalue
+        below = ttest_1samp(differences, 1.0, alternative="less").pvalue
+        outside = min(
+            ttest_1samp(differences, 1.0, alternative="greater").pvalue, ttest_1samp(differences, -1.0, alternative="less").pvalue
+        )
+        assert (found == EQUIVALENT) == (max(above, below) < 0.05)
+        assert (found == NOT_EQUIVALENT) == (outside < 0.05)
+        seen.add(found)
+    assert seen == {EQUIVALENT, NOT_EQUIVALENT, UNDECIDED}
+    assert verdict(None, None, 1.0) == UNDECIDED
+
+
+VALUES = {"lpga": (10.0, 11.0, 12.0), "lpga_bfloat16": (10.1, 11.0, 11.9), "vpga": (8.0, 9.0, 10.0), "vpga_bfloat16": (12.0, 13.0, 14.5)}
+
+
+@pytest.fixture
+def scale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scale:
+    """The scale with the records of its runs and metrics.csv; the current folder."""
+    monkeypatch.chdir(tmp_path)
+    scale = load_scale(extended(tmp_path))
+    write_records(scale)
+    rows = [
+        {"dataset": "digits", "model": model, "seed": seed, "sampling": "prior", "metric": "classifier_fd", "value": value, "n": 5000}
+        for model, values in VALUES.items()
+        for seed, value in zip(scale.seeds, values, strict=True)
+    ]
+    pd.DataFrame(rows, columns=COLUMNS).to_csv("metrics.csv", index=False)
+    return scale
+
+
+def table(*more: str) -> int:
+    return main(["table", "equivalence", "--params", "asked.yaml", "--metrics", "metrics.csv", "--out-dir", "out", *more])
+
+
+def test_the_table_has_a_row_and_a_verdict_for_each_pair(scale: Scale) -> None:
+    assert table() == 0
+    found = pd.read_csv("out/equivalence.csv").set_index("model")
+    assert list(found.index) == ["lpga", "vpga"]
+    assert list(found.reference) == [11.0, 9.0] and list(found.n) == [3, 3]
+    assert list(found.changed) == pytest.approx([11.0, 39.5 / 3]) and list(found.margin) == pytest.approx([1.1, 0.9])
+    half = 2.9199855803537255 * 0.1 / 3**0.5
+    assert list(found.loc["lpga", ["difference", "low", "high"]]) == pytest.approx([0, -half, half], abs=1e-12)
+    assert list(found.verdict) == [EQUIVALENT, NOT_EQUIVALENT]
+    text = Path("out/equivalence.md").read_text()
+    assert "| digits | lpga | precision bfloat16 | 11.00 | 11.00 | 0.00 | -0.17 … 0.17 | ± 1.10 | 3 | equivalent |" in text
+    assert "within 10 % of the unchanged mean" in text
+
+
+def test_a_missing_run_counts_for_neither_side_and_is_named(scale: Scale, capsys: pytest.CaptureFixture[str]) -> None:
+    metrics = pd.read_csv("metrics.csv")
+    metrics[~((metrics.model == "lpga_bfloat16") & (metrics.seed == 6))].to_csv("metrics.csv", index=False)
+    assert table() == 1 and "digits/lpga seed 6 (precision bfloat16)" in capsys.readouterr().err and not Path("out").exists()
+    assert table("--allow-missing") == 0
+    found = pd.read_csv("out/equivalence.csv").set_index("model").loc["lpga"]
+    assert (found.n, found.reference, found.missing_seeds) == (2, 11.0, 6)
+    assert "PARTIAL: missing are digits/lpga seed 6 (precision bfloat16)" in Path("out/equivalence.md").read_text()
+
+
+def test_a_scale_that_asks_nothing_has_no_such_table(scale: Scale, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["table", "equivalence", "--params", "quick.yaml", "--metrics", "metrics.csv", "--out-dir", "out"]) == 1
+    assert "asks for no equivalence" in capsys.readouterr().err

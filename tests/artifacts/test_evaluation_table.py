@@ -1,0 +1,99 @@
+"""The table of all metrics, from metrics written by hand."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from pga.artifacts.collect import COLUMNS
+from pga.artifacts.tables.evaluation_table import HEADS, grid, lacking, quantity, summaries, text, way
+from pga.params.evaluation import METRIC_NAMES, prefix
+from pga.params.experiment import REAL, Scale, load_scale
+
+
+@pytest.fixture(scope="module")
+def quick() -> Scale:
+    return load_scale("params/quick.yaml")
+
+
+def metrics(scale: Scale, without: tuple[str, ...] = ()) -> pd.DataFrame:
+    """A distance and a recall of everything that is measured in features, the distance growing by one with the seed."""
+    rows = []
+    for dataset, model, sampling in scale.measurements():
+        for seed in scale.seeds_of(dataset, model):
+            names = ("reconstruction_error",) if sampling == "reconstruction" else ("classifier_fd", "classifier_recall")
+            extractor = "pixels" if sampling == "reconstruction" else "classifier"
+            values = {"classifier_fd": 10.0 + seed, "classifier_recall": 0.5, "reconstruction_error": 0.1}
+            rows += [
+                dict(zip(COLUMNS, (dataset, model, seed, sampling, name, values[name], None, 300, "train", extractor, 0.98), strict=True))
+                for name in names
+                if f"{dataset}/{model}/{seed}/{sampling}" not in without
+            ]
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def test_every_measurement_has_a_row_per_metric_with_mean_and_standard_error(quick: Scale) -> None:
+    found = summaries(metrics(quick), quick)
+    keys = found[["dataset", "model", "sampling"]].drop_duplicates()
+    assert list(keys.itertuples(index=False, name=None)) == quick.measurements()
+    vae = found[(found.model == "vae") & (found.sampling == "prior")].set_index("metric")
+    assert tuple(vae.loc["classifier_fd", ["mean", "standard_error", "n"]]) == (11.0, pytest.approx(1 / math.sqrt(3)), 3)
+    assert tuple(vae.loc["classifier_recall", ["mean", "standard_error"]]) == (0.5, 0.0)
+    real = found[found.model == REAL]
+    assert list(real.metric) == ["classifier_fd", "classifier_recall"] and set(real.n) == {1}
+    assert lacking(found, quick) == []
+
+
+def test_what_is_missing_is_named(quick: Scale) -> None:
+    found = summaries(metrics(quick, ("digits/vae/1/prior", "digits/real/0/prior")), quick)
+    assert lacking(found, quick) == ["digits/vae seed 1 (prior)", "digits/real seed 0 (prior)"]
+
+
+def test_a_grid_shows_each_way_of_sampling_and_the_accuracy_of_the_features(quick: Scale) -> None:
+    found = summaries(metrics(quick), quick)
+    shown = grid(found[found.extractor == "classifier"], "digits", "classifier", quick)
+    assert shown.title == "digits, features: classifier (test accuracy 0.9800)"
+    assert shown.head == ("Run", "Images", "n", "Fréchet", "Recall")
+    rows = {(run, images): cells for run, images, *cells in shown.rows}
+    assert rows["vae", "prior, against training images"] == ["300", "11.0 ± 0.6", "0.500 ± 0.000"]
+    assert rows["lpga_resnet", "prior, standing batch statistics, against training images"] == ["300", "10.0", "0.500"]
+    assert ("lpga_resnet", "prior, against test images") in rows
+    assert rows[REAL, "test against training images"] == ["300", "10.0", "0.500"]
+    assert way(REAL, "prior_test", quick) == "training against test images"
+
+
+@pytest.mark.parametrize("weights", ["official", "other"])
+@pytest.mark.parametrize("extractor", ["classifier", "inception-tf1", "inception-pytorch_fid"])
+def test_the_quantity_of_a_metric_does_not_depend_on_its_feature_space(extractor: str, weights: str, quick: Scale) -> None:
+    scale = quick.model_copy(update={"evaluation": quick.evaluation.model_copy(update={"weights": weights})})
+    official = extractor != "classifier" and weights == "official"
+    assert quantity(METRIC_NAMES[extractor, official], extractor, scale) == "fd"
+    for name in set(HEADS) - {"fd"}:
+        assert quantity(prefix(extractor, official) + name, extractor, scale) == name
+
+
+@pytest.mark.parametrize(
+    "mean, error, shown",
+    [
+        (123.456, 0.5, "123 ± 0"),
+        (12.3456, 0.26, "12.3 ± 0.3"),
+        (0.93, None, "0.930"),
+        (0.001234, 1e-5, "0.00123 ± 0.00001"),
+        (0.0, None, "0.00"),
+        (-1.5, float("nan"), "-1.50"),
+    ],
+)
+def test_three_digits_are_shown(mean: float, error: float | None, shown: str) -> None:
+    assert text(mean, error) == shown
+
+
+def test_every_feature_space_of_the_paper_scale_has_names_of_its_own(root: Path) -> None:
+    scale = load_scale(root / "params/paper.yaml")
+    labels = scale.evaluation.labels(labelled=True)
+    assert labels == ["inception-tf1", "inception-pytorch_fid", "classifier"]
+    assert scale.evaluation.labels(labelled=False) == labels[:2]
+    names = [prefix(label, label != "classifier") + name for label in labels for name in HEADS]
+    assert len(set(names)) == len(names)

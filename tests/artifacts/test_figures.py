@@ -1,0 +1,364 @@
+"""Figures: the same bytes from the same inputs, and exactly the samples that are on disk, in their order."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from PIL import Image
+from test_tables import SCALE
+
+from pga.artifacts.figures import canvas, samples_figure
+from pga.artifacts.figures.figure_inputs import Sources
+from pga.artifacts.figures.sheet import grid, tile
+from pga.cli import main
+from pga.params.experiment import load_scale
+from pga.provenance.read import read_about
+from pga.runtime.errors import UserError
+from pga.runtime.files import read_record, sha256, write_record
+from pga.sampling.generated import maker, save_made
+
+MODELS = ("lpga", "vpga")
+DATASETS = {"digits": (8, 1), "cifar10": (10, 3)}
+"""Data set → size and channels of its images, which differ between panels."""
+COMMAND = ["figure", "figure2", "--params", "tiny.yaml", "--out-dir"]
+VALUES = {("digits", "lpga"): (1.0, 2.0, 3.0), ("cifar10", "vpga"): (7.5, 7.5, 7.5)}
+DPI = canvas.STYLE["figure.dpi"]
+
+
+@pytest.fixture(autouse=True)
+def own_settings() -> Iterator[None]:
+    """What one test sets in matplotlib reaches no other."""
+    with mpl.rc_context():
+        yield
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Results of a scale with one figure of 2 × 2 panels; the current folder."""
+    monkeypatch.chdir(tmp_path)
+    text = SCALE.replace("{datasets: [digits], models: [lpga, vpga]}", "{datasets: [digits, cifar10], models: [lpga, vpga]}")
+    assert text != SCALE
+    Path("tiny.yaml").write_text(text)
+    rng = np.random.default_rng(0)
+    for dataset, (size, channels) in DATASETS.items():
+        for model in MODELS:
+            for seed in range(3):
+                run = Path("results", "tiny", dataset, model, f"seed{seed}")
+                own = load_scale("tiny.yaml").run(dataset, model, seed)
+                record = {"run": own.asdict(), "digest": own.digest, "git": "abc", "data_sha256": dataset, "wall_s": 1.0}
+                write_record(run / "run.json", record)
+                write_metrics(dataset, model, seed, VALUES.get((dataset, model), (4.0, 5.0, 6.0))[seed])
+                save_samples(dataset, model, rng.integers(0, 256, (70, size, size, channels), np.uint8), seed)
+    return tmp_path
+
+
+def write_metrics(dataset: str, model: str, seed: int, value: float) -> None:
+    metric = {"metric": "classifier_fd", "value": value, "standard_error": None, "n": 300, "reference": "train", "extractor": "classifier"}
+    content = {"dataset": dataset, "model": model, "seed": seed, "sampling": "prior", "metrics": [metric]}
+    path = Path("results", "tiny", dataset, model, f"seed{seed}", "prior", "metrics.json")
+    write_record(path, {**content, "extractors": [{"name": "classifier", "accuracy": 0.9}]})
+
+
+def save_samples(dataset: str, model: str, images: np.ndarray, seed: int = 0) -> None:
+    run = load_scale("tiny.yaml").run(dataset, model, seed)
+    save_made(Path("results", "tiny", dataset, model, f"seed{seed}", "prior", "samples.npy"), images, maker(run))
+
+
+def drawn(folder: Path) -> dict[str, str]:
+    return {ending: sha256(folder / f"figure2.{ending}") for ending in ("png", "pdf")}
+
+
+def of_disk(dataset: str, model: str, seed: int = 0) -> np.ndarray:
+    return np.load(Path("results", "tiny", dataset, model, f"seed{seed}", "prior", "samples.npy"))
+
+
+def sources(name: str = "figure2", allow_missing: bool = False, **changes: object) -> Sources:
+    """What a figure of the tiny scale is drawn from, its row changed."""
+    scale = load_scale("tiny.yaml")
+    row = scale.figures[name].model_copy(update=changes)
+    return Sources(scale.model_copy(update={"figures": {name: row}}), name, Path("data", "processed"), allow_missing)
+
+
+def layout(figure: Figure) -> None:
+    """Give every panel its final place, at the resolution of the PNG."""
+
+    FigureCanvasAgg(figure).draw()
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("rows, columns, gap", [(8, 8, 1), (2, 3, 1), (3, 2, 4), (1, 5, 0)])
+def test_the_grid_holds_the_first_images_row_by_row(rows: int, columns: int, gap: int, channels: int) -> None:
+    images = np.random.default_rng(0).integers(0, 255, (rows * columns + 3, 5, 7, channels), np.uint8)  # higher than wide; no white
+    sheet = grid(images, rows, columns, gap)
+    assert sheet.dtype == np.uint8 and sheet.shape == (rows * (5 + gap) - gap, columns * (7 + gap) - gap, channels)
+    found = [sheet[r * (5 + gap) :][:5, c * (7 + gap) :][:, :7] for r in range(rows) for c in range(columns)]
+    assert np.array_equal(np.stack(found), images[: rows * columns])
+    assert (sheet != 255).sum() == images[: rows * columns].size  # all else is white
+
+
+def test_a_divided_sheet_holds_every_image_and_wider_lines_where_it_is_divided() -> None:
+    images = np.random.default_rng(0).integers(0, 255, (2, 4, 5, 7, 3), np.uint8)
+    sheet = tile(images, gap=2, divided_after=(0, 2))
+    assert sheet.shape == (5 + 2 + 5, 4 * 7 + 6 + 2 + 6, 3)
+    lefts = (0, 13, 22, 35)
+    assert all(np.array_equal(sheet[7 * r :][:5, left:][:, :7], images[r, c]) for r in range(2) for c, left in enumerate(lefts))
+    assert (sheet != 255).sum() == images.size
+
+
+def test_a_grid_of_too_few_images_stays_white_where_none_is_left() -> None:
+    images = np.zeros((5, 4, 4, 1), np.uint8)
+    sheet = grid(images, 2, 3)
+    assert (sheet == 0).sum() == images.size
+    assert (sheet[5:, 10:] == 255).all()
+
+
+def test_equal_inputs_give_equal_bytes_and_other_samples_give_others(folder: Path) -> None:
+    for out in ("one", "two"):
+        assert main([*COMMAND, out]) == 0
+    assert drawn(folder / "one") == drawn(folder / "two")
+    other = of_disk("cifar10", "vpga")
+    other[63, 0, 0, 0] ^= 0xFF  # one value of the last image that is shown
+    save_samples("cifar10", "vpga", other)
+    assert main([*COMMAND, "three"]) == 0
+    assert not set(drawn(folder / "three").values()) & set(drawn(folder / "one").values())
+
+
+def in_a_process(out: str, **environment: str) -> None:
+    root = Path(__file__).parents[2]
+    command = [sys.executable, "-m", "pga", *COMMAND, out]
+    done = subprocess.run(command, env={**os.environ, "PYTHONPATH": str(root), **environment}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_bytes_depend_neither_on_the_process_nor_on_the_day(folder: Path) -> None:
+    assert main([*COMMAND, "one"]) == 0
+    in_a_process("two", PYTHONHASHSEED="12345", SOURCE_DATE_EPOCH="86400", TZ="Asia/Tokyo")
+    assert drawn(folder / "one") == drawn(folder / "two")
+    assert not re.search(rb"CreationDate|ModDate", (folder / "one" / "figure2.pdf").read_bytes())
+
+
+def test_bytes_do_not_depend_on_the_users_matplotlib_settings(folder: Path) -> None:
+    assert main([*COMMAND, "one"]) == 0
+    Path("matplotlibrc").write_text("font.family: monospace\nsavefig.facecolor: yellow\naxes.titlecolor: red\n")
+    in_a_process("two", MATPLOTLIBRC=str(folder / "matplotlibrc"))
+    assert drawn(folder / "one") == drawn(folder / "two")
+
+
+def test_both_files_have_the_size_of_the_page_and_say_what_they_are_of(folder: Path) -> None:
+    assert main([*COMMAND, "out"]) == 0
+    found = sources()
+    figure, caption = samples_figure.draw(found)
+    canvas.caption(figure, caption)
+    with Image.open("out/figure2.png") as png:
+        assert png.format == "PNG" and png.info["dpi"] == pytest.approx((DPI, DPI), rel=1e-3) and DPI >= 300
+        assert read_about(Path("out/figure2.png")) == read_about(Path("out/figure2.pdf")) == found.about(caption)
+        size = np.array(png.size)
+        png.load()
+    layout(figure)
+    assert np.abs(size / DPI - figure.get_tightbbox().padded(0.05).size).max() < 4 / DPI  # what is drawn and a margin of 0.05 inch
+    pdf = (folder / "out" / "figure2.pdf").read_bytes()
+    assert pdf.startswith(b"%PDF-") and pdf.rstrip().endswith(b"%%EOF")
+    [box] = re.findall(rb"/MediaBox \[ 0 0 ([\d.]+) ([\d.]+) \]", pdf)
+    assert np.abs(np.array([float(side) / 72 for side in box]) - size / DPI).max() < 0.1  # hinting makes text a little wider in a PNG
+
+
+@pytest.mark.parametrize("models", [MODELS, MODELS[:1]], ids=["two panels across", "one panel"])
+def test_no_text_is_wider_than_the_page(models: tuple[str, ...], folder: Path) -> None:
+    # Otherwise cropping makes the page as wide as that text, and the panels stand in the middle of white.
+    figure, caption = samples_figure.draw(sources(models=models))
+    canvas.caption(figure, caption)
+    layout(figure)
+    assert figure.get_tightbbox().width <= figure.get_size_inches()[0] + 0.01
+
+
+def test_metadata_name_every_run_that_is_shown(folder: Path) -> None:
+    found = sources().about("what it shows")
+    assert (found["artifact"], found["caption"], found["scale"]["description"]) == ("figure2", "what it shows", "for the tests")
+    scale = load_scale("tiny.yaml")
+    assert found["runs"].keys() == {f"{run[0]}/{run[1]}/seed{seed}" for run in itertools.product(DATASETS, MODELS) for seed in range(3)}
+    for name, said in found["runs"].items():
+        dataset, model, seed = name.split("/")
+        assert said["digest"] == scale.run(dataset, model, int(seed[-1])).digest
+        assert (said["git"], said["data_sha256"]) == ("abc", dataset)
+    assert "wall_s" not in json.dumps(found)  # or two builds would differ
+
+
+def test_a_run_with_other_parameters_than_the_scales_is_refused_by_name(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = Path("tiny.yaml").read_text()
+    Path("tiny.yaml").write_text(
+        text.replace("lpga: {coefficients: {gamma: [0.015, paper]}}", "lpga: {coefficients: {gamma: [0.02, paper]}}")
+    )
+    assert main([*COMMAND, "out"]) == 1
+    message = capsys.readouterr().err
+    assert (
+        "digits/lpga/seed0/run.json: trained with other parameters" in message
+        and "'gamma': 0.015" in message
+        and "'gamma': 0.02" in message
+    )
+    assert not Path("out").exists()
+
+
+def test_panels_show_the_first_samples_of_the_first_seed_data_sets_down_and_models_across(folder: Path) -> None:
+    figure, _ = samples_figure.draw(sources())
+    places = [(dataset, model) for dataset in DATASETS for model in MODELS]
+    assert len(figure.axes) == len(places)
+    for axes, (dataset, model) in zip(figure.axes, places, strict=True):
+        [shown] = axes.images
+        expected = grid(of_disk(dataset, model))
+        assert np.array_equal(shown.get_array(), expected.squeeze(-1) if expected.shape[-1] == 1 else expected)
+        assert not np.array_equal(expected, grid(of_disk(dataset, model, 1)))  # so that the line above could fail
+    layout(figure)
+    corners = [axes.get_window_extent().p0.round(3) for axes in figure.axes]
+    assert corners[0][0] == corners[2][0] < corners[1][0] == corners[3][0]
+    assert corners[0][1] > corners[2][1] and corners[1][1] > corners[3][1]
+
+
+@pytest.mark.parametrize(("n", "across", "down"), [(4, 4, 2), (5, 3, 4), (6, 3, 4)])
+def test_many_models_stand_in_several_lines_and_their_titles_apart(n: int, across: int, down: int, folder: Path) -> None:
+    for seed, value in enumerate((120.1, 130.25, 157.0)):
+        write_metrics("cifar10", "vpga", seed, value)
+    models = tuple(itertools.islice(itertools.cycle(MODELS), n))
+    figure, _ = samples_figure.draw(sources(models=models, titles={"lpga": "β only", "vpga": "α and β, with Eq. 6"}))
+    layout(figure)
+    shown = [axes for axes in figure.axes if axes.images]
+    corners = np.array([axes.get_window_extent().get_points().mean(axis=0).round() for axes in shown])
+    assert (len(np.unique(corners[:, 0])), len(np.unique(corners[:, 1])), len(shown)) == (across, down, 2 * n)
+    assert shown[n].get_title().startswith("CIFAR-10, β only") and corners[n][1] < corners[n - 1][1]
+    boxes = [axes.title.get_window_extent().padded(1) for axes in shown]
+    assert not any(one.overlaps(other) for one, other in itertools.combinations(boxes, 2))
+
+
+def test_titles_hold_the_numbers_of_the_table_with_their_seeds(folder: Path) -> None:
+    figure, caption = samples_figure.draw(sources())
+    titles = [axes.get_title() for axes in figure.axes]
+    assert titles[0] == "Digits, LPGA\n2.00 ± 0.58 (3 seeds)"
+    assert titles[3] == "CIFAR-10, VPGA_β & 5 % {x}\n7.50 ± 0.00 (3 seeds)"
+    assert "first 64 samples of seed 0, not picked" in caption and "seeds 0, 1, 2" in caption and "300 samples" in caption
+
+
+def test_the_png_holds_every_pixel_of_every_sample(folder: Path) -> None:
+    assert main([*COMMAND, "out"]) == 0
+    pixels = np.asarray(Image.open("out/figure2.png").convert("RGB"))
+    figure, caption = samples_figure.draw(sources())
+    canvas.caption(figure, caption)
+    layout(figure)
+    cropped = figure.get_tightbbox().padded(0.05)
+    for axes, (dataset, model) in zip(figure.axes, [(d, m) for d in DATASETS for m in MODELS], strict=True):
+        sheet = grid(of_disk(dataset, model))
+        height, width, _ = sheet.shape
+        columns, _ = axes.transData.transform(np.stack([np.arange(width), np.zeros(width)], 1)).T
+        _, rows = axes.transData.transform(np.stack([np.zeros(height), np.arange(height)], 1)).T
+        across = np.floor(columns - cropped.x0 * DPI).astype(int)
+        down = np.floor(cropped.y1 * DPI - rows).astype(int)
+        difference = pixels[np.ix_(down, across)].astype(int) - sheet
+        assert np.abs(difference).max() <= (1 if sheet.shape[-1] == 1 else 0)  # matplotlib's table of greys rounds
+
+
+@pytest.mark.parametrize("size", [32, 64])
+def test_panels_have_at_least_one_dot_per_pixel(size: int, folder: Path) -> None:
+    # Otherwise whole rows and columns of the samples, and of the lines between them, are left out: CelebA's are 64×64.
+    for model in MODELS:
+        save_samples("cifar10", model, np.zeros((64, size, size, 3), np.uint8))
+    figure, _ = samples_figure.draw(sources(datasets=("cifar10",)))
+    canvas.sharpen(figure)
+    layout(figure)
+    sheet = 8 * (size + 1) - 1
+    for axes in figure.axes:
+        assert min(axes.get_window_extent().size) >= sheet
+
+
+def test_saving_leaves_the_figure_as_it_was_and_writes_whole_files_only(tmp_path: Path) -> None:
+    figure = Figure(figsize=(1, 1))
+    figure.subplots().plot([0, 1])
+    before = io.BytesIO()
+    figure.savefig(before, format="png")
+    canvas.save(figure, tmp_path / "new" / "folder", "name", {})
+    assert sorted(path.name for path in (tmp_path / "new" / "folder").iterdir()) == ["name.pdf", "name.png"]
+    after = io.BytesIO()
+    figure.savefig(after, format="png")
+    assert after.getvalue() == before.getvalue()
+
+
+@pytest.mark.parametrize("missing", ["prior/samples.npy", "run.json"])
+def test_a_run_without_its_files_is_refused_by_name(missing: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("results", "tiny", "digits", "vpga", "seed0", missing).unlink()
+    assert main([*COMMAND, "out"]) == 1
+    assert f"digits/vpga/seed0/{missing}" in capsys.readouterr().err
+    assert not Path("out").exists()
+
+
+def test_a_partial_figure_names_what_is_missing_on_the_page_and_in_its_caption(folder: Path) -> None:
+    Path("results", "tiny", "digits", "vpga", "seed0", "prior", "samples.npy").unlink()
+    Path("results", "tiny", "cifar10", "lpga", "seed2", "prior", "metrics.json").unlink()
+    assert main([*COMMAND, "out", "--allow-missing"]) == 0
+    with Image.open("out/figure2.png") as png:
+        caption = json.loads(png.info["Description"])["caption"]
+    assert caption.endswith("Partial; files are missing of digits/vpga seed 0, cifar10/lpga seed 2.")
+    figure, _ = samples_figure.draw(sources(allow_missing=True))
+    assert [len(axes.images) for axes in figure.axes] == [1, 0, 1, 1]
+    assert [text.get_text() for text in figure.axes[1].texts] == ["missing:\ndigits/vpga seed 0"]
+    assert figure.axes[2].get_title().endswith("4.50 ± 0.50 (2 seeds)")
+
+
+def test_a_complete_figure_is_the_same_with_and_without_the_flag(folder: Path) -> None:
+    assert main([*COMMAND, "one"]) == main([*COMMAND, "two", "--allow-missing"]) == 0
+    assert drawn(folder / "one") == drawn(folder / "two")
+
+
+def test_a_run_on_other_data_than_its_neighbours_is_refused_by_name(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = Path("results", "tiny", "cifar10", "vpga", "seed1", "run.json")
+    write_record(path, {**read_record(path), "data_sha256": "0123456789abcdef"})
+    assert main([*COMMAND, "out", "--allow-missing"]) == 1
+    assert re.search(
+        rf"{path}: trained on data with SHA-256 0123456789ab….*cifar10/lpga/seed0/run.json says cifar10", capsys.readouterr().err
+    )
+    assert not Path("out").exists()
+
+
+def test_runs_on_other_data_than_what_is_prepared_are_refused_by_name(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_record(Path("data", "processed", "digits.json"), {"sha256": {"train": "fedcba9876543210"}})
+    assert main([*COMMAND, "out"]) == 1
+    assert re.search(r"digits/lpga/seed0/run.json: .* data/processed/digits.json says fedcba987654…", capsys.readouterr().err)
+    write_record(Path("data", "processed", "digits.json"), {"sha256": {"train": "digits"}})
+    assert main([*COMMAND, "out"]) == 0
+
+
+def test_an_interrupted_figure_leaves_the_one_that_was_there(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert main([*COMMAND, "out"]) == 0
+    before = drawn(folder / "out")
+    save_samples("digits", "lpga", np.zeros((70, 8, 8, 1), np.uint8))
+    savefig = Figure.savefig
+
+    def interrupted(figure: Figure, *arguments: object, format: str, **settings: object) -> None:
+        savefig(figure, *arguments, format=format, **settings)
+        if format == "pdf":
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Figure, "savefig", interrupted)
+    assert main([*COMMAND, "out"]) == 130
+    assert drawn(folder / "out") == before and len(list(Path("out").iterdir())) == 2
+
+
+def test_a_figure_that_the_scale_does_not_define_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["figure", "figure9", *COMMAND[2:], "out"]) == 1
+    assert re.search("figure9.*there are figure2", capsys.readouterr().err)
+
+
+def test_samples_that_are_no_images_are_refused(folder: Path) -> None:
+    path = Path("results", "tiny", "digits", "lpga", "seed0", "prior", "samples.npy")
+    np.save(path, np.zeros((70, 8, 8, 1), np.float32))
+    with pytest.raises(UserError, match="digits/lpga/seed0/prior/samples.npy: found float32"):
+        samples_figure.draw(sources())

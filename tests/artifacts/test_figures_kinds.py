@@ -1,0 +1,325 @@
+"""Every kind of figure from results written by hand: it shows just these, readable, with nothing over anything else."""
+
+from __future__ import annotations
+
+import itertools
+import typing
+from collections.abc import Iterator
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import PolyCollection
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from PIL import Image
+from scales import COMMON
+
+from pga.artifacts.figures import canvas
+from pga.artifacts.figures.figure_inputs import Sources
+from pga.artifacts.figures.figure_registry import FIGURES
+from pga.artifacts.figures.sheet import WIDE, tile
+from pga.cli import main
+from pga.method.terms import MODELS
+from pga.params.artifacts import MOST_LINES, NEEDS
+from pga.params.artifacts import Figure as Row
+from pga.params.experiment import load_scale
+from pga.runtime.errors import UserError
+from pga.runtime.files import sha256, write_beside, write_record
+from pga.sampling.generated import load_made, maker, save_made
+
+SCALE = (
+    """
+description: for the tests
+results: results/tiny
+seeds: [0, 1, 2]
+device: cpu
+evaluation: {extractor: classifier}
+samplings: {prior: {n: 300, batch_size: 100}}
+"""
+    + COMMON
+    + """datasets:
+  mnist: &runs
+    runs:
+      vae: {coefficients: {c: [0.05, inferred]}, seeds: [4]}
+      lpga: {coefficients: {gamma: [0.015, paper]}}
+      vpga: {coefficients: {vr: [0.01, code], eta: [0.02, paper]}}
+  cifar10: *runs
+  celeba: *runs
+table1:
+  columns: [{dataset: mnist, title: MNIST}, {dataset: cifar10, title: CIFAR-10}]
+  rows: [{title: The LPGA, model: lpga}]
+figures:
+  routing: {kind: routing, models: [lpga, vpga]}
+  panels: {datasets: &all [mnist, cifar10, celeba], models: [lpga, vpga, vae]}
+  training: {kind: training, datasets: *all, models: [lpga, vpga]}
+  terms: {kind: terms, datasets: [mnist], models: [lpga, vpga, vae]}
+  interpolations: {kind: interpolations, datasets: [celeba], models: [lpga, vpga, vae]}
+  reconstructions: {kind: reconstructions, datasets: *all, models: [lpga, vpga, vae]}
+  neighbours: {kind: neighbours, datasets: *all, models: [lpga, vpga, vae], titles: {celeba: CelebA}, note: A note of one's own.}
+"""
+)
+SHAPES = {"mnist": (8, 8, 1), "cifar10": (9, 9, 3), "celeba": (12, 12, 3)}
+SEEDS = {"lpga": (0, 1, 2), "vpga": (0, 1, 2), "vae": (4,)}
+STEPS = (10, 20, 300)
+
+
+@pytest.fixture(autouse=True)
+def own_settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What one test sets in matplotlib reaches no other; a third of the resolution, which is nine times as fast."""
+    monkeypatch.setitem(canvas.STYLE, "figure.dpi", 100.0)
+    with mpl.rc_context():
+        yield
+
+
+def of(dataset: str, model: str, seed: int, file: str) -> Path:
+    return Path("results", "tiny", dataset, model, f"seed{seed}", file)
+
+
+def write_metrics(dataset: str, model: str, seed: int, sampling: str, metric: str, value: float) -> None:
+    who = {"dataset": dataset, "model": model, "seed": seed, "sampling": sampling}
+    measured = {"metric": metric, "value": value, "standard_error": None, "n": 300, "reference": "train", "extractor": "classifier"}
+    content = {**who, "extractors": [{"name": "classifier", "accuracy": 0.9}], "metrics": [measured]}
+    write_record(of(dataset, model, seed, f"{sampling}/metrics.json"), content)
+
+
+def history(model: str, seed: int) -> pd.DataFrame:
+    """Losses from which means and ranges are easily worked out: the seed's number plus a part per term."""
+    columns = {term: [seed + k, seed + k + 0.5, seed + k + 0.25] for k, term in enumerate(MODELS[model])}
+    return pd.DataFrame({"step": STEPS, **columns, "encoder_loss": [3.0, 2.0, 1.0 + seed], "decoder_loss": [1.0, 1.0, 0.5]})
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Results of every run of the scale; the current folder."""
+    monkeypatch.chdir(tmp_path)
+    Path("tiny.yaml").write_text(SCALE)
+    scale = load_scale("tiny.yaml")
+    rng = np.random.default_rng(0)
+    for dataset, shape in SHAPES.items():
+        originals = rng.integers(0, 256, (20, *shape), np.uint8)
+        for model, seeds in SEEDS.items():
+            for seed in seeds:
+                run = scale.run(dataset, model, seed)
+                record = {"run": run.asdict(), "digest": run.digest, "git": "abc", "data_sha256": dataset}
+                write_record(of(dataset, model, seed, "run.json"), record)
+                write_metrics(dataset, model, seed, "prior", "classifier_fd", 10.0 + seed)
+                write_metrics(dataset, model, seed, "reconstruction", "reconstruction_error", 0.01 * (seed + 1))
+                arrays = {
+                    "prior/samples.npy": rng.integers(0, 256, (70, *shape), np.uint8),
+                    "prior/neighbours.npy": rng.integers(0, 256, (8, 6, *shape), np.uint8),
+                    "interpolations.npy": rng.integers(0, 256, (6, 11, *shape), np.uint8),
+                    "reconstruction/reconstructions.npy": np.stack([originals, rng.integers(0, 256, originals.shape, np.uint8)]),
+                }
+                for file, array in arrays.items() if seed == seeds[0] else ():
+                    save_made(of(dataset, model, seed, file), array, maker(run))
+                history(model, seed).to_csv(of(dataset, model, seed, "history.csv"), index=False)
+                curve = [(step, metric, value + seed, 300) for step in STEPS for metric, value in (("classifier_fd", 9.0), ("other", 77.0))]
+                pd.DataFrame(curve, columns=["step", "metric", "value", "n"]).to_csv(of(dataset, model, seed, "curve.csv"), index=False)
+                write_beside([of(dataset, model, seed, "curve.csv")], maker(run))
+    return tmp_path
+
+
+def draw(name: str, allow_missing: bool = False) -> canvas.Drawn:
+    """A figure, finished as `pga figure` does."""
+    sources = Sources(load_scale("tiny.yaml"), name, Path("data"), allow_missing)
+    drawn = FIGURES[sources.row.kind](sources)
+    canvas.caption(drawn.figure, drawn.caption)
+    canvas.sharpen(drawn.figure)
+    FigureCanvasAgg(drawn.figure).draw()
+    return drawn
+
+
+def texts(figure: Figure) -> list[Text]:
+    """What can be read: ticks have labels also beyond the axis' ends, and where the axis is switched off."""
+    off: set[Text] = set()
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            low, high = sorted(axis.get_view_interval())
+            hidden = [tick for tick in axis.get_major_ticks() if not (axes.axison and low <= tick.get_loc() <= high)]
+            off |= {text for part in (hidden if axes.axison else [axis]) for text in part.findobj(Text)}
+    return [text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip() and text not in off]
+
+
+def test_every_kind_has_its_function_and_its_files() -> None:
+    kinds = set(typing.get_args(Row.model_fields["kind"].annotation))
+    assert kinds == set(FIGURES) == set(NEEDS)
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_it_is_readable_on_a_page_and_nothing_lies_over_text(name: str, folder: Path) -> None:
+    figure = draw(name).figure
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    assert figure.get_tightbbox(renderer).width <= canvas.PAGE + 0.15
+    shown = texts(figure)
+    assert min(text.get_fontsize() for text in shown) >= 6.5
+    if name == "routing":
+        return  # symbols stand on lines there, as they should
+    boxes = [(text.get_text(), text.get_window_extent(renderer)) for text in shown if text.get_window_extent(renderer).width > 0]
+    for (one, a), (other, b) in itertools.combinations(boxes, 2):
+        assert not a.padded(-1).overlaps(b.padded(-1)), f"{one!r} over {other!r}"
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_equal_results_give_equal_bytes(name: str, folder: Path) -> None:
+    for out in ("one", "two"):
+        assert main(["figure", name, "--params", "tiny.yaml", "--out-dir", out]) == 0
+    for ending in ("png", "pdf"):
+        assert sha256(Path("one", f"{name}.{ending}")) == sha256(Path("two", f"{name}.{ending}"))
+    with Image.open(f"one/{name}.png") as png:
+        assert np.asarray(png.convert("L")).std() > 5  # no blank page
+
+
+def images(*names: str) -> dict[str, tuple[str, str]]:
+    """Figures, drawn anew: the checksums of their two files."""
+    found = {}
+    for name in names:
+        assert main(["figure", name, "--params", "tiny.yaml", "--out-dir", "out"]) == 0
+        found[name] = (sha256(Path("out", f"{name}.png")), sha256(Path("out", f"{name}.pdf")))
+    return found
+
+
+def change(dataset: str, model: str, seed: int) -> None:
+    """Make everything of a run another, as another training would."""
+    write_metrics(dataset, model, seed, "prior", "classifier_fd", 50.0)
+    write_metrics(dataset, model, seed, "reconstruction", "reconstruction_error", 0.5)
+    history(model, seed + 5).to_csv(of(dataset, model, seed, "history.csv"), index=False)
+    for path in of(dataset, model, seed, "").rglob("*.npy"):
+        array, who = np.load(path), load_made(path, np.load(path).ndim)[1] or {}
+        array[-1] = 255 - array[-1]
+        save_made(path, array[::-1] if path.name == "samples.npy" else array, who)
+
+
+@pytest.mark.slow
+def test_a_changed_seed_changes_the_figures_that_use_it_and_no_other(folder: Path) -> None:
+    of_first, of_another, of_all = ["interpolations", "neighbours"], ["terms"], ["training", "reconstructions"]
+    before = images(*of_first, *of_another, *of_all)
+    change("celeba", "lpga", 2)
+    after = images(*before)
+    assert [name for name in before if before[name] != after[name]] == of_all
+    change("celeba", "lpga", 0)
+    last = images(*of_first)
+    assert [name for name in last if last[name] != after[name]] == of_first
+
+
+@pytest.mark.parametrize("name", [name for name in FIGURES if name != "routing"])
+def test_without_a_run_it_is_refused_by_name_or_says_so(name: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    dataset = load_scale("tiny.yaml").figures[name].datasets[0]
+    for file in of(dataset, "lpga", 0, "").rglob("*.*"):
+        file.unlink()
+    assert main(["figure", name, "--params", "tiny.yaml", "--out-dir", "out"]) == 1
+    assert f"{dataset}/lpga/seed0/run.json" in capsys.readouterr().err
+    assert not Path("out").exists()
+    assert f"files are missing of {dataset}/lpga seed 0." in draw(name, allow_missing=True).caption
+
+
+def test_training_shows_mean_and_range_of_the_summed_losses_and_of_the_headline_metric(folder: Path) -> None:
+    figure, caption = draw("training")
+    loss, distance = figure.axes[:2]
+    assert [line.get_label() for line in loss.lines] == ["The LPGA", "VPGA"]
+    assert np.array_equal(loss.lines[0].get_xdata(), STEPS)
+    assert loss.lines[0].get_ydata() == pytest.approx([4, 3, 2.5])  # 3 + 1, 2 + 1, and the mean of 1.5, 2.5, 3.5
+    assert distance.lines[0].get_ydata() == pytest.approx([10, 10, 10])
+    [band, _] = [part for part in loss.collections if isinstance(part, PolyCollection)]
+    corners = band.get_paths()[0].vertices
+    assert {(x, y) for x, y in corners if x == 300} == {(300, 1.5), (300, 3.5)}
+    assert "assumed is the sum of the encoder's and the decoder's" in caption and "seeds 0, 1, 2" in caption
+
+
+def test_terms_have_a_panel_each_with_a_line_per_model_that_has_them(folder: Path) -> None:
+    figure, _ = draw("terms")
+    panels = {axes.get_title(loc="left").split("$")[1]: axes for axes in figure.axes if axes.axison}
+    assert [len(panel.lines) for panel in panels.values()] == [2, 2, 2, 1, 1, 1, 2, 1]  # L_r … L_r', in the order of the table
+    assert panels["L_r"].lines[0].get_ydata() == pytest.approx([1, 1.5, 1.25])
+    weightless, weighed = panels[r"L_{lr,\mathcal{H}}^{\phi}"].lines[0], panels[r"L_{lr,\mathcal{N}}^{\phi}"].lines[0]
+    assert weightless.get_linestyle() == "--" and weightless._dash_pattern != weighed._dash_pattern  # β = 0 here, α is not
+    assert panels[r"L_{vkl}^{\phi}"].lines[1].get_label() == "VAE"
+
+
+def test_interpolations_and_neighbours_show_the_whole_arrays(folder: Path) -> None:
+    for name, file, divided in (("interpolations", "interpolations.npy", (0, 9)), ("neighbours", "prior/neighbours.npy", (0,))):
+        figure, caption = draw(name)
+        shown = [axes.images[0].get_array() for axes in figure.axes]
+        runs = load_scale("tiny.yaml").figures[name].runs()
+        assert len(shown) == len(runs)
+        for array, (dataset, model) in zip(shown, runs, strict=True):
+            sheet = tile(np.load(of(dataset, model, SEEDS[model][0], file)), divided_after=divided)
+            assert np.array_equal(array, sheet.squeeze(-1) if sheet.shape[-1] == 1 else sheet)
+        assert "seeds 0, 4, not picked" in caption or "seeds 0, 4" in caption
+    left, right = (axes.get_window_extent() for axes in figure.axes[-2:])
+    pixel = left.width / figure.axes[-2].images[0].get_size()[1]
+    assert right.x0 - left.x1 > 2 * WIDE * pixel  # panels stand further apart than the parts of one
+    assert figure.axes[-1].get_title() == "CelebA, VAE" and caption.endswith("A note of one's own.")
+
+
+def test_reconstructions_stand_below_the_images_with_their_error(folder: Path) -> None:
+    figure, _ = draw("reconstructions")
+    sheet = figure.axes[1].images[0].get_array()
+    for k, model in enumerate(("lpga", "vpga", "vae"), 1):
+        originals, made = np.load(of("cifar10", model, SEEDS[model][0], "reconstruction/reconstructions.npy"))
+        assert np.array_equal(sheet[:9, :9], originals[0]) and np.array_equal(sheet[:9, 15 * 10 :], originals[15])
+        assert np.array_equal(sheet[10 * k :][:9, 10 * 7 :][:, :9], made[7])
+    labels = [text.get_text() for text in figure.axes[1].texts]
+    assert labels == ["test image", "The LPGA\n0.0200 ± 0.0058", "VPGA\n0.0200 ± 0.0058", "VAE\n0.0500"]
+
+
+def test_reconstructions_of_other_images_are_refused(folder: Path) -> None:
+    path = of("celeba", "vpga", 0, "reconstruction/reconstructions.npy")
+    images, who = load_made(path, ndim=5)
+    save_made(path, images[::-1], who or {})
+    with pytest.raises(UserError, match="celeba/vpga: its reconstructions are of other test images"):
+        draw("reconstructions")
+
+
+@pytest.mark.parametrize("content", ["", "step,value\n1,2\n"], ids=["empty", "other columns"])
+def test_a_history_that_is_none_is_refused_by_name(content: str, folder: Path) -> None:
+    of("mnist", "vpga", 1, "history.csv").write_text(content)
+    with pytest.raises(UserError, match="mnist/vpga/seed1/history.csv: "):
+        draw("terms")
+
+
+def test_a_curve_with_another_digit_or_of_another_run_is_refused_by_name(folder: Path) -> None:
+    path, other = of("mnist", "vpga", 1, "curve.csv"), of("mnist", "vpga", 2, "curve.csv")
+    content = path.read_text()
+    path.write_text(content.replace("10.0", "10.5", 1))
+    with pytest.raises(UserError, match="mnist/vpga/seed1/curve.csv: changed since it was made"):
+        draw("training")
+    for ending in (".csv", ".json"):
+        path.with_suffix(ending).write_bytes(other.with_suffix(ending).read_bytes())
+    with pytest.raises(UserError, match="mnist/vpga/seed1/curve.csv: of another run: seed 2, wanted 1"):
+        draw("training")
+
+
+# How people with one kind of cone missing see linear RGB: Machado, Oliveira and Fernandes 2009, severity 1.
+SIGHT = {
+    "normal": np.eye(3),
+    "protanopia": np.array([[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]]),
+    "deuteranopia": np.array([[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]),
+    "tritanopia": np.array([[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]]),
+}
+
+
+def lab(colour: str, sight: np.ndarray) -> np.ndarray:
+    """CIE L*a*b* of an sRGB colour, D65."""
+    rgb = np.array([int(colour[k : k + 2], 16) for k in (1, 3, 5)]) / 255
+    linear = np.clip(sight @ np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4), 0, 1)
+    to_xyz = np.array([[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]])
+    ratio = to_xyz @ linear / [0.95047, 1.0, 1.08883]
+    x, y, z = np.where(ratio > 216 / 24389, np.cbrt(ratio), (24389 / 27 * ratio + 16) / 116)
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+@pytest.mark.parametrize("sight", SIGHT)
+def test_lines_stay_apart_for_colour_blind_readers(sight: str) -> None:
+    seen = [lab(line.colour, SIGHT[sight]) for line in canvas.LINES]
+    assert min(np.linalg.norm(a - b) for a, b in itertools.combinations(seen, 2)) > 25  # 2 can just be told apart side by side
+
+
+def test_lines_stay_apart_in_grey_and_differ_in_dash_and_marker() -> None:
+    lightness = sorted(lab(line.colour, SIGHT["normal"])[0] for line in canvas.LINES)
+    assert min(np.diff(lightness)) > 10 and lightness[-1] < 88  # the lightest still shows on white
+    assert len(canvas.LINES) == MOST_LINES
+    assert len({line.dash for line in canvas.LINES}) == len({line.marker for line in canvas.LINES}) == len(canvas.LINES)

@@ -1,0 +1,50 @@
+"""Means over seeds of all metrics on one data set: `pga summary`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from test_workflow import TINY
+
+from pga.cli import main
+from pga.runtime.files import write_record
+
+VALUES = {("lpga", 0): 1.0, ("lpga", 1): 4.0, ("vpga", 0): 2.5, ("vpga", 1): 3.5}
+
+
+@pytest.fixture
+def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """metrics.json of every run of a scale with two models and two seeds."""
+    monkeypatch.chdir(tmp_path)
+    Path("tiny.yaml").write_text(TINY)
+    for (model, seed), value in VALUES.items():
+        for sampling in ("prior", "reconstruction"):  # reconstructions have no KID here
+            numbers = {"classifier_fd": value, **({"classifier_kid": 2 * value} if sampling == "prior" else {})}
+            rest = {"standard_error": None, "n": 300, "reference": "train", "extractor": "classifier"}
+            who = {"dataset": "digits", "model": model, "seed": seed, "sampling": sampling}
+            metrics = [{"metric": metric, "value": number, **rest} for metric, number in numbers.items()]
+            path = Path(f"results/tiny/digits/{model}/seed{seed}/{sampling}/metrics.json")
+            write_record(path, {**who, "extractors": [{"name": "classifier", "accuracy": 0.99}], "metrics": metrics})
+    return Path("results/tiny/digits")
+
+
+def test_every_metric_is_averaged_over_seeds(results: Path) -> None:
+    assert main(["summary", "digits", "--params", "tiny.yaml", "--out", str(results)]) == 0
+    assert json.loads((results / "summary.json").read_text()) == {
+        "lpga": {"prior": {"classifier_fd": 2.5, "classifier_kid": 5.0}, "reconstruction": {"classifier_fd": 2.5}},
+        "vpga": {"prior": {"classifier_fd": 3.0, "classifier_kid": 6.0}, "reconstruction": {"classifier_fd": 3.0}},
+    }
+    lines = (results / "summary.csv").read_text().splitlines()
+    assert lines[0] == "run,classifier_fd"
+    assert sorted(lines[1:]) == ['"lpga, prior",2.5', '"lpga, reconstruction",2.5', '"vpga, prior",3.0', '"vpga, reconstruction",3.0']
+
+
+def test_a_missing_run_or_an_unknown_data_set_is_named(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (results / "lpga/seed1/prior/metrics.json").unlink()
+    assert main(["summary", "digits", "--params", "tiny.yaml", "--out", str(results)]) == 1
+    assert "results/tiny/digits/lpga/seed1/prior/metrics.json: no such file" in capsys.readouterr().err
+    assert main(["summary", "mnist", "--params", "tiny.yaml", "--out", str(results)]) == 1
+    assert "no data set 'mnist'" in capsys.readouterr().err
+    assert not (results / "summary.json").exists()

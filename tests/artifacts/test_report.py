@@ -1,0 +1,436 @@
+"""The report: self-contained, the same to the byte, complete or saying what is missing; and as a real browser shows it."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from artifacts import record, write_records
+from browser import chromium, visit
+from kills import content
+from test_tables import CLAIMS, SCALE, place_results
+
+from pga.artifacts.report.charts import line_chart
+from pga.artifacts.report.rule_graph import draw, layers, read_graph
+from pga.cli import main
+from pga.params.experiment import load_scale
+from pga.provenance.read import read_about
+from pga.provenance.records import Place
+from pga.provenance.seal import KEY
+from pga.runtime.checkpoint import save_tensors
+from pga.runtime.files import read_record, sha256, write_beside, write_record
+from pga.sampling.generated import maker, save_made
+from pga.training.weights import build_run
+
+DOT = """digraph snakemake_dag {
+    node[shape=box];
+    0[label = "table1", color = "0.1 0.6 0.85", style="rounded"];
+    1[label = "evaluate", style="rounded"];
+    2[label = "train"];
+    3[label = "prepare"];
+    1 -> 0
+    2 -> 1
+    3 -> 2
+    3 -> 1
+}"""
+TEXT = SCALE.replace("title: Digits", 'title: "Digits <b>&\\""')
+PARTS = ("table1", "claims", "costs", "parameters", "notation", "evaluation")
+ARGUMENTS = ["report", "--params", "tiny.yaml", "--rules", "rules.dot", "--out", "results/tiny/report.html"]
+
+
+def make(tmp_path: Path) -> None:
+    """Results of the tiny scale in the current folder: everything that a report shows."""
+    Path("tiny.yaml").write_text(TEXT.replace("steps: [300, inferred]", "steps: [300, inferred]\n  snapshots: 7"))
+    Path("params").mkdir()
+    Path("params/claims.yaml").write_text(CLAIMS)
+    Path("rules.dot").write_text(DOT)
+    scale = load_scale("tiny.yaml")
+    write_records(scale)
+    place_results(scale)
+    rng = np.random.default_rng(0)
+    for run in scale.all_runs():
+        folder = Path(scale.results, run.dataset, run.name, f"seed{run.seed}")
+        steps = np.arange(1, 21) * 15
+        values = {"step": steps, "r": 1 / steps, "nll_phi": -np.log(steps), "encoder_loss": 2 / steps, "images_per_s": rng.random(20)}
+        pd.DataFrame(values).to_csv(folder / "history.csv", index=False)
+        for sampling in scale.params(run.dataset, run.name).samplings:
+            save_made(folder / sampling / "samples.npy", rng.integers(0, 256, (70, 8, 8, 1), np.uint8), maker(run))
+    first = scale.run("digits", "lpga", 0)
+    _, decoder = build_run(first, 1)
+    tensors = {f"{k:03d}.decoder.{name}": value * k for k in range(1, 8) for name, value in decoder.state_dict().items()}
+    folder = Path(scale.results, "digits/lpga/seed0")
+    save_tensors(folder / "snapshots.safetensors", tensors, {"run": first.asdict(), "steps": [40 * k for k in range(1, 8)]})
+    pd.DataFrame({"step": [40, 80], "metric": "classifier_fd", "value": [9.0, 4.5], "n": 300}).to_csv(folder / "curve.csv", index=False)
+    write_beside([folder / "curve.csv"], maker(first))
+    assert main(["collect", "--params", "tiny.yaml", "--out", "results/tiny/metrics.csv"]) == 0
+    for table in PARTS:
+        assert main(["table", table, "--params", "tiny.yaml", "--metrics", "results/tiny/metrics.csv", "--out-dir", "results/tiny"]) == 0
+    assert main(["figure", "figure2", "--params", "tiny.yaml", "--out-dir", "results/tiny/figures"]) == 0
+    assert main(ARGUMENTS) == 0
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished scale with its report, which nothing changes."""
+    folder = tmp_path_factory.mktemp("report")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        make(folder)
+    return folder
+
+
+@pytest.fixture
+def folder(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of it to change; the current folder."""
+    shutil.copytree(made, tmp_path / "copy")
+    monkeypatch.chdir(tmp_path / "copy")
+    return tmp_path / "copy"
+
+
+class Elements(HTMLParser):
+    """Every element with its attributes, and whether they are nested as they should be."""
+
+    VOID = ("meta", "img", "link", "br")
+
+    def __init__(self, page: str):
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str]]] = []
+        self.open: list[str] = []
+        self.feed(page)
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, {key: value or "" for key, value in attrs}))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, {key: value or "" for key, value in attrs}))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag, (tag, self.getpos())
+
+    def all(self, tag: str) -> list[dict[str, str]]:
+        return [attributes for name, attributes in self.found if name == tag]
+
+
+@pytest.fixture(scope="module")
+def page(made: Path) -> str:
+    return (made / "results/tiny/report.html").read_text()
+
+
+def test_the_page_is_whole_and_needs_no_other_file(page: str, made: Path) -> None:
+    elements = Elements(page)
+    assert [
+        attributes["src"][:22] for attributes in elements.all("img") if not attributes["src"].startswith("data:image/png;base64,")
+    ] == []
+    assert all(attributes["alt"] and attributes["width"] and attributes["height"] for attributes in elements.all("img"))
+    assert all("src" not in attributes for attributes in elements.all("script"))
+    assert [attributes["href"] for attributes in elements.all("link")] == ["data:,"]
+    assert not re.search(r"https?://|@import|url\(", page)
+    ids = [attributes["id"] for _, attributes in elements.found if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    for attributes in elements.all("a"):
+        if (target := attributes["href"]).startswith("#"):
+            assert target[1:] in ids
+        elif not target.startswith("data:"):
+            assert (made / "results/tiny" / target).is_file(), target
+
+
+def test_every_run_table_and_figure_of_the_scale_is_on_the_page(page: str, made: Path) -> None:
+    ids = {attributes.get("id") for _, attributes in Elements(page).found}
+    scale = load_scale(made / "tiny.yaml")
+    assert {f"{run.dataset}-{run.name}-seed{run.seed}" for run in scale.all_runs()} < ids
+    assert {*PARTS, "figure2", "summary", "environment", "regenerate"} < ids
+    assert "0123456789abcdef" in page and "CPU x86_64 (AVX2)" in page and "snakemake --cores 2 results/tiny/table1.csv" in page
+    assert page.index('id="summary"') < page.index('id="main-table"') < page.index('id="figures"') < page.index('id="runs"')
+    assert "Partial" not in page
+    assert page.count("<svg") == 27 * 3 + 1 + 1  # three terms of every run, one metric over snapshots, the rules
+
+
+def test_snapshots_show_the_same_codes_and_at_most_five_of_them(page: str) -> None:
+    words = re.findall(r"Samples of digits / lpga, seed 0, ([^\"]*)\"", page)
+    assert words == [*(f"after {step} steps" for step in (40, 120, 160, 200, 280)), "the first samples of the finished run (prior)"]
+
+
+def test_no_claim_is_judged_by_another_metric_than_the_papers(page: str) -> None:
+    assert re.search(r"<strong>0</strong> reproduced.*<strong>0</strong> not reproduced.*<strong>4</strong> not run", page, re.S)
+    assert "none of them can be judged here" in page
+
+
+def test_text_of_a_scale_is_escaped(page: str) -> None:
+    assert "Digits &lt;b&gt;&amp;&#34;" in page and "<b>&" not in page
+
+
+def test_the_page_says_of_which_runs_it_is(made: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    said = read_about(made / "results/tiny/report.html")
+    assert said is not None and len(said["runs"]) == 27 and said["artifact"] == "report"
+    monkeypatch.chdir(made)
+    capsys.readouterr()
+    assert main(["provenance", "results/tiny/report.html", "--sources", str(sources())]) == 0
+    assert "\n  run digits/lpga/seed0: " in capsys.readouterr().out
+
+
+def sources() -> Path:
+    return Path(__file__).parents[2] / "params/sources.yaml"
+
+
+def test_equal_inputs_give_equal_bytes(folder: Path, page: str) -> None:
+    assert main(ARGUMENTS) == 0
+    assert Path("results/tiny/report.html").read_text() == page
+
+
+def parts(page: str) -> dict[str, str]:
+    """The page's text by its sections, figures, tables and runs; without its checksum."""
+    blank = re.sub(rf'"{KEY}": "\w+"', "", page)
+    found = re.split(r'<(?:section|figure|figure class="table"|details class="run") id="([^"]+)"', blank)
+    return dict(zip(found[1::2], found[2::2], strict=True))
+
+
+def test_a_changed_seed_changes_what_the_page_shows_of_it_and_nothing_else(folder: Path, page: str) -> None:
+    scale, place = load_scale("tiny.yaml"), Place("small_digits", "lpga", 1)
+    path = Path(scale.results, str(place), "prior/metrics.json")
+    content = read_record(path)
+    content["metrics"][0]["value"] += 1
+    write_record(path, content)
+    write_record(Path(scale.results, str(place), "run.json"), record(scale, place, wall_s=99.0))
+    assert main(["collect", "--params", "tiny.yaml", "--out", "results/tiny/metrics.csv"]) == 0
+    for table in PARTS:
+        assert main(["table", table, "--params", "tiny.yaml", "--metrics", "results/tiny/metrics.csv", "--out-dir", "results/tiny"]) == 0
+    assert main(ARGUMENTS) == 0
+    before, after = parts(page), parts(Path("results/tiny/report.html").read_text())
+    assert before.keys() == after.keys()
+    changed = {name for name in before if before[name] != after[name]}
+    assert changed == {"evaluation", "costs", "small_digits-lpga-seed1-metrics"}  # the run's facts follow on its metrics
+
+
+def test_of_a_page_only_what_tells_wall_times_differs_after_another_training(folder: Path, made: Path) -> None:
+    """What `tests/kills.py` compares of it."""
+    scale = load_scale("tiny.yaml")
+    for run in scale.all_runs():
+        place = Place(run.dataset, run.name, run.seed)
+        write_record(Path(scale.results, str(place), "run.json"), record(scale, place, wall_s=99.0, steps_per_s=2.0))
+    assert main(["table", "costs", "--params", "tiny.yaml", "--out-dir", "results/tiny"]) == 0
+    assert main(ARGUMENTS) == 0
+    path = Path("results/tiny/report.html")
+    assert path.read_bytes() != (made / path).read_bytes()
+    assert content(path) == content(made / path)
+
+
+PARTIAL = [
+    "results/tiny/digits/vpga/seed1/run.json",
+    "results/tiny/figures/figure2.png",
+    "results/tiny/table1.csv",
+    "results/tiny/claims.csv",
+]
+
+
+@pytest.mark.parametrize("path", PARTIAL)
+def test_what_is_missing_is_refused_by_name_and_named_on_a_partial_page(
+    path: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = Path("results/tiny/report.html").read_bytes()
+    Path(path).unlink()
+    assert main(ARGUMENTS) == 1
+    assert path in capsys.readouterr().err
+    assert Path("results/tiny/report.html").read_bytes() == before
+    assert main([*ARGUMENTS, "--allow-missing"]) == 0
+    page = Path("results/tiny/report.html").read_text()
+    assert re.search(rf"<strong>Partial:</strong>.*<code>{path}</code>", page, re.S)
+    Elements(page)
+    said = read_about(Path("results/tiny/report.html"))
+    assert said is not None and f"PARTIAL: missing are {path}" in said["caption"]
+
+
+def test_of_nothing_at_all_a_partial_page_is_made(folder: Path) -> None:
+    shutil.rmtree("results")
+    assert main([*ARGUMENTS, "--allow-missing"]) == 0
+    Elements(Path("results/tiny/report.html").read_text())
+
+
+TABLE = ["table", "table1", "--params", "tiny.yaml", "--metrics", "results/tiny/metrics.csv", "--out-dir", "out"]
+FIGURE = ["figure", "figure2", "--params", "tiny.yaml", "--out-dir", "out"]
+COLLECT = ["collect", "--params", "tiny.yaml", "--out", "out.csv"]
+READS = {
+    "digits/lpga/seed1/run.json": ('"steps": 300', '"steps": 301', [TABLE, ARGUMENTS]),
+    "digits/lpga/seed0/run.json": ('"steps": 300', '"steps": 301', [FIGURE]),
+    "digits/lpga/seed1/prior/metrics.json": ('"value": ', '"value": 1', [COLLECT, TABLE, FIGURE, ARGUMENTS]),
+    "metrics.csv": ("classifier_fd,", "classifier_fd,1", [TABLE]),
+    "digits/lpga/seed0/prior/samples.npy": ("\x55", "\x54", [FIGURE, ARGUMENTS]),
+    "digits/lpga/seed0/history.csv": ("15,", "14,", [ARGUMENTS]),
+    "digits/lpga/seed0/curve.csv": (",4.5,", ",3.5,", [ARGUMENTS]),
+    "digits/lpga/seed0/curve.json": ('"model": "lpga"', '"model": "vpga"', [ARGUMENTS]),
+    "table1.csv": (",21.05,", ",20.05,", [ARGUMENTS]),
+    "table1.json": ("standard error over", "standard error of", [ARGUMENTS]),
+    "figures/figure2.png": ("Software", "softwarE", [ARGUMENTS]),
+    "figures/figure2.pdf": ("/Creator (pga)", "/Creator (PGA)", [ARGUMENTS]),
+}
+"""What is read below results/tiny → an alteration that leaves it plausible, and who reads it."""
+
+
+@pytest.mark.parametrize("file", READS)
+def test_a_plausible_alteration_is_refused_by_every_reader(file: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    old, new, readers = READS[file]
+    path = Path("results/tiny", file)
+    if file.endswith("history.csv"):  # which the record of this made-up run does not list yet
+        record = path.with_name("run.json")
+        write_record(record, {**read_record(record), "files": {"history.csv": sha256(path)}})
+        assert main(ARGUMENTS) == 0
+    text = path.read_bytes().decode("latin-1")
+    assert old in text
+    path.write_bytes(text.replace(old, new, 1).encode("latin-1"))
+    for arguments in readers:
+        capsys.readouterr()
+        assert main(arguments) == 1
+        said = capsys.readouterr().err
+        assert str(path) in said and re.search("again|see what", said), said
+    assert not Path("out").exists() and not Path("out.csv").exists()
+
+
+def test_a_figure_refuses_the_samples_of_another_run(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = Path("results/tiny/digits/lpga/seed0/prior/samples.npy")
+    shutil.copy("results/tiny/digits/vpga/seed0/prior/samples.npy", path)
+    for arguments in (FIGURE, ARGUMENTS):
+        assert main(arguments) == 1
+        assert f"{path}: of another run: model 'vpga', wanted 'lpga'" in capsys.readouterr().err
+
+
+CURVES: dict[str, tuple[Callable[[Path, Path], object], str]] = {
+    "of another run": (
+        lambda path, other: shutil.copy(other.with_suffix(".json"), path.with_suffix(".json")),
+        "of another run: seed 1, wanted 0",
+    ),
+    "without its record": (lambda path, other: path.with_suffix(".json").unlink(), "which vouches for it, is not there"),
+    "of another training": (
+        lambda path, other: write_record(
+            path.with_name("run.json"), {**read_record(path.with_name("run.json")), "files": {"snapshots.safetensors": "1" * 64}}
+        ),
+        "made from another snapshots.safetensors than the run has now",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", CURVES)
+def test_a_curve_that_is_not_of_its_run_is_refused(what: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    spoil, said = CURVES[what]
+    path = Path("results/tiny/digits/lpga/seed0/curve.csv")
+    other = Path(shutil.copy(path, path.parents[1] / "seed1/curve.csv"))
+    scale = load_scale("tiny.yaml")
+    for seed, file in enumerate((path, other)):
+        write_beside([file], {**maker(scale.run("digits", "lpga", seed)), "inputs": {"snapshots": "0" * 64}})
+    assert main(ARGUMENTS) == 0
+    spoil(path, other)
+    assert main(ARGUMENTS) == 1
+    found = capsys.readouterr().err
+    assert f"error: {path}: " in found and said in found
+
+
+@pytest.mark.parametrize("path", ["results/tiny/table1.csv", "results/tiny/figures/figure2.png"])
+def test_an_artifact_of_a_run_that_is_another_by_now_is_refused(path: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    scale, place = load_scale("tiny.yaml"), Place("digits", "lpga", 0)
+    write_record(Path(scale.results, str(place), "run.json"), record(scale, place, code="another"))
+    if "figure" not in path:  # of two stale artifacts the first is named
+        Path("results/tiny/figures/figure2.png").unlink()
+    for table in ("costs", "claims", *(["table1"] if "figure" in path else [])):
+        assert main(["table", table, "--params", "tiny.yaml", "--metrics", "results/tiny/metrics.csv", "--out-dir", "results/tiny"]) == 0
+    assert main([*ARGUMENTS, "--allow-missing"]) == 1
+    assert f"{path}: is of another run digits/lpga/seed0 than there is now (code differ)" in capsys.readouterr().err
+
+
+def test_a_chart_holds_every_point_between_its_edges_and_says_itself_in_words() -> None:
+    chart = line_chart("a<b", [10, 20, 40], [1.0, 3.0, 2.0])
+    [points] = re.findall(r'points="([^"]*)"', chart)
+    found = [tuple(map(float, point.split(","))) for point in points.split()]
+    assert found == [(6.0, 66.0), (68.7, 20.0), (194.0, 43.0)]  # a third of the way at 20; half of the height at 2
+    assert "a&lt;b: from 1 to 2 between steps 10 and 40" in chart
+    assert "nan" not in line_chart("flat", [5], [1.0])
+
+
+def test_the_graph_is_read_and_layered_by_the_longest_way(tmp_path: Path) -> None:
+    (tmp_path / "rules.dot").write_text(DOT)
+    graph = read_graph(tmp_path / "rules.dot")
+    assert graph.edges == (("evaluate", "table1"), ("prepare", "evaluate"), ("prepare", "train"), ("train", "evaluate"))
+    assert layers(graph) == [["prepare"], ["train"], ["evaluate"], ["table1"]]
+    drawn = draw(graph)
+    assert drawn.count("<rect") == 4 and drawn.count("<path") == 4 and "evaluate reads prepare, train" in drawn
+
+
+@pytest.mark.parametrize("content", [None, "", "digraph {}"])
+def test_a_file_without_rules_is_refused(content: str | None, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("rules.dot").unlink()
+    if content is not None:
+        Path("rules.dot").write_text(content)
+    assert main(ARGUMENTS) == 1
+    assert "rules.dot" in capsys.readouterr().err
+
+
+IMAGES = "Promise.all([...document.images].map((image) => image.decode().then(() => image.naturalWidth)))"
+WIDTH = "[document.documentElement.scrollWidth, innerWidth]"
+LINKS = "[...document.querySelectorAll(\"a[href^='#']\")].filter((a) => !document.querySelector(a.getAttribute('href'))).length"
+COLUMN = """(() => { const table = document.querySelector('#table1 table');
+  const column = [...table.tHead.rows[0].cells].findIndex((head) => head.textContent.trim() === 'Mean');
+  return {values: [...table.tBodies[0].rows].map((row) => row.cells[column].dataset.key ?? row.cells[column].textContent),
+          sort: table.tHead.rows[0].cells[column].getAttribute('aria-sort')}; })()"""
+CLICK = "[...document.querySelectorAll('#table1 th button')].find((button) => button.textContent === 'Mean').click()"
+FOCUS = "[...document.querySelectorAll('#table1 th button')].find((button) => button.textContent === 'Mean').focus()"
+OPENED = """(location.hash = 'digits-vpga-seed1',
+  new Promise((done) => setTimeout(() => done(document.getElementById('digits-vpga-seed1').open), 300)))"""
+PNG = "document.querySelector(\"#figures a[download='figure2.png']\").href.slice(0, 22)"
+
+
+@pytest.mark.parametrize("width", [1280, 390], ids=["desktop", "phone"])
+def test_a_real_browser_shows_it_without_an_error_or_a_request(width: int, made: Path, tmp_path: Path) -> None:
+    url = (made / "results/tiny/report.html").as_uri()
+    unfold = "document.querySelectorAll('details').forEach((part) => part.open = true)"
+    with chromium(tmp_path / "profile") as address:
+        page = visit(address, url, width, [unfold, IMAGES, WIDTH, LINKS, COLUMN, CLICK, COLUMN, CLICK, COLUMN, PNG])
+        keyed = visit(address, url, width, [FOCUS, COLUMN], keys=["Enter"], dark=True)
+        opened = visit(address, url, width, [OPENED])
+    assert page.errors == [] and keyed.errors == [] and opened.errors == []
+    assert {request for request in page.requests if not request.startswith("data:")} == {url}
+    _, images, (scroll, inner), dangling, before, _, ascending, _, descending, png = page.answers
+    assert len(images) > 30 and min(images) > 0
+    assert scroll <= inner  # what is wider scrolls within its own region
+    assert dangling == 0
+    values = sorted(map(float, before["values"]))
+    assert before["sort"] == "none" and list(map(float, before["values"])) != values
+    assert (ascending["sort"], list(map(float, ascending["values"]))) == ("ascending", values)
+    assert (descending["sort"], list(map(float, descending["values"]))) == ("descending", values[::-1])
+    assert keyed.answers[-1]["sort"] == "ascending"
+    assert png == "data:image/png;base64,"
+    assert opened.answers == [True]
+
+
+LINKS_SEEN = "[...document.querySelectorAll('.links, .files, nav')].filter((part) => part.checkVisibility()).length"
+FOLDED = "[...document.querySelectorAll('details:not(.run)')].map((part) => part.open)"
+PAPER = "getComputedStyle(document.body).backgroundColor"
+LETTER = 720
+"""Pixels across a sheet of paper between its margins."""
+
+
+def test_on_paper_everything_is_unfolded_and_nothing_is_cut_off(made: Path, tmp_path: Path) -> None:
+    url = (made / "results/tiny/report.html").as_uri()
+    unfold = "document.querySelectorAll('details').forEach((part) => part.open = true)"
+    before, after = (f"dispatchEvent(new Event('{moment}print'))" for moment in ("before", "after"))
+    with chromium(tmp_path / "profile") as address:
+        page = visit(
+            address, url, LETTER, [FOLDED, before, FOLDED, LINKS_SEEN, PAPER, after, FOLDED, unfold, WIDTH], dark=True, medium="print"
+        )
+        screen = visit(address, url, LETTER, [LINKS_SEEN])
+    folded, _, unfolded, links, paper, _, again, _, (scroll, inner) = page.answers
+    assert False in folded and set(unfolded) == {True} and again == folded
+    assert links == 0 and screen.answers[0] > 0
+    assert paper == "rgb(255, 255, 255)"
+    assert scroll <= inner
+
+
+def test_the_page_is_not_larger_than_its_images_need(page: str, made: Path) -> None:
+    embedded = sum(len(part) for part in re.findall(r"data:[a-z/]+;base64,[^\"]+", page))
+    assert len(page) - embedded < 600_000 and json.dumps(page).isascii()

@@ -1,0 +1,547 @@
+"""Table 1 from metrics written by hand: the right numbers, the same in all three files, nothing missing in silence."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from artifacts import record, write_records
+from scales import COMMON
+
+from pga.artifacts.collect import COLUMNS, collect
+from pga.artifacts.tables import table1
+from pga.artifacts.tables.formats import latex
+from pga.artifacts.tables.summary_cells import summarise
+from pga.cli import main
+from pga.params.claims import load_claims
+from pga.params.experiment import Scale, load_scale
+from pga.provenance.records import Place
+from pga.runtime.errors import UserError
+from pga.runtime.files import read_record, sha256, write_record
+
+SCALE = (
+    """
+description: for the tests
+results: results/tiny
+seeds: [0, 1, 2]
+device: cpu
+evaluation: {extractor: classifier}
+samplings:
+  prior: {n: 300, batch_size: 100}
+  mixture: {density: mixture, reference: test, n: 1200}
+"""
+    + COMMON
+    + """datasets:
+  digits: &runs
+    runs:
+      vae: {coefficients: {c: [0.05, inferred]}, samplings: [prior, mixture]}
+      vpga: {coefficients: {vr: [0.01, code], eta: [0.02, paper]}}
+      lpga: {coefficients: {gamma: [0.015, paper]}}
+  small_digits: *runs
+  cifar10: *runs
+table1:
+  columns: [{dataset: digits, title: Digits, paper: mnist}, {dataset: cifar10, title: CIFAR-10}]
+  rows:
+    - {title: VAE, model: vae, block: others}
+    - {title: "VAE, mixture", model: vae, sampling: mixture, block: others, datasets: {digits: small_digits}}
+    - {title: LPGA, model: lpga}
+    - {title: "VPGA_β & 5 % {x}", model: vpga}
+figures:
+  figure2: {datasets: [digits], models: [lpga, vpga]}
+"""
+)
+CLAIMS = """
+metric: fid
+relative_tolerance: 0.05
+standard_errors: 2
+claims:
+  - {artifact: table1, dataset: mnist, model: vae, value: 13.83, standard_error: 0.06, source: the paper's own}
+  - {artifact: table1, dataset: mnist, model: vae, density: mixture, value: 8.69, source: Ghosh et al. 2019}
+  - {artifact: table1, dataset: cifar10, model: lpga, value: 55.87, standard_error: 0.25, source: the paper's own}
+  - {artifact: table1, dataset: digits, model: lpga, value: 1.0, source: of a column that stands in for another}
+"""
+# (data set, model, sampling) → the value of each seed; means, standard errors and the best below are worked out by hand
+VALUES = {
+    ("digits", "vae", "prior"): (10.0, 11.0, 12.0),  # 11 ± √(1/3)
+    ("small_digits", "vae", "mixture"): (4.0, 4.0, 7.0),  # 5 ± 1
+    ("digits", "lpga", "prior"): (1.5, 3.5, 4.0),  # 3 ± √(1.75/3)
+    ("digits", "vpga", "prior"): (2.25, 2.25, 2.25),  # 2.25 ± 0
+    ("cifar10", "vae", "prior"): (0.1, 0.2, 0.3),  # 0.2 ± 0.1/√3
+    ("cifar10", "vae", "mixture"): (100.0, 200.0, 300.0),  # 200 ± 100/√3
+    ("cifar10", "lpga", "prior"): (1 / 3, 2 / 3, 1.0),  # 2/3 ± (1/3)/√3
+    ("cifar10", "vpga", "prior"): (9.0, 9.5, 10.0),  # 9.5 ± 0.5/√3
+}
+DECOYS = [("digits", "vae", "mixture"), ("small_digits", "lpga", "prior")]  # measured, but not shown
+EXPECTED = {  # (row, column) → mean, standard error, best of its block
+    ("VAE", "Digits"): (11.0, math.sqrt(1 / 3), False),
+    ("VAE", "CIFAR-10"): (0.2, 0.1 / math.sqrt(3), True),
+    ("VAE, mixture", "Digits"): (5.0, 1.0, True),
+    ("VAE, mixture", "CIFAR-10"): (200.0, 100 / math.sqrt(3), False),
+    ("LPGA", "Digits"): (3.0, math.sqrt(1.75 / 3), False),
+    ("LPGA", "CIFAR-10"): (2 / 3, 1 / 3 / math.sqrt(3), True),
+    ("VPGA_β & 5 % {x}", "Digits"): (2.25, 0.0, True),
+    ("VPGA_β & 5 % {x}", "CIFAR-10"): (9.5, 0.5 / math.sqrt(3), False),
+}
+TEX_TITLES = [r"VAE", r"VAE, mixture", r"LPGA", r"VPGA\_$\beta$ \& 5 \% \{x\}"]
+
+
+def metrics(values: dict[tuple[str, str, str], tuple[float, ...]] = VALUES, without: tuple[tuple[str, str, int], ...] = ()) -> pd.DataFrame:
+    """A tidy table as `pga collect` writes it, without the runs (data set, model, seed) in `without`."""
+    rows = [
+        {"dataset": dataset, "model": model, "seed": seed, "sampling": sampling, "metric": metric, "value": value, "n": 300}
+        for (dataset, model, sampling), found in {**values, **dict.fromkeys(DECOYS, (0.001, 0.001, 0.001))}.items()
+        for seed, value in enumerate(found)
+        if (dataset, model, seed) not in without
+        for metric, value in (("classifier_fd", value), ("another", value / 1000))
+    ]
+    rows.append({**rows[0], "seed": 7, "metric": "classifier_fd", "value": 1e6})  # a seed that the scale does not have
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The tiny scale with the records of its runs; the current folder."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tiny.yaml").write_text(SCALE)
+    (tmp_path / "claims.yaml").write_text(CLAIMS)
+    write_records(load_scale("tiny.yaml"))
+    return tmp_path
+
+
+@pytest.fixture
+def scale(folder: Path) -> Scale:
+    return load_scale(folder / "tiny.yaml")
+
+
+def write(folder: Path, found: pd.DataFrame, *more: str) -> int:
+    """`pga table` on metrics that went through their file."""
+    found.to_csv(folder / "metrics.csv", index=False, lineterminator="\n")
+    paths = {"--params": "tiny.yaml", "--metrics": "metrics.csv", "--claims": "claims.yaml", "--out-dir": "out"}
+    return main(["table", "table1", *(part for flag, name in paths.items() for part in (flag, str(folder / name))), *more])
+
+
+def csv_rows(folder: Path) -> dict[tuple[str, str], dict[str, str]]:
+    with open(folder / "out" / "table1.csv", newline="") as file:
+        return {(row["model"], row["dataset"]): row for row in csv.DictReader(file)}
+
+
+def markdown_rows(folder: Path) -> list[list[str]]:
+    """Cells of each row of the Markdown table, the head first, the rule left out."""
+    lines = [line for line in (folder / "out" / "table1.md").read_text().splitlines() if line.startswith("|")]
+    assert re.fullmatch(r"\|(-+:?\|)+", lines.pop(1))
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines]
+
+
+def latex_rows(folder: Path) -> list[list[str]]:
+    """Cells of each row of the LaTeX table, the head first."""
+    text = (folder / "out" / "table1.tex").read_text()
+    body = text[text.index(r"\toprule") : text.index(r"\bottomrule")]
+    lines = [line for line in body.splitlines() if not line.endswith("rule")]
+    assert all(line.endswith(r" \\") for line in lines)
+    return [re.split(r"(?<!\\)&", line.removesuffix(r" \\")) for line in lines]
+
+
+def test_mean_standard_error_and_number_of_seeds_are_worked_out_from_the_runs_of_one_cell() -> None:
+    found = summarise(metrics(), "small_digits", "vae", "mixture", "classifier_fd", (0, 1, 2))
+    assert (found.mean, found.standard_error, found.n) == (5.0, 1.0, 3)
+    assert found.values == ((0, 4.0), (1, 4.0), (2, 7.0)) and found.missing == ()
+    assert found.text() == "5.00 ± 1.00"
+
+
+def test_one_run_has_no_standard_error_and_none_has_no_mean() -> None:
+    one = summarise(metrics(), "small_digits", "vae", "mixture", "classifier_fd", (2, 9))
+    assert (one.mean, one.standard_error, one.n, one.missing) == (7.0, None, 1, (9,))
+    assert one.text() == "7.00"
+    none = summarise(metrics(), "small_digits", "vae", "mixture", "fid", (0, 1))
+    assert (none.mean, none.standard_error, none.n, none.values, none.missing) == (None, None, 0, (), (0, 1))
+    assert none.text() == "missing"
+
+
+def test_the_summary_does_not_depend_on_the_order_of_the_rows() -> None:
+    shuffled = metrics().sample(frac=1, random_state=0)
+    arguments = ("digits", "lpga", "prior", "classifier_fd", (0, 1, 2))
+    assert summarise(shuffled, *arguments) == summarise(metrics(), *arguments)
+
+
+def test_csv_holds_mean_standard_error_n_every_seed_and_the_papers_value(folder: Path) -> None:
+    assert write(folder, metrics()) == 0
+    found = csv_rows(folder)
+    assert list(found) == list(EXPECTED)
+    for place, (mean, error, _) in EXPECTED.items():
+        assert float(found[place]["mean"]) == pytest.approx(mean, rel=1e-14)
+        assert float(found[place]["standard_error"]) == pytest.approx(error, rel=1e-14)
+        assert found[place]["n"] == "3" and found[place]["missing_seeds"] == ""
+    seeds = {place: tuple(float(row[f"seed{seed}"]) for seed in (0, 1, 2)) for place, row in found.items()}
+    assert seeds["VAE, mixture", "Digits"] == VALUES["small_digits", "vae", "mixture"]
+    assert seeds["LPGA", "CIFAR-10"] == VALUES["cifar10", "lpga", "prior"]
+    claims = {place: (row["paper_dataset"], row["paper_fid"], row["paper_standard_error"]) for place, row in found.items()}
+    assert claims["VAE", "Digits"] == ("mnist", "13.83", "0.06")  # of the data set for which Digits stands in
+    assert claims["VAE, mixture", "Digits"] == ("mnist", "8.69", "")  # of the same density
+    assert claims["VAE, mixture", "CIFAR-10"] == ("cifar10", "", "")
+    assert claims["LPGA", "Digits"] == ("mnist", "", "")
+    assert claims["LPGA", "CIFAR-10"] == ("cifar10", "55.87", "0.25")
+    protocol = {place: [row[key] for key in ("block", "metric", "density", "samples", "reference")] for place, row in found.items()}
+    assert protocol["VAE, mixture", "Digits"] == ["others", "classifier_fd", "mixture", "1200", "test"]
+    assert protocol["LPGA", "Digits"] == ["paper", "classifier_fd", "normal", "300", "train"]
+
+
+def test_values_of_seeds_are_those_of_the_metrics_to_the_last_bit(folder: Path) -> None:
+    rng = np.random.default_rng(0)
+    values = {place: tuple(map(float, rng.gamma(2, 10.0, 3) ** 3)) for place in VALUES}
+    assert write(folder, metrics(values)) == 0
+    row = csv_rows(folder)["LPGA", "CIFAR-10"]
+    assert tuple(float(row[f"seed{seed}"]) for seed in (0, 1, 2)) == values["cifar10", "lpga", "prior"]
+
+
+def test_the_best_of_each_column_and_block_is_bold_and_nothing_else(folder: Path) -> None:
+    assert write(folder, metrics()) == 0
+    best = [best for _, _, best in EXPECTED.values()]
+    cells = [cell for row in markdown_rows(folder)[1:] if not row[0].startswith("*") for cell in row[1::2]]
+    assert [cell.startswith("**") and cell.endswith("**") for cell in cells] == best
+    cells = [cell for row in latex_rows(folder)[1:] for cell in row[1::2]]
+    assert [cell.strip().startswith(r"\textbf{") for cell in cells] == best
+    assert (folder / "out" / "table1.md").read_text().count("**") == 2 * sum(best)
+
+
+def test_equal_means_are_both_the_best(folder: Path) -> None:
+    tied = {**VALUES, ("digits", "lpga", "prior"): VALUES["digits", "vpga", "prior"]}
+    assert write(folder, metrics(tied)) == 0
+    assert [row[1] for row in markdown_rows(folder)[-2:]] == ["**2.25 ± 0.00**"] * 2
+
+
+def test_csv_markdown_and_latex_hold_the_same_numbers(folder: Path) -> None:
+    assert write(folder, metrics()) == 0
+    expected = []
+    for row in csv_rows(folder).values():
+        claim = f"{float(row['paper_fid']):.2f}" if row["paper_fid"] else "–"
+        claim += f" ± {float(row['paper_standard_error']):.2f}" if row["paper_standard_error"] else ""
+        expected += [f"{float(row['mean']):.2f} ± {float(row['standard_error']):.2f}", claim]
+    markdown = [row for row in markdown_rows(folder)[1:] if not row[0].startswith("*")]
+    assert [cell.strip("*") for row in markdown for cell in row[1:]] == expected
+    plain = [re.sub(r"\\textbf\{(.*)\}", r"\1", cell.strip()) for row in latex_rows(folder)[1:] for cell in row[1:]]
+    assert [cell.replace(r"$\pm$", "±").replace("--", "–") for cell in plain] == expected
+
+
+def test_markdown_names_rows_columns_and_blocks(folder: Path) -> None:
+    assert write(folder, metrics()) == 0
+    head, *rows = markdown_rows(folder)
+    assert head == ["Model", "Digits", "Paper (mnist)", "CIFAR-10", "Paper (cifar10)"]
+    assert [row[0] for row in rows] == ["*others*", "VAE", "VAE, mixture", "*paper*", "LPGA", "VPGA_β & 5 % {x}"]
+
+
+def test_a_bar_in_a_title_does_not_break_the_markdown_table(folder: Path) -> None:
+    (folder / "tiny.yaml").write_text(SCALE.replace("title: LPGA", 'title: "LPGA | x"'))
+    assert write(folder, metrics()) == 0
+    [line] = [line for line in (folder / "out" / "table1.md").read_text().splitlines() if "LPGA" in line]
+    assert len(re.findall(r"(?<!\\)\|", line)) == 6
+
+
+def test_latex_has_equally_many_cells_in_every_row_and_balanced_groups(folder: Path) -> None:
+    assert write(folder, metrics()) == 0
+    text = (folder / "out" / "table1.tex").read_text()
+    rows = latex_rows(folder)
+    [columns] = re.findall(r"\\begin\{tabular\}\{(\w+)\}", text)
+    assert [len(row) for row in rows] == [len(columns)] * 5 == [5] * 5
+    assert [row[0].strip() for row in rows[1:]] == TEX_TITLES
+    assert text.count(r"\midrule") == 2  # below the head and between the two blocks
+    begun, ended = (re.findall(rf"\\{word}\{{(\w+)\}}", text) for word in ("begin", "end"))
+    assert begun == ended[::-1] == ["table", "tabular"]
+    unescaped = re.sub(r"\\[{}]", "", text)
+    depth = np.cumsum([{"{": 1, "}": -1}.get(letter, 0) for letter in unescaped])
+    assert depth.min() == 0 == depth[-1]
+    assert text.isascii()  # or LaTeX would need to know the letters
+
+
+@pytest.mark.parametrize(
+    "letter, expected",
+    [
+        ("&", r"\&"),
+        ("%", r"\%"),
+        ("#", r"\#"),
+        ("_", r"\_"),
+        ("$", r"\$"),
+        ("{", r"\{"),
+        ("}", r"\}"),
+        ("~", r"\textasciitilde{}"),
+        ("\\", r"\textbackslash{}"),
+        ("^", r"\textasciicircum{}"),
+    ],
+)
+def test_every_letter_that_is_special_to_latex_is_escaped(letter: str, expected: str) -> None:
+    assert latex(f"a{letter}b") == f"a{expected}b"
+
+
+SCALES = [path for path in sorted(Path(__file__).parents[2].glob("params/*.yaml")) if "\nresults:" in path.read_text()]
+
+
+@pytest.mark.parametrize("path", SCALES, ids=lambda path: path.stem)
+def test_every_scale_makes_whole_rows_in_plain_letters(path: Path, root: Path, tmp_path: Path) -> None:
+    scale = load_scale(path)
+    found = table1.entries(scale, pd.DataFrame(columns=COLUMNS), load_claims(root / "params" / "claims.yaml"))
+    rows, columns = len(scale.table1.rows), len(scale.table1.columns)
+    assert len(found) == rows * columns
+    (tmp_path / "out").mkdir()
+    for ending, text in {"md": table1.as_markdown(scale, found, []), "tex": table1.as_latex(scale, found, [])}.items():
+        (tmp_path / "out" / f"table1.{ending}").write_text(text)
+    blocks = {row.block for row in scale.table1.rows}
+    assert len(markdown_rows(tmp_path)) == 1 + rows + (len(blocks) if len(blocks) > 1 else 0)
+    beside = 2 if any(entry.claim for entry in found) else 1  # a sweep's rows are not the paper's
+    assert [len(row) for row in latex_rows(tmp_path)] == [1 + beside * columns] * (1 + rows)
+    assert (tmp_path / "out" / "table1.tex").read_text().isascii()
+
+
+@pytest.mark.parametrize("missing", [(("digits", "lpga", 1),), (("small_digits", "vae", 0), ("cifar10", "vpga", 2))], ids=["one", "two"])
+def test_missing_runs_are_refused_by_name(missing: tuple, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert write(folder, metrics(without=missing)) == 1
+    message = capsys.readouterr().err
+    for dataset, model, seed in missing:
+        assert f"{dataset}/{model} seed {seed}" in message
+    assert message.count("seed ") == len(missing) and "--allow-missing" in message
+    assert not (folder / "out").exists()
+
+
+def test_missing_runs_are_shown_as_missing_where_that_is_allowed(folder: Path) -> None:
+    gone = (("digits", "lpga", 1), *(("digits", "vpga", seed) for seed in (0, 1, 2)), ("small_digits", "vae", 2))
+    assert write(folder, metrics(without=gone), "--allow-missing") == 0
+    found = csv_rows(folder)
+    one, none = found["LPGA", "Digits"], found["VPGA_β & 5 % {x}", "Digits"]
+    assert (float(one["mean"]), float(one["standard_error"]), one["n"]) == (2.75, 1.25, "2")
+    assert [one[f"seed{seed}"] for seed in (0, 1, 2)] == ["1.5", "", "4.0"] and one["missing_seeds"] == "1"
+    assert [none[key] for key in ("mean", "standard_error", "n", "seed0", "seed1", "seed2")] == ["", "", "0", "", "", ""]
+    assert none["missing_seeds"] == "0 1 2"
+    cells = {row[0]: row[1] for row in markdown_rows(folder)}
+    assert cells["LPGA"] == "**2.75 ± 1.25 (n = 2; missing: digits/lpga seed 1)**"
+    assert cells["VPGA_β & 5 % {x}"] == "missing: digits/vpga seed 0 1 2"
+    for ending, underscore in (("md", "_"), ("tex", r"\_")):
+        [partial] = re.findall(r"PARTIAL: missing are (.*?)\.", (folder / "out" / f"table1.{ending}").read_text())
+        named = {re.sub(r" \(.*", "", name).replace(underscore, "_") for name in partial.split(", ")}
+        assert named == {f"{dataset}/{model} seed {seed}" for dataset, model, seed in gone}
+
+
+def test_a_whole_table_is_not_called_partial(folder: Path) -> None:
+    assert write(folder, metrics(), "--allow-missing") == 0
+    assert all("PARTIAL" not in (folder / "out" / f"table1.{ending}").read_text() for ending in ("md", "tex"))
+
+
+def test_the_caption_says_what_the_numbers_are(folder: Path) -> None:
+    assert write(folder, metrics()) == 0
+    caption = (folder / "out" / "table1.md").read_text().splitlines()[-1]
+    assert caption.startswith("classifier Fréchet distance, mean ± standard error over seeds 0, 1, 2; lower is better")
+    assert "Digits stands in for the paper's mnist" in caption and "CIFAR-10 stands in" not in caption
+    assert "300 samples against the training images: others; paper." in caption
+    assert "1,200 samples against the test images: others." in caption
+    assert "small classifier" in caption and "not FID" in caption
+
+
+@pytest.mark.parametrize("resize, title", [("tf1", "FID, mean"), ("pytorch_fid", "FID (pytorch-fid's resize), mean")])
+def test_only_the_classifiers_distance_is_called_one_of_a_small_classifier(resize: str, title: str, folder: Path) -> None:
+    (folder / "fid.yaml").write_text(SCALE.replace("{extractor: classifier}", f"{{extractor: inception, resize: {resize}}}"))
+    caption = table1.caption(load_scale(folder / "fid.yaml"), [], True)
+    assert caption.startswith(title)
+    assert "classifier" not in caption
+
+
+def test_equal_metrics_give_equal_bytes(folder: Path) -> None:
+    found = []
+    for order in (metrics(), metrics().sample(frac=1, random_state=1)):
+        assert write(folder, order) == 0
+        found.append([(folder / "out" / f"table1.{ending}").read_bytes() for ending in ("csv", "md", "tex")])
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize(
+    "content", ["", "a,b\n1,2\n", "dataset,model,seed\ndigits,lpga,0\n"], ids=["empty", "other columns", "too few columns"]
+)
+def test_a_file_that_is_no_table_of_metrics_is_refused(content: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "other.csv").write_text(content)
+    arguments = ["--params", str(folder / "tiny.yaml"), "--metrics", str(folder / "other.csv"), "--out-dir", str(folder / "out")]
+    assert main(["table", "table1", *arguments, "--claims", str(folder / "claims.yaml")]) == 1
+    assert "other.csv" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("sampling", ["gaussian", "mixture"], ids=["not of the scale", "not of the run"])
+@pytest.mark.parametrize("place", ["row", "figure"])
+def test_a_sampling_that_is_never_made_is_refused(place: str, sampling: str, folder: Path) -> None:
+    changed = {
+        "row": SCALE.replace("{title: LPGA, model: lpga}", f"{{title: LPGA, model: lpga, sampling: {sampling}}}"),
+        "figure": SCALE.replace("models: [lpga, vpga]}", f"models: [lpga], sampling: {sampling}}}"),
+    }[place]
+    assert changed != SCALE
+    (folder / "other.yaml").write_text(changed)
+    with pytest.raises(UserError, match=sampling):
+        load_scale(folder / "other.yaml")
+
+
+def place_results(scale: Scale, without: tuple[tuple[str, str, int, str], ...] = ()) -> None:
+    """metrics.json of every run, in the folder where it belongs."""
+    for number, run in enumerate(scale.all_runs()):
+        for sampling in (*scale.params(run.dataset, run.name).samplings, "reconstruction"):
+            if (run.dataset, run.name, run.seed, sampling) in without:
+                continue
+            of = scale.samplings.get(sampling, scale.samplings["prior"])
+            value = number + len(sampling) / 100
+            metric = {"metric": "classifier_fd", "value": value, "standard_error": None, "n": of.n, "reference": of.reference}
+            metric["extractor"] = "classifier"
+            write_record(
+                Path(scale.results, run.dataset, run.name, f"seed{run.seed}", sampling, "metrics.json"),
+                {"dataset": run.dataset, "model": run.name, "seed": run.seed, "sampling": sampling, "n": 300, "metrics": [metric]}
+                | {"extractors": [{"name": "classifier", "digest": "d", "accuracy": 0.99}]},
+            )
+
+
+def test_collect_gathers_every_run_once_in_the_order_of_the_scale(scale: Scale, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    place_results(scale)
+    found, missing = collect(scale)
+    assert list(found.columns) == COLUMNS and missing == []
+    assert len(found) == 3 * 3 * (4 + 3)  # data sets × seeds × (one run of two samplings, two of one, and each one's reconstructions)
+    assert not found.duplicated(["dataset", "model", "seed", "sampling", "metric"]).any()
+    assert list(dict.fromkeys(found.dataset)) == ["digits", "small_digits", "cifar10"]
+    lpga = found[(found.dataset == "cifar10") & (found.model == "lpga") & (found.seed == 2)]
+    [row] = lpga[lpga.sampling == "prior"].to_dict("records")
+    number = [(run.dataset, run.name, run.seed) for run in scale.all_runs()].index(("cifar10", "lpga", 2))
+    assert row["value"] == number + 0.05
+    assert (row["reference"], row["extractor"], row["extractor_accuracy"]) == ("train", "classifier", 0.99)
+
+
+def test_collect_then_table_and_a_missing_run_is_named_by_both(
+    scale: Scale, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(folder)
+    place_results(scale, without=(("digits", "lpga", 1, "prior"),))
+    assert main(["collect", "--params", "tiny.yaml", "--out", "metrics.csv"]) == 1
+    assert "digits/lpga seed 1 (prior)" in capsys.readouterr().err and not Path("metrics.csv").exists()
+    assert main(["collect", "--params", "tiny.yaml", "--out", "metrics.csv", "--allow-missing"]) == 0
+    assert "digits/lpga seed 1 (prior)" in capsys.readouterr().err
+    arguments = ["table", "table1", "--params", "tiny.yaml", "--metrics", "metrics.csv", "--claims", "claims.yaml", "--out-dir", "out"]
+    assert main(arguments) == 1
+    assert "digits/lpga seed 1" in capsys.readouterr().err
+    assert main([*arguments, "--allow-missing"]) == 0
+    assert csv_rows(folder)["LPGA", "Digits"]["n"] == "2"
+
+
+@pytest.mark.parametrize(
+    "change", [{"seed": 1}, {"model": "vpga"}, {"sampling": "mixture"}, {"metrics": 3}, {"extractors": None}, {"extractors": []}], ids=str
+)
+def test_collect_refuses_a_file_of_another_run_or_version(
+    change: dict, scale: Scale, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    place_results(scale)
+    path = Path(scale.results, "digits", "lpga", "seed0", "prior", "metrics.json")
+    write_record(path, {**read_record(path), **change})
+    with pytest.raises(UserError, match="digits/lpga/seed0/prior/metrics.json"):
+        collect(scale)
+
+
+@pytest.mark.parametrize(
+    "change, named",
+    [
+        (
+            {
+                "metrics": [
+                    {
+                        "metric": "classifier_fd",
+                        "value": 1.0,
+                        "standard_error": None,
+                        "n": 299,
+                        "reference": "train",
+                        "extractor": "classifier",
+                    }
+                ]
+            },
+            "n 299, now 300",
+        ),
+        (
+            {
+                "metrics": [
+                    {
+                        "metric": "classifier_fd",
+                        "value": 1.0,
+                        "standard_error": None,
+                        "n": 300,
+                        "reference": "test",
+                        "extractor": "classifier",
+                    }
+                ]
+            },
+            "'test', now 'train'",
+        ),
+        (
+            {
+                "metrics": [
+                    {"metric": "fid", "value": 1.0, "standard_error": None, "n": 300, "reference": "train", "extractor": "inception-tf1"}
+                ],
+                "extractors": [{"name": "inception-tf1", "accuracy": None}],
+            },
+            "measured in other features than the scale says, classifier",
+        ),
+    ],
+    ids=["number of samples", "real images", "features"],
+)
+def test_metrics_that_were_measured_in_another_way_than_the_scale_says_are_refused(
+    change: dict, named: str, scale: Scale, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    place_results(scale)
+    path = Path(scale.results, "digits", "lpga", "seed0", "prior", "metrics.json")
+    write_record(path, {**read_record(path), **change})
+    with pytest.raises(UserError, match=rf"digits/lpga/seed0/prior/metrics.json: .*{named}"):
+        collect(scale)
+
+
+def test_the_file_beside_a_table_names_every_run_and_vouches_for_the_table(folder: Path, scale: Scale) -> None:
+    assert write(folder, metrics()) == 0
+    said = json.loads(Path("out/table1.json").read_text())
+    assert said["files"] == {f"table1.{ending}": sha256(f"out/table1.{ending}") for ending in ("csv", "md", "tex")}
+    shown = {(dataset, model) for dataset, model, _ in VALUES}
+    assert said["runs"].keys() == {f"{dataset}/{model}/seed{seed}" for dataset, model in shown for seed in (0, 1, 2)}
+    for name, run in said["runs"].items():
+        dataset, model, seed = name.split("/")
+        assert run["digest"] == scale.run(dataset, model, int(seed[-1])).digest and run["git"]["commit"].startswith("0123")
+    assert said["parameters"]["digits/lpga"]["coefficients"]["gamma"] == 0.015
+    assert said["caption"] in Path("out/table1.md").read_text()
+
+
+def test_wall_times_change_no_byte_of_a_table(folder: Path, scale: Scale) -> None:
+    found = []
+    for wall_s in (10.0, 11.0):
+        write_records(scale, wall_s=wall_s)
+        assert write(folder, metrics()) == 0
+        found.append([path.read_bytes() for path in sorted(Path("out").iterdir())])
+    assert found[0] == found[1] and len(found[0]) == 4
+
+
+STALE = {
+    "another data set": ({"data_sha256": "f" * 64}, "lpga/seed1/run.json: trained on data with SHA-256 ffffffffffff…"),
+    "other parameters": ({"digest": "0" * 64}, "lpga/seed1/run.json: trained with other parameters than the scale's"),
+}
+
+
+@pytest.mark.parametrize("what", STALE)
+def test_a_run_of_other_data_or_parameters_is_refused_by_name_even_for_a_partial_table(
+    what: str, folder: Path, scale: Scale, capsys: pytest.CaptureFixture[str]
+) -> None:
+    change, named = STALE[what]
+    place = Place("cifar10", "lpga", 1)
+    write_record(Path(scale.results, str(place), "run.json"), record(scale, place, **change))
+    assert write(folder, metrics(), "--allow-missing") == 1
+    assert named in capsys.readouterr().err
+    assert not Path("out").exists()
+
+
+def test_a_run_without_its_record_is_refused_by_name_and_named_in_a_partial_table(
+    folder: Path, scale: Scale, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = Path(scale.results, "digits", "lpga", "seed2", "run.json")
+    path.unlink()
+    assert write(folder, metrics()) == 1
+    assert str(path) in capsys.readouterr().err
+    assert write(folder, metrics(), "--allow-missing") == 0
+    assert f"PARTIAL: missing are {path}." in Path("out/table1.md").read_text()

@@ -1,0 +1,192 @@
+"""Notation from the code, parameters with their origin, costs; and every LaTeX in a real LaTeX."""
+
+from __future__ import annotations
+
+import csv
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from artifacts import record, write_records
+from test_tables import CLAIMS, SCALE, metrics
+
+from pga.artifacts.tables import notation_table, parameters_table
+from pga.artifacts.tables.formats import SYMBOLS, Grid, as_latex, as_markdown, latex
+from pga.cli import main
+from pga.method.terms import MODELS, TERMS, coefficients
+from pga.method.values import EXPRESSIONS as COMPUTED
+from pga.params.experiment import load_scale
+from pga.provenance.records import Place
+from pga.runtime.files import write_record
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The tiny scale with the records of its runs; the current folder."""
+    monkeypatch.chdir(tmp_path)
+    Path("tiny.yaml").write_text(SCALE)
+    Path("claims.yaml").write_text(CLAIMS)
+    write_records(load_scale("tiny.yaml"))
+    metrics().to_csv("metrics.csv", index=False)
+    return tmp_path
+
+
+def write(table: str, *more: str, params: str = "tiny.yaml") -> int:
+    return main(["table", table, "--params", params, "--metrics", "metrics.csv", "--claims", "claims.yaml", "--out-dir", "out", *more])
+
+
+def test_notation_has_every_expression_that_training_computes_and_every_term_and_coefficient() -> None:
+    assert set(notation_table.EXPRESSIONS) == set(COMPUTED) | {"z'"}
+    names = {kind: [row["name"] for row in notation_table.rows() if row["kind"] == kind] for kind in ("value", "loss", "coefficient")}
+    assert set(names["value"]) == {expression for term in TERMS.values() for expression in term.reads} | {"z", "z'"}
+    assert names["loss"] == list(TERMS)
+    assert set(names["coefficient"]) == {name for model in MODELS for name in coefficients(model)}
+
+
+def test_a_coefficient_is_said_to_weigh_what_the_table_of_models_says() -> None:
+    models = {"a": {"r": "1", "kl": "eta"}, "b": {"vr": "eta", "kl": "eta"}, "c": {"kl": "eta"}}
+    assert notation_table.weighs("eta", models) == "weighs kl in a, c; weighs vr, kl in b"
+
+
+def test_parameters_name_every_value_of_every_run_with_its_origin(folder: Path) -> None:
+    assert write("parameters") == 0
+    found = pd.read_csv("out/parameters.csv")
+    scale = load_scale("tiny.yaml")
+    for dataset, block in scale.datasets.items():
+        for name, row in block.runs.items():
+            own = found[(found.dataset == dataset) & (found.run == name)]
+            assert [tuple(map(str, line)) for line in own[["key", "value", "origin"]].fillna("").itertuples(index=False)] == [
+                (key, str(value), origin) for key, value, origin in row.listed()
+            ]
+    text = Path("out/parameters.md").read_text()
+    assert "| gamma | 0.015 | paper | lpga |" in text and "| momentum | 0.9 | paper | all |" in text
+    assert "Origin: paper, the paper; code" in text and "ghosh" not in text
+
+
+@pytest.mark.parametrize(
+    "runs, expected", [("abcde", "all"), ("abcd", "all but e"), ("abc", "a, b, c"), ("a", "a")], ids=lambda value: value
+)  # fmt: skip
+def test_runs_that_share_a_value_are_said_shortly(runs: str, expected: str) -> None:
+    assert parameters_table.shared(list(runs), list("abcde")) == expected
+
+
+def test_costs_are_means_over_seeds_of_what_the_runs_record_and_the_workflow_measured(folder: Path) -> None:
+    head = "s\th:m:s\tmax_rss\n"
+    for rule, name, seconds in (
+        ("sample", "seed0-prior", 2.0),
+        ("evaluate", "seed0-prior", 3.5),
+        ("curve", "seed0", 4.0),
+        ("train", "seed0", 99),
+    ):
+        path = Path("logs", rule, "results/tiny/digits/lpga", f"{name}.tsv")
+        path.parent.mkdir(parents=True)
+        path.write_text(f"{head}{seconds}\t0:00:02\t100\n")
+    scale = load_scale("tiny.yaml")
+    for seed, held in enumerate((1e9, 2e9, 4.5e9)):
+        place = Place("digits", "vpga", seed)
+        changes = {"device": "NVIDIA H100", "peak_gpu_memory_bytes": int(held)}
+        write_record(Path(scale.results, str(place), "run.json"), record(scale, place, **changes))
+    assert write("costs") == 0
+    found = pd.read_csv("out/costs.csv")
+    assert len(found) == len(scale.all_runs())
+    own = found[(found.dataset == "digits") & (found.model == "lpga")]
+    assert own.training_s.tolist() == [10.0, 11.0, 12.0] and own.parameters.tolist() == [3000] * 3
+    assert own.sampling_and_evaluation_s.tolist()[0] == 9.5 and own.sampling_and_evaluation_s.isna().tolist() == [False, True, True]
+    rows = [line for line in Path("out/costs.md").read_text().splitlines() if line.startswith("| digits | lpga ")]
+    mean = (300 / 10 + 300 / 11 + 300 / 12) / 3
+    assert rows == [f"| digits | lpga | 3 | CPU x86_64 (AVX2) | 3,000 | 300 | {mean:.1f} | 11 | 10 | 200 | – |"]
+    [on_gpu] = [line for line in Path("out/costs.md").read_text().splitlines() if "NVIDIA H100" in line]
+    assert on_gpu.endswith("| 11 | – | 200 | 2,500 |")
+    assert own.peak_gpu_memory_bytes.isna().all()  # on a CPU there is none, which is not zero
+    hours = (sum(found.training_s) + 9.5) / 3600
+    assert f"27 runs and {hours:.2g} device hours" in Path("out/costs.md").read_text()
+
+
+def test_partial_costs_name_the_missing_runs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = Path("results/tiny/digits/lpga/seed1/run.json")
+    path.unlink()
+    assert write("costs") == 1 and str(path) in capsys.readouterr().err and not Path("out").exists()
+    assert write("costs", "--allow-missing") == 0
+    assert f"PARTIAL: missing are {path}." in Path("out/costs.md").read_text()
+    assert len(pd.read_csv("out/costs.csv")) == 26
+
+
+def test_a_table_of_metrics_without_its_flag_says_so(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["table", "table1", "--params", "tiny.yaml", "--claims", "claims.yaml", "--out-dir", "out"]) == 1
+    assert "--metrics FILE is needed" in capsys.readouterr().err
+
+
+def test_symbols_are_translated_and_mathematics_is_left_alone() -> None:
+    grid = Grid(("a_b", "c"), ("l", "r"), ((r"$x_1$", "σ² of x̂ | 5 %"),))
+    assert r"$x_1$ & $\sigma$$^2$ of $\hat{x}$ | 5 \% \\" in as_latex([grid], "50 %") and r"a\_b & c \\" in as_latex([grid], "")
+    assert r"| $x_1$ | σ² of x̂ \| 5 % |" in as_markdown([grid], "")
+    assert latex("".join(SYMBOLS)).isascii()
+
+
+TABLES = ("table1", "notation", "parameters", "costs")
+DOCUMENT = r"""\documentclass{article}
+\usepackage[margin=1cm,landscape]{geometry}
+\usepackage{booktabs}
+\begin{document}
+%s
+\end{document}
+"""
+
+
+def written(folder: Path, root: Path) -> list[Path]:
+    """The LaTeX of every table, and what needs no runs of the paper's scale too."""
+    assert [write(table) for table in TABLES] == [0] * 4
+    found = sorted(Path("out").glob("*.tex"))
+    assert main(["table", "parameters", "--params", f"{root}/params/paper.yaml", "--out-dir", "paper"]) == 0
+    return [*found, Path("paper/parameters.tex")]
+
+
+def test_latex_is_ascii_balanced_and_has_equally_many_cells_in_every_row(folder: Path, root: Path) -> None:
+    for path in written(folder, root):
+        text = path.read_text()
+        assert text.isascii(), path
+        assert re.findall(r"\\begin\{(\w+)\}", text) == ["table", "tabular"] * text.count(r"\begin{table}")
+        assert re.findall(r"\\end\{(\w+)\}", text) == ["tabular", "table"] * text.count(r"\begin{table}")
+        for align, body in re.findall(r"\\begin\{tabular\}\{((?:\w|\{[^}]*\})+)\}\n(.*?)\\end\{tabular\}", text, re.S):
+            columns = len(re.sub(r"p\{[^}]*\}", "l", align))
+            rows = [line for line in body.splitlines() if line.endswith(r"\\")]
+            assert rows and {len(re.split(r"(?<!\\)&", row)) for row in rows} == {columns}, path
+
+
+def test_every_table_compiles(folder: Path, root: Path) -> None:
+    if shutil.which("pdflatex") is None:
+        pytest.skip("pdflatex: not installed (Debian: texlive-latex-base, texlive-latex-recommended)")
+    everything = "\n\\clearpage\n".join(path.read_text() for path in written(folder, root))
+    Path("all.tex").write_text(DOCUMENT % everything)
+    done = subprocess.run(
+        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "all.tex"], capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert Path("all.pdf").stat().st_size > 10_000 and "Missing character" not in Path("all.log").read_text(errors="replace")
+    wide = [float(points) for points in re.findall(r"Overfull \\hbox \(([\d.]+)pt too wide\)", done.stdout)]
+    assert max(wide, default=0.0) < 20  # a table that leaves the page
+
+
+def test_equal_inputs_give_equal_bytes(folder: Path) -> None:
+    found = []
+    for _ in range(2):
+        assert [write(table) for table in TABLES] == [0] * 4
+        found.append({path.name: path.read_bytes() for path in Path("out").iterdir()})
+        shutil.rmtree("out")
+    assert found[0] == found[1] and len(found[0]) == 16
+
+
+def test_one_changed_run_changes_only_the_tables_that_use_it(folder: Path) -> None:
+    scale = load_scale("tiny.yaml")
+    assert [write(table) for table in TABLES] == [0] * 4
+    before = {path.name: path.read_bytes() for path in Path("out").iterdir()}
+    place = Place("digits", "lpga", 1)
+    write_record(Path(scale.results, str(place), "run.json"), record(scale, place, steps_per_s=1.0))
+    assert [write(table) for table in TABLES] == [0] * 4
+    changed = {path.name for path in Path("out").iterdir() if path.read_bytes() != before[path.name]}
+    assert changed == {"costs.csv", "costs.md", "costs.tex", "costs.json"}
+    with open("out/costs.csv", newline="") as file:
+        assert [row["seed"] for row in csv.DictReader(file) if float(row["steps_per_s"]) == 1.0] == ["1"]

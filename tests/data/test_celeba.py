@@ -1,0 +1,690 @@
+"""CelebA: the centre crop and the official order, damaged archives and images named, and preparation that goes on where it was killed."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pga.data import celeba, decode
+from pga.data.celeba import archive_reader, decode_celeba, read_partition
+from pga.data.decode import CHUNK, BadImage, Rows, decode_all, journal_of, resume
+from pga.data.prepare import prepare
+from pga.data.prepared import load
+from pga.data.tf1_resize import resize_tf1, to_uint8
+from pga.params.datasets import Celeba
+from pga.params.sources import load_sources
+from pga.runtime.errors import UserError
+
+ROOT = Path(__file__).parents[2]
+SOURCES = load_sources(ROOT / "params" / "sources.yaml")
+ROW = Celeba(kind="celeba", source="celeba", crop=108)
+SMALL = Celeba(kind="celeba", source="celeba", crop=108, size=8)
+ARCHIVE, PARTITION = "img_align_celeba.zip", "list_eval_partition.txt"
+SUBSET = 300
+"""Images of the subset: more than one chunk, so that the order of chunks shows."""
+
+
+def jpeg(width: int = 178, height: int = 218, mode: str = "RGB", seed: int = 0, **options: Any) -> bytes:
+    """A JPEG file of blurred noise."""
+    bands = len(Image.new(mode, (1, 1)).getbands())
+    coarse = width // 16 + 1, height // 16 + 1
+    noise = Image.frombytes(mode, coarse, np.random.default_rng(seed).bytes(coarse[0] * coarse[1] * bands))
+    file = io.BytesIO()
+    noise.resize((width, height), Image.Resampling.BICUBIC).save(file, "JPEG", **options)
+    return file.getvalue()
+
+
+def write_zip(path: Path, members: Sequence[tuple[str, bytes]], packing: int = zipfile.ZIP_STORED) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(path, "w", packing) as archive:
+        for name, content in members:
+            archive.writestr(name, content)
+    return path
+
+
+def write_partition(path: Path, partition: dict[str, int]) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(f"{name} {number}\n" for name, number in partition.items()), encoding="ascii")
+    return path
+
+
+def synthetic(raw: Path, n: int = 6) -> dict[str, bytes]:
+    """A source of n small-made images, every third one a test image; returns name → content."""
+    images = {f"{i + 1:06}.jpg": jpeg(seed=i) for i in range(n)}
+    write_zip(raw / "celeba" / ARCHIVE, [(f"img_align_celeba/{name}", content) for name, content in images.items()])
+    write_partition(raw / "celeba" / PARTITION, {name: i % 3 for i, name in enumerate(images)})
+    return images
+
+
+def run_prepare(raw: Path, out: Path, row: Celeba = ROW, processes: int = 1) -> np.ndarray:
+    prepare("celeba", row, raw, out, SOURCES, processes)
+    return load(out, "celeba")[0]
+
+
+# One image
+
+
+@pytest.mark.parametrize("resize", ["tf1_bicubic", "antialias"])
+@pytest.mark.parametrize("crop, rows, columns", [(108, (55, 162), (35, 142)), (140, (39, 178), (19, 158)), (178, (20, 197), (0, 177))])
+def test_the_crop_is_these_rows_and_columns(resize: str, crop: int, rows: tuple[int, int], columns: tuple[int, int]) -> None:
+    content = jpeg(quality=95)
+    pixels = np.asarray(Image.open(io.BytesIO(content)))
+    assert pixels.shape == (218, 178, 3)
+    expected = pixels[rows[0] : rows[1] + 1, columns[0] : columns[1] + 1]
+    found = decode_celeba(content, crop, crop, resize)  # resized to its own size, which changes nothing
+    assert found.dtype == np.uint8 and np.array_equal(found, expected)
+
+
+@pytest.mark.parametrize("crop", [108, 140])
+def test_the_crop_is_resized_as_the_row_says(crop: int) -> None:
+    content = jpeg(seed=1)
+    cropped = decode_celeba(content, crop, crop, "tf1_bicubic")
+    authors, antialiased = (decode_celeba(content, crop, 64, resize) for resize in ("tf1_bicubic", "antialias"))
+    assert np.array_equal(authors, to_uint8(resize_tf1(cropped[None], 64, "bicubic"))[0])
+    assert np.array_equal(antialiased, Image.fromarray(cropped).resize((64, 64), Image.Resampling.BICUBIC))
+    assert np.abs(authors.astype(int) - antialiased).max() > 1
+
+
+def png() -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (178, 218)).save(file, "PNG")
+    return file.getvalue()
+
+
+BAD = {
+    "truncated": (jpeg()[:-200], r"not a complete JPEG \(.*truncated.*\)"),
+    "cut in its header": (jpeg()[:100], r"not a.* JPEG.*"),
+    "empty": (b"", r"not a.* JPEG.*"),
+    "one pixel": (jpeg(1, 1), "1×1 RGB, an aligned CelebA image is 178×218 RGB"),
+    "one row short": (jpeg(178, 217), "178×217 RGB, an aligned CelebA image is 178×218 RGB"),
+    "turned": (jpeg(218, 178), "218×178 RGB, an aligned CelebA image is 178×218 RGB"),
+    "grey": (jpeg(mode="L"), "178×218 L, an aligned CelebA image is 178×218 RGB"),
+    "CMYK": (jpeg(mode="CMYK"), "178×218 CMYK, an aligned CelebA image is 178×218 RGB"),
+    "a PNG": (png(), r"not a.* JPEG.*"),
+    "a web page": (b"<html>quota exceeded</html>", r"not a.* JPEG.*"),
+}
+
+
+@pytest.mark.parametrize("content, reason", BAD.values(), ids=BAD)
+def test_what_is_no_aligned_jpeg_is_bad(content: bytes, reason: str) -> None:
+    with pytest.raises(BadImage, match=f"^{reason}$"):
+        decode_celeba(content, 108, 64, "tf1_bicubic")
+
+
+def test_no_damage_to_a_jpeg_ends_in_another_exception() -> None:
+    # One that escapes would end the preparation of 202,599 images with a traceback which does not name the file.
+    whole, rng = jpeg(), np.random.default_rng(0)
+    outcomes = set()
+    for _ in range(300):
+        content = bytearray(whole)
+        start = rng.integers(len(whole) if rng.random() < 0.5 else 700)  # the headers are where it hurts
+        content[start : start + rng.integers(1, 9)] = rng.bytes(rng.integers(0, 9))
+        try:
+            outcomes.add(decode_celeba(bytes(content), 108, 8, "tf1_bicubic").shape)
+        except BadImage:
+            outcomes.add("bad")
+    assert outcomes == {(8, 8, 3), "bad"}
+
+
+# The partition
+
+
+def test_the_partition_is_sorted_by_the_official_numbers(tmp_path: Path) -> None:
+    path = tmp_path / PARTITION
+    path.write_text("000010.jpg 2\r\n000002.jpg 0\n000009.jpg 1\n")
+    assert list(read_partition(path).items()) == [("000002.jpg", "train"), ("000009.jpg", "validation"), ("000010.jpg", "test")]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "000003.jpg",
+        "000003.jpg 3",
+        "000003.jpg -1",
+        "3.jpg 0",
+        "000003.png 0",
+        "../003.jpg 0",
+        "000003.jpg 0 0",
+        "000001.jpg 0",
+        "",
+        "<html>",
+    ],
+)
+def test_a_line_that_is_none_is_named_with_its_number(line: str, tmp_path: Path) -> None:
+    path = tmp_path / PARTITION
+    path.write_text(f"000001.jpg 0\n000002.jpg 2\n{line}\n000004.jpg 0\n")
+    with pytest.raises(UserError) as raised:
+        read_partition(path)
+    assert str(raised.value) == f"{path}:3: found {line!r}, accepted is a new name and its partition, e.g. 000001.jpg 0"
+
+
+def test_a_partition_that_is_absent_empty_or_no_text_is_named(tmp_path: Path) -> None:
+    path = tmp_path / PARTITION
+    with pytest.raises(UserError, match=f"{path}: cannot be read"):
+        read_partition(path)
+    path.write_bytes(b"")
+    with pytest.raises(UserError, match=f"{path}: lists no image"):
+        read_partition(path)
+    path.write_bytes("é".encode())
+    with pytest.raises(UserError, match=f"{path}: cannot be read"):
+        read_partition(path)
+
+
+def test_a_partition_without_test_images_is_refused(tmp_path: Path) -> None:
+    images = synthetic(tmp_path / "raw")
+    path = write_partition(tmp_path / "raw" / "celeba" / PARTITION, dict.fromkeys(images, 0))
+    with pytest.raises(UserError, match=rf"{path}: names no test image \(partition 2\)"):
+        run_prepare(tmp_path / "raw", tmp_path, SMALL)
+    assert not (tmp_path / "celeba.npy").exists()
+
+
+# The archive
+
+
+NAMES = ["000001.jpg", "000002.jpg"]
+GOOD = [(f"img_align_celeba/{name}", b"content") for name in NAMES]
+FOREIGN = {
+    "a path that leads outside": ("../000001.jpg", b"x"),
+    "a path through the folder": ("img_align_celeba/../000001.jpg", b"x"),
+    "an absolute path": ("/000001.jpg", b"x"),
+    "another folder": ("other/000003.jpg", b"x"),
+    "a hidden file": ("__MACOSX/._000001.jpg", b"x"),
+    "an extra file": ("img_align_celeba/readme.txt", b"x"),
+    "the same name in no folder": ("000001.jpg", b"x"),
+    "the same name again": ("img_align_celeba/000001.jpg", b"x"),
+    "a name of seven digits": ("img_align_celeba/1000001.jpg", b"x"),
+    "a huge member": ("img_align_celeba/000003.jpg", bytes((1 << 20) + 1)),
+}
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+@pytest.mark.parametrize("member", FOREIGN.values(), ids=FOREIGN)
+def test_a_member_that_does_not_belong_in_the_archive_is_named(member: tuple[str, bytes], tmp_path: Path) -> None:
+    path = write_zip(tmp_path / ARCHIVE, [*GOOD, member], zipfile.ZIP_DEFLATED)
+    before = sorted(tmp_path.parent.rglob("*"))
+    with pytest.raises(UserError) as raised:
+        archive_reader(path, NAMES)
+    assert str(raised.value) == f"{path}: its member {member[0]!r} ({len(member[1])} bytes) does not belong in CelebA's archive"
+    assert sorted(tmp_path.parent.rglob("*")) == before  # nothing was unpacked, wherever its path leads
+
+
+def test_images_that_lack_or_are_too_many_are_counted_and_named(tmp_path: Path) -> None:
+    path = write_zip(tmp_path / ARCHIVE, [("img_align_celeba/", b""), *GOOD])  # with the folder's own entry, as the official one has
+    listed = [NAMES[0], *(f"00001{i}.jpg" for i in range(7))]
+    with pytest.raises(UserError) as raised:
+        archive_reader(path, listed)
+    message = f"{path}: its images differ from the partition's 8: 7 missing (000010.jpg, 000011.jpg, 000012.jpg, 000013.jpg, 000014.jpg), "
+    assert str(raised.value) == message + "1 too many (000002.jpg)"
+    assert dict(archive_reader(path, NAMES)(NAMES[::-1])) == {NAMES[1]: b"content", NAMES[0]: b"content"}
+
+
+@pytest.mark.parametrize("share", [0, 0.3, 0.9, 0.99])
+def test_a_truncated_archive_is_named(share: float, tmp_path: Path) -> None:
+    path = write_zip(tmp_path / ARCHIVE, GOOD)
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
+    with pytest.raises(UserError, match=rf"^{path}: not a complete zip archive \(.*\); delete it and fetch again$"):
+        archive_reader(path, NAMES)
+
+
+@pytest.mark.parametrize("packing", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_damaged_member_is_named(packing: int, tmp_path: Path) -> None:
+    # The archive's end, by which it is opened, is whole; what is wrong shows only when the member is read.
+    content, rng = bytes(range(0, 250, 5)) * 40, np.random.default_rng(0)
+    path = write_zip(tmp_path / ARCHIVE, [(name, content) for name, _ in GOOD], packing)
+    whole = path.read_bytes()
+    start = 30 + len(GOOD[0][0])  # behind the first member's own header
+    end = zipfile.ZipFile(path).infolist()[1].header_offset
+    for where in range(start, end - (end - start) // 3, max((end - start) // 20, 1)):  # the very end may be padding
+        path.write_bytes(whole[:where] + rng.bytes(4) + whole[where + 4 :])
+        read = archive_reader(path, NAMES)
+        with pytest.raises(UserError, match=f"^{path}: its member {NAMES[0]} is damaged"):
+            list(read(NAMES))
+
+
+def test_an_encrypted_member_is_named(tmp_path: Path) -> None:
+    path = write_zip(tmp_path / ARCHIVE, GOOD)
+    content = bytearray(path.read_bytes())
+    content[6] |= 1  # in the first member's header and in the archive's end, the flag that says so
+    content[content.index(b"PK\1\2") + 8] |= 1
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=f"^{path}: "):
+        list(archive_reader(path, NAMES)(NAMES))
+
+
+def test_an_archive_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    synthetic(tmp_path / "raw")
+    path = tmp_path / "raw" / "celeba" / ARCHIVE
+    path.write_bytes(path.read_bytes()[:-30])
+    with pytest.raises(UserError, match=f"^{path}: not a complete zip archive"):
+        run_prepare(tmp_path / "raw", tmp_path / "out")
+    path.unlink()
+    with pytest.raises(UserError, match=f"^{path}: no such file"):
+        run_prepare(tmp_path / "raw", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+# The folder
+
+
+def test_a_folder_that_is_absent_or_lacks_images_is_named(tmp_path: Path) -> None:
+    images = synthetic(tmp_path / "raw")
+    (tmp_path / "raw" / "celeba" / ARCHIVE).unlink()  # which nobody needs who has the folder
+    row = SMALL.model_copy(update={"folder": tmp_path / "faces"})
+    with pytest.raises(UserError, match=f"^{tmp_path}/faces: no such folder; datasets: folder: names the one"):
+        run_prepare(tmp_path / "raw", tmp_path / "out", row)
+    (tmp_path / "faces").mkdir()
+    for name in list(images)[1:]:
+        (tmp_path / "faces" / name).write_bytes(images[name])
+    (tmp_path / "faces" / "999999.jpg").write_bytes(b"")
+    (tmp_path / "faces" / "readme.txt").write_bytes(b"whatever else is there does not matter")
+    with pytest.raises(UserError) as raised:
+        run_prepare(tmp_path / "raw", tmp_path / "out", row)
+    message = f"{tmp_path}/faces: its images differ from the partition's 6: 1 missing (000001.jpg), 1 too many (999999.jpg)"
+    assert str(raised.value) == message
+
+
+@pytest.mark.parametrize("what", ["a folder", "a broken link"])
+def test_a_file_of_the_folder_that_cannot_be_read_is_named(what: str, tmp_path: Path) -> None:
+    images = synthetic(tmp_path / "raw", 3)
+    (tmp_path / "faces").mkdir()
+    for name, content in images.items():
+        (tmp_path / "faces" / name).write_bytes(content)
+    path = tmp_path / "faces" / "000002.jpg"
+    path.unlink()
+    if what == "a folder":
+        path.mkdir()
+    else:
+        path.symlink_to("nowhere")
+    with pytest.raises(UserError, match="000002.jpg"):
+        run_prepare(tmp_path / "raw", tmp_path / "out", SMALL.model_copy(update={"folder": tmp_path / "faces"}))
+
+
+# Real images
+
+
+class Subset(NamedTuple):
+    raw: Path
+    partition: dict[str, int]
+    """In the order of the file, which is not that of the numbers."""
+    contents: dict[str, bytes]
+
+
+@pytest.fixture(scope="module")
+def subset(mirror: Path, tmp_path_factory: pytest.TempPathFactory) -> Subset:
+    """300 real images of all three partitions; neither the archive nor the partition is in order."""
+    raw = tmp_path_factory.mktemp("subset")
+    lines = (mirror / "celeba" / PARTITION).read_text().split("\n")
+    everything = {name: int(number) for name, number in (line.split() for line in lines if line)}
+    chosen = [name for number, n in ((0, 180), (1, 50), (2, 70)) for name in [k for k, v in everything.items() if v == number][:n]]
+    assert len(chosen) == SUBSET
+    rng = np.random.default_rng(0)
+    with zipfile.ZipFile(mirror / "celeba" / ARCHIVE) as archive:
+        contents = {name: archive.read(f"img_align_celeba/{name}") for name in rng.permutation(chosen).tolist()}
+    write_zip(raw / "celeba" / ARCHIVE, [(f"img_align_celeba/{name}", content) for name, content in contents.items()])
+    partition = {name: everything[name] for name in rng.permutation(chosen).tolist()}
+    write_partition(raw / "celeba" / PARTITION, partition)
+    return Subset(raw, partition, contents)
+
+
+@pytest.fixture(scope="module")
+def prepared(subset: Subset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("prepared")
+    prepare("celeba", ROW, subset.raw, out, SOURCES, 2)
+    return out
+
+
+def test_images_stand_in_the_official_order_and_the_test_split_is_partition_2(subset: Subset, prepared: Path) -> None:
+    images, test = load(prepared, "celeba")[0], load(prepared, "celeba", "test")[0]
+    assert images.shape == (SUBSET, 64, 64, 3) and test.shape == (70, 64, 64, 3) and images.dtype == test.dtype == np.uint8
+    names = sorted(subset.partition)
+    for i in (0, 1, CHUNK - 1, CHUNK, SUBSET - 1):
+        pixels = np.asarray(Image.open(io.BytesIO(subset.contents[names[i]])))
+        assert np.array_equal(images[i], to_uint8(resize_tf1(pixels[None, 55:163, 35:143], 64, "bicubic"))[0]), names[i]
+    assert np.array_equal(test, images[[subset.partition[name] == 2 for name in names]])  # all images train, as in the authors' code
+    found = json.loads((prepared / "celeba.json").read_text(encoding="utf-8"))
+    assert found["official_partition"] == {"train": 180, "validation": 50, "test": 70}
+    assert (found["n_train"], found["n_test"], found["n_classes"], found["shape"]) == (SUBSET, 70, None, [64, 64, 3])
+    raw = subset.raw / "celeba"
+    assert found["sources"] == {name: hashlib.sha256((raw / name).read_bytes()).hexdigest() for name in (ARCHIVE, PARTITION)}
+    assert sorted(path.name for path in prepared.iterdir()) == ["celeba-test.npy", "celeba.json", "celeba.npy"]  # no part is left
+
+
+def test_the_folder_gives_the_archives_arrays_and_so_does_another_number_of_processes(
+    subset: Subset, prepared: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "faces").mkdir()
+    for name, content in subset.contents.items():
+        (tmp_path / "faces" / name).write_bytes(content)
+    shutil.copytree(subset.raw, tmp_path / "raw")
+    (tmp_path / "raw" / "celeba" / ARCHIVE).unlink()
+    run_prepare(tmp_path / "raw", tmp_path, ROW.model_copy(update={"folder": tmp_path / "faces"}), processes=1)
+    for name in ("celeba.npy", "celeba-test.npy"):
+        assert (tmp_path / name).read_bytes() == (prepared / name).read_bytes(), name
+
+
+def test_the_antialiased_variant_differs(subset: Subset, prepared: Path, tmp_path: Path) -> None:
+    antialiased = run_prepare(subset.raw, tmp_path, ROW.model_copy(update={"resize": "antialias"}))
+    images = load(prepared, "celeba")[0]
+    assert antialiased.shape == images.shape
+    assert np.abs(antialiased.astype(int) - images).mean() > 1  # of 255; on faces
+
+
+def test_bad_images_are_all_listed_by_name_in_one_error(tmp_path: Path) -> None:
+    images = {f"{i + 1:06}.jpg": jpeg(seed=i) for i in range(5)}
+    images |= {f"{i + 101:06}.jpg": content for i, (content, _) in enumerate(BAD.values())}
+    write_zip(tmp_path / "raw" / "celeba" / ARCHIVE, list(images.items()))
+    write_partition(tmp_path / "raw" / "celeba" / PARTITION, dict.fromkeys(images, 2))
+    with pytest.raises(UserError) as raised:
+        run_prepare(tmp_path / "raw", tmp_path / "out")
+    first, *rest = str(raised.value).splitlines()
+    assert first == f"celeba: {len(BAD)} of {len(images)} images are not CelebA's:"
+    for i, (line, (_, reason)) in enumerate(zip(rest, BAD.values(), strict=True)):
+        assert re.fullmatch(f"  {i + 101:06}.jpg: {reason}", line), line
+    assert not list((tmp_path / "out").glob("*.npy"))
+    with pytest.raises(UserError) as again:  # from the journal, without a look at the images
+        run_prepare(tmp_path / "raw", tmp_path / "out")
+    assert str(again.value) == str(raised.value)
+    for content, name in ((jpeg(), name) for name in images if name >= "000101"):
+        images[name] = content
+    write_zip(tmp_path / "raw" / "celeba" / ARCHIVE, list(images.items()))
+    assert len(run_prepare(tmp_path / "raw", tmp_path / "out", SMALL)) == len(images)  # mended, it is prepared
+
+
+# Interrupted
+
+
+class Interrupted(NamedTuple):
+    raw: Path
+    out: Path
+    """Of a preparation of all 5,000 images that was killed."""
+    done: int
+    """Chunks that it had finished."""
+    orphans: list[int]
+    """Processes of it that still ran two seconds after its death."""
+
+
+def command(raw: Path, out: Path, processes: int) -> list[str]:
+    flags = ["--raw", str(raw), "--out", str(out), "--processes", str(processes)]
+    flags += ["--datasets", str(ROOT / "params" / "datasets.yaml"), "--sources", str(ROOT / "params" / "sources.yaml")]
+    return [sys.executable, "-m", "pga", "prepare", "celeba", *flags]
+
+
+@pytest.fixture(scope="module")
+def real_raw(mirror: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The mirror's 5,000 images under the name of the whole data set, with the code that the project's root has."""
+    raw = tmp_path_factory.mktemp("raw")
+    (raw / "celeba").symlink_to(mirror / "celeba")
+    return raw
+
+
+class Undisturbed(NamedTuple):
+    out: Path
+    memory: float
+    """MB that its largest process had at its peak."""
+
+
+@pytest.fixture(scope="module")
+def undisturbed(real_raw: Path, tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
+    """All 5,000 images prepared by the command, by two processes."""
+    out = tmp_path_factory.mktemp("undisturbed")
+    # Measured by a small process in between: Linux counts for a child what its parent had in memory when it started it.
+    measure = (
+        "import resource as r, subprocess, sys; subprocess.run(sys.argv[1:], check=True); print(r.getrusage(r.RUSAGE_CHILDREN).ru_maxrss)"
+    )
+    done = subprocess.run([sys.executable, "-c", measure, *command(real_raw, out, 2)], cwd=ROOT, check=True, capture_output=True, text=True)
+    return Undisturbed(out, int(done.stdout) / (1000 if sys.platform == "linux" else 1e6))
+
+
+def members_of(group: int) -> list[int]:
+    """Processes of a process group that are not zombies."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            state, _, its_group = stat.read_text().rpartition(")")[2].split()[:3]
+            if int(its_group) == group and state != "Z":
+                found.append(int(stat.parent.name))
+    return found
+
+
+@pytest.fixture(scope="module")
+def interrupted(real_raw: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Interrupted]:
+    """A preparation by one worker, killed (SIGKILL, as by a power cut or the kernel) once its journal has two chunks or more."""
+    out = tmp_path_factory.mktemp("interrupted")
+    journal = journal_of(out / ".celeba.part")
+    process = subprocess.Popen(
+        command(real_raw, out, 1), cwd=ROOT, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        deadline = time.monotonic() + 60
+        while not journal.exists() or journal.read_bytes().count(b"\n") < 3:  # the key's line and those of two chunks
+            assert process.poll() is None and time.monotonic() < deadline, "it ended or hung before it could be killed"
+            time.sleep(0.01)
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        done = journal.read_bytes().count(b"\n") - 1
+        assert 2 <= done < 5_000 // CHUNK
+        deadline = time.monotonic() + 30  # a loaded machine lets them notice late
+        while (orphans := members_of(process.pid)) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        yield Interrupted(real_raw, out, done, orphans)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # the group that this fixture started, and nothing else
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of the images that are read for decoding, in order, from now on."""
+    names: list[str] = []
+
+    def spying(path: Path, listed: Sequence[str]) -> Any:
+        read = archive_reader(path, listed)
+
+        def spy(some: Sequence[str]) -> Any:
+            names.extend(some)
+            return read(some)
+
+        return spy
+
+    monkeypatch.setattr(celeba, "archive_reader", spying)
+    return names
+
+
+def test_killed_in_the_middle_it_goes_on_after_the_last_finished_chunk_to_the_same_bytes(
+    interrupted: Interrupted, undisturbed: Undisturbed, asked: list[str], tmp_path: Path
+) -> None:
+    shutil.copytree(interrupted.out, tmp_path, dirs_exist_ok=True)
+    assert not (tmp_path / "celeba.npy").exists()  # nothing passes for whole before it is
+    names = list(read_partition(interrupted.raw / "celeba" / PARTITION))
+    prepare("celeba", ROW, interrupted.raw, tmp_path, SOURCES, 2)
+    assert asked == names[interrupted.done * CHUNK :]  # not from zero
+    for path in undisturbed.out.iterdir():
+        assert (tmp_path / path.name).read_bytes() == path.read_bytes(), path.name
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["celeba-test.npy", "celeba.json", "celeba.npy"]
+
+
+def test_a_killed_preparation_leaves_no_process_behind(interrupted: Interrupted) -> None:
+    assert not interrupted.orphans
+
+
+def test_preparing_five_thousand_images_takes_little_memory(undisturbed: Undisturbed) -> None:
+    assert load(undisturbed.out, "celeba")[0].shape == (5_000, 64, 64, 3)  # 61 MB
+    assert undisturbed.memory < 200  # measured: 95 MB
+
+
+class Enough(Exception):
+    """Raised to end a preparation that has shown where it begins."""
+
+
+CHANGES = {
+    "nothing": {},
+    "crop": {"crop": 140},
+    "size": {"size": 32},
+    "resize": {"resize": "antialias"},
+}
+
+
+@pytest.mark.parametrize("change", [*CHANGES, "archive", "partition", "code"])
+def test_only_a_part_of_the_same_parameters_images_and_code_is_continued(
+    change: str, interrupted: Interrupted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, raw = tmp_path / "out", interrupted.raw
+    shutil.copytree(interrupted.out, out)
+    if change in ("archive", "partition"):
+        (tmp_path / "raw").mkdir()
+        raw = shutil.copytree(interrupted.raw / "celeba", tmp_path / "raw" / "celeba").parent
+        names = list(read_partition(raw / "celeba" / PARTITION))
+        if change == "archive":
+            (raw / "celeba" / ARCHIVE).chmod(0o600)
+            with zipfile.ZipFile(raw / "celeba" / ARCHIVE, "a") as archive:
+                archive.comment = b"the same images, as far as one can see from its list"
+        else:
+            (raw / "celeba").chmod(0o700)
+            (raw / "celeba" / PARTITION).unlink()
+            write_partition(raw / "celeba" / PARTITION, dict.fromkeys(names[1:], 2))
+    if change == "code":
+        monkeypatch.setattr("pga.data.prepare.preparing_code", lambda kind: "another")
+    first: list[str] = []
+
+    def reader(path: Path, listed: Sequence[str]) -> Any:
+        def read(some: Sequence[str]) -> Any:
+            first.extend([some[0], listed[0]])
+            raise Enough
+
+        return read
+
+    monkeypatch.setattr(celeba, "archive_reader", reader)
+    with pytest.raises(Enough):
+        prepare("celeba", ROW.model_copy(update=CHANGES.get(change, {})), raw, out, SOURCES, 1)
+    begun, beginning = first
+    lines = journal_of(out / ".celeba.part").read_bytes().count(b"\n")
+    if change == "nothing":
+        assert begun != beginning and lines == 1 + interrupted.done
+        assert (out / ".celeba.part").stat().st_size == interrupted.done * CHUNK * 64 * 64 * 3
+    else:
+        assert begun == beginning and lines == 1 and (out / ".celeba.part").stat().st_size == 0
+
+
+def dies(content: bytes) -> np.ndarray:
+    """A decoder that the kernel kills once it meets b"5", as it does for want of memory."""
+    if content == b"5":
+        time.sleep(0.3)  # so that the first chunk's result is on its way
+        os.kill(os.getpid(), signal.SIGKILL)
+    return np.full((1, 1, 1), content[0], np.uint8)
+
+
+def test_a_killed_worker_is_reported_and_what_was_finished_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decode, "CHUNK", 3)
+    names = [str(i) for i in range(9)]
+
+    def contents(some: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+        return ((name, name.encode()) for name in some)
+
+    part = tmp_path / ".part"
+    with pytest.raises(UserError, match=r"^faces: a worker was killed \(out of memory\?\); start again with fewer --processes"):
+        decode_all(names, contents, dies, (1, 1, 1), part, "k", 1, "faces")
+    assert part.read_bytes() == b"012" and resume(part, "k", 1) == (1, 3, [])
+
+
+# The journal
+
+
+def write_part(folder: Path, chunks: int = 3, size: int = 4) -> Path:
+    """A part of chunks of ten images of `size` bytes and its journal under the key "k"; the second chunk had a bad file."""
+    part = folder / "part"
+    content = bytes(range(10 * chunks)) * size
+    part.write_bytes(content)
+    rows = [content[start : start + 10 * size] for start in range(0, len(content), 10 * size)]
+    lines = [{"key": "k"}] + [
+        {"good": 10 * (i + 1), "bad": [["b.jpg", "bad"]] if i == 1 else [], "crc": zlib.crc32(row)} for i, row in enumerate(rows)
+    ]
+    journal_of(part).write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return part
+
+
+def test_what_was_being_written_is_dropped(tmp_path: Path) -> None:
+    part = write_part(tmp_path)
+    whole = part.read_bytes()
+    with part.open("ab") as file, journal_of(part).open("a") as journal:
+        file.write(b"of the fourth chunk")
+        journal.write('{"good": 40, "b')
+    for _ in range(2):  # and again, as it stands now
+        assert resume(part, "k", 4) == (3, 30, [("b.jpg", "bad")])
+        assert part.read_bytes() == whole
+        assert journal_of(part).read_text().count("\n") == 4
+
+
+def test_another_key_begins_again(tmp_path: Path) -> None:
+    part = write_part(tmp_path)
+    assert resume(part, "other", 4) == (0, 0, [])
+    assert part.read_bytes() == b"" and journal_of(part).read_text() == '{"key": "other"}\n'
+
+
+@pytest.mark.parametrize("absent", ["part", "journal"])
+def test_a_part_without_its_journal_or_the_reverse_begins_again(absent: str, tmp_path: Path) -> None:
+    part = write_part(tmp_path)
+    (part if absent == "part" else journal_of(part)).unlink()
+    assert resume(part, "k", 4) == (0, 0, [])
+    assert part.read_bytes() == b""
+
+
+def test_a_part_that_is_shorter_than_its_journal_says_is_not_filled_with_zeros(tmp_path: Path) -> None:
+    # After a power cut the journal's lines can be on the disk and the images not: black images would train with the others.
+    part = write_part(tmp_path)
+    os.truncate(part, 10 * 4 + 5)
+    done, good, _ = resume(part, "k", 4)
+    assert done <= 1 and good == 10 * done
+    assert part.stat().st_size == good * 4 and part.read_bytes() == (bytes(range(30)) * 4)[: good * 4]
+
+
+def test_images_that_a_power_cut_left_as_zeros_are_decoded_again(tmp_path: Path) -> None:
+    part = write_part(tmp_path)
+    whole = part.read_bytes()
+    part.write_bytes(whole[:40] + bytes(40) + whole[80:])
+    assert resume(part, "k", 4) == (1, 10, [])
+    assert part.read_bytes() == whole[:40]
+
+
+DAMAGED = {
+    "zeros": b"\0" * 60 + b"\n",  # as a power cut leaves a file whose length reached the disk and whose content did not
+    "zeros after the key": b'{"key": "k"}\n\0\0\0\n',
+    "no key": b"{}\n",
+    "empty lines": b"\n\n",
+    "no text": b"\xff\xfe\n",
+    "a chunk of no number": b'{"key": "k"}\n{"good": "x"}\n',
+}
+
+
+@pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED)
+def test_a_damaged_journal_begins_again(content: bytes, tmp_path: Path) -> None:
+    part = write_part(tmp_path)
+    journal_of(part).write_bytes(content)
+    assert resume(part, "k", 4) == (0, 0, [])
+
+
+def test_rows_in_blocks_are_the_rows(tmp_path: Path) -> None:
+    array = np.random.default_rng(0).integers(0, 256, (2 * CHUNK + 44, 2, 3, 1), np.uint8)
+    array.tofile(tmp_path / "part")
+    rows = Rows(tmp_path / "part", (2, 3, 1), len(array))
+    assert rows.shape == array.shape and np.array_equal(np.concatenate(list(rows.blocks())), array)
+    index = np.sort(np.random.default_rng(1).choice(len(array), CHUNK + 7, replace=False))
+    some = rows.take(index)
+    assert some.shape == (CHUNK + 7, 2, 3, 1) and np.array_equal(np.concatenate(list(some.blocks())), array[index])

@@ -1,0 +1,453 @@
+"""A user's own images: which files are read, how each is turned, cropped and converted, what counts as bad, and what then happens."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import struct
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image, features
+
+from pga.data.decode import BadImage
+from pga.data.folder import decode_own, identity, list_files, reader
+from pga.data.prepare import prepare
+from pga.data.prepared import load
+from pga.params.datasets import Folder
+from pga.runtime.errors import UserError
+
+OUTPUTS = ["mine-test.npy", "mine.json", "mine.npy"]
+
+
+def picture(width: int, height: int, channels: int = 3, seed: int = 0) -> np.ndarray:
+    shape = (height, width) if channels == 1 else (height, width, channels)
+    return np.random.default_rng(seed).integers(0, 256, shape, np.uint8)
+
+
+def file_of(image: Image.Image | np.ndarray, kind: str = "PNG", **options: Any) -> bytes:
+    file = io.BytesIO()
+    (Image.fromarray(image) if isinstance(image, np.ndarray) else image).save(file, kind, **options)
+    return file.getvalue()
+
+
+def decode(
+    content: bytes, size: int = 8, crop: int | None = None, channels: int = 3, convert: bool = False, min_size: int = 8
+) -> np.ndarray:
+    return decode_own(content, crop, size, channels, convert, min_size)
+
+
+def write(folder: Path, files: dict[str, bytes]) -> Path:
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    return folder
+
+
+def flat(value: int, size: int = 8, channels: int = 3) -> bytes:
+    """A PNG of one grey value, by which an image is recognised after preparation."""
+    return file_of(np.full((size, size, channels) if channels > 1 else (size, size), value, np.uint8))
+
+
+def run_prepare(folder: Path, out: Path, **row: Any) -> tuple[np.ndarray, np.ndarray, Any]:
+    """Train images, test images, provenance."""
+    prepare("mine", Folder(**{"kind": "folder", "path": folder, "size": 8, "test_fraction": 0.5} | row), out / "raw", out, {}, 1)
+    found = json.loads((out / "mine.json").read_text(encoding="utf-8"))
+    return load(out, "mine")[0], load(out, "mine", "test")[0], found
+
+
+# Which files
+
+
+def test_subfolders_are_read_in_sorted_order_and_hidden_files_are_not(tmp_path: Path) -> None:
+    names = ["b.png", "a/2.png", "a/10.png", "a/b/c.PNG", "Z.png", "é.png", "a b.png", "a.txt"]
+    hidden = [".DS_Store", "a/._2.png", ".git/x.png", "a/.cache/deep/y.png"]
+    write(tmp_path, dict.fromkeys(names + hidden, b""))
+    (tmp_path / "empty").mkdir()
+    assert list_files(tmp_path) == ["Z.png", "a b.png", "a.txt", "a/10.png", "a/2.png", "a/b/c.PNG", "b.png", "é.png"]
+
+
+def test_a_folder_that_is_absent_empty_or_a_file_is_named(tmp_path: Path) -> None:
+    write(tmp_path, {"empty/deeper/.hidden": b"", "file": b""})
+    for name, message in (("none", "no such folder"), ("file", "no such folder"), ("empty", "holds no file")):
+        with pytest.raises(UserError, match=f"^{tmp_path / name}: {message}"):
+            run_prepare(tmp_path / name, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_link_to_a_parent_folder_is_not_followed(tmp_path: Path) -> None:
+    write(tmp_path, {"a/1.png": flat(1), "elsewhere/2.png": flat(2)})
+    (tmp_path / "a" / "loop").symlink_to(tmp_path, target_is_directory=True)
+    (tmp_path / "a" / "linked.png").symlink_to(tmp_path / "elsewhere" / "2.png")  # a link to an image is an image
+    assert list_files(tmp_path / "a") == ["1.png", "linked.png"]
+
+
+@pytest.mark.parametrize("target", ["itself", "nowhere"])
+def test_a_link_that_leads_to_nothing_is_a_bad_file(target: str, tmp_path: Path) -> None:
+    folder = write(tmp_path / "images", {f"{i}.png": flat(i) for i in range(4)})
+    (folder / "z.png").symlink_to("z.png" if target == "itself" else "nowhere")
+    with pytest.raises(UserError, match="1 of 5 files cannot be used:\n  z.png: "):
+        run_prepare(folder, tmp_path / "out")
+    train, test, found = run_prepare(folder, tmp_path / "out", on_bad="skip")
+    assert len(train) == len(test) == 2
+    assert [entry["file"] for entry in found["skipped"]] == ["z.png"]
+
+
+def test_the_identity_changes_with_every_change_of_the_folder(tmp_path: Path) -> None:
+    write(tmp_path, {"a": b"1", "b/c": b"2"})
+    os.utime(tmp_path / "a", ns=(0, 1_000))
+    seen = [identity(tmp_path)]
+    for change in (
+        lambda: os.utime(tmp_path / "a", ns=(0, 2_000)),
+        lambda: write(tmp_path, {"a": b"12"}),
+        lambda: (tmp_path / "a").rename(tmp_path / "d"),
+        lambda: write(tmp_path, {"e": b""}),
+        lambda: (tmp_path / "b" / "c").unlink(),
+    ):
+        assert identity(tmp_path) == seen[-1]  # and not by itself
+        change()
+        assert identity(tmp_path) not in seen
+        seen.append(identity(tmp_path))
+
+
+def test_a_file_that_vanishes_meanwhile_is_read_as_nothing(tmp_path: Path) -> None:
+    write(tmp_path, {"a": b"1"})
+    assert list(reader(tmp_path, ["a", "gone"])) == [("a", b"1"), ("gone", b"")]
+
+
+# One image
+
+
+@pytest.mark.parametrize("width, height, crop, box", [
+    (20, 12, None, (4, 0, 12)),
+    (12, 21, None, (0, 4, 12)),
+    (9, 9, None, (0, 0, 9)),
+    (20, 15, 8, (6, 3, 8)),
+    (10, 10, 10, (0, 0, 10)),
+])  # fmt: skip
+def test_the_centre_is_cropped_by_default_the_largest_square(width: int, height: int, crop: int | None, box: tuple[int, int, int]) -> None:
+    pixels = picture(width, height)
+    left, top, side = box
+    expected = pixels[top : top + side, left : left + side]
+    assert np.array_equal(decode(file_of(pixels), size=side, crop=crop), expected)  # its own size, so that only the crop counts
+    smaller = Image.fromarray(expected).resize((5, 5), Image.Resampling.BICUBIC)  # antialiased; nothing beyond the crop flows in
+    assert np.array_equal(decode(file_of(pixels), size=5, crop=crop), np.asarray(smaller))
+
+
+UPRIGHT = {
+    1: lambda a: a,
+    2: lambda a: a[:, ::-1],
+    3: lambda a: a[::-1, ::-1],
+    4: lambda a: a[::-1],
+    5: lambda a: a.transpose(1, 0, 2),
+    6: lambda a: np.rot90(a, -1),
+    7: lambda a: a.transpose(1, 0, 2)[::-1, ::-1],
+    8: lambda a: np.rot90(a),
+}
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "WEBP"])
+@pytest.mark.parametrize("orientation", UPRIGHT)
+def test_an_image_is_turned_as_its_exif_says(orientation: int, kind: str) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    pixels = picture(16, 16)  # as the file has them, before they are turned
+    content = file_of(pixels, kind, exif=exif, **({"lossless": True} if kind == "WEBP" else {}))
+    plain = np.asarray(Image.open(io.BytesIO(content)).convert("RGB")) if kind != "TIFF" else pixels  # Pillow turns TIFFs itself
+    assert np.array_equal(decode(content, size=16), UPRIGHT[orientation](plain))
+
+
+def test_the_crop_is_that_of_the_upright_image() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    pixels = picture(30, 10)
+    assert np.array_equal(decode(file_of(pixels, exif=exif), size=10), np.rot90(pixels[:, 10:20], -1))
+
+
+def with_exif(content: bytes, block: bytes) -> bytes:
+    """A JPEG with a block of EXIF as its first marker."""
+    return content[:2] + b"\xff\xe1" + struct.pack(">H", 8 + len(block)) + b"Exif\0\0" + block + content[2:]
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
+def test_an_exif_block_that_is_none_does_no_harm() -> None:
+    content = file_of(picture(16, 16), "JPEG")
+    for block in (
+        b"",
+        b"II",
+        b"II*\0\x08\0\0\0\xff\xff",
+        b"MM\0*\xff\xff\xff\xff",
+        b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x63\0\0\0",
+    ):
+        with contextlib.suppress(BadImage):  # so is a file whose own description is nonsense; a traceback is neither
+            assert decode(with_exif(content, block)).shape == (8, 8, 3)
+
+
+def test_an_exif_entry_of_an_odd_type_does_no_harm() -> None:
+    # Some programs write text where a number belongs (here the width). Pillow reads it, but cannot write it back when it turns the image.
+    content = file_of(picture(16, 16), "JPEG")
+    entries = struct.pack("<HHI4s", 0x0100, 2, 4, b"abc") + struct.pack("<HHIHH", 0x0112, 3, 1, 6, 0)
+    odd = with_exif(content, b"II*\0" + struct.pack("<IH", 8, 2) + entries + bytes(4))
+    with contextlib.suppress(BadImage):
+        assert np.array_equal(decode(odd, size=16), np.rot90(decode(content, size=16), -1))
+
+
+def test_a_palette_is_looked_up() -> None:
+    image = Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8) % 4, "P")
+    colours = [[200, 10, 20], [0, 99, 0], [1, 2, 250], [255, 255, 0]]
+    image.putpalette(np.ravel(colours).tolist())
+    for kind in ("PNG", "GIF", "BMP"):
+        assert decode(file_of(image, kind)).tolist() == np.array(colours)[np.arange(64).reshape(8, 8) % 4].tolist(), kind
+
+
+def over_white(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    share = alpha[..., None] / 255
+    return pixels * share + 255 * (1 - share)
+
+
+def test_transparency_becomes_white() -> None:
+    pixels, alpha = picture(8, 8), picture(8, 8, 1, seed=1)
+    alpha[0], alpha[1] = 0, 255
+    found = decode(file_of(np.dstack([pixels, alpha])))
+    assert (found[0] == 255).all() and np.array_equal(found[1], pixels[1])
+    assert np.abs(found - over_white(pixels, alpha)).max() <= 1
+
+
+def test_transparency_of_grey_images_becomes_white() -> None:
+    grey, alpha = picture(8, 8, 1), picture(8, 8, 1, seed=1)
+    content = file_of(Image.merge("LA", [Image.fromarray(grey), Image.fromarray(alpha)]))
+    assert Image.open(io.BytesIO(content)).mode == "LA"
+    found = decode(content, channels=1)
+    assert found.shape == (8, 8, 1)
+    assert np.abs(found - over_white(grey[..., None], alpha)).max() <= 1
+
+
+@pytest.mark.parametrize("kind", ["PNG", "GIF"])
+def test_the_transparent_colour_of_a_palette_becomes_white(kind: str) -> None:
+    index = np.arange(64, dtype=np.uint8).reshape(8, 8) % 2
+    image = Image.fromarray(index, "P")
+    image.putpalette([10, 20, 30, 40, 50, 60])
+    found = decode(file_of(image, kind, transparency=1))
+    assert found.tolist() == np.where(index[..., None] == 1, [255] * 3, [10, 20, 30]).tolist()
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "RGB"])
+def test_a_transparent_colour_without_a_palette_becomes_white(mode: str) -> None:
+    image = Image.fromarray((np.indices((8, 8)).sum(0) % 2 * 255).astype(np.uint8)).convert(mode)  # a chequerboard
+    content = file_of(image, transparency=(0, 0, 0) if mode == "RGB" else 0)
+    assert "transparency" in Image.open(io.BytesIO(content)).info
+    assert (decode(content, channels=3 if mode == "RGB" else 1) == 255).all()
+
+
+def test_grey_images_of_8_bits_and_of_1_bit_are_grey() -> None:
+    pixels = picture(8, 8, 1)
+    assert np.array_equal(decode(file_of(pixels), channels=1)[..., 0], pixels)
+    bits = Image.fromarray(pixels > 127)
+    content = file_of(bits)
+    assert bits.mode == Image.open(io.BytesIO(content)).mode == "1"
+    assert np.array_equal(decode(content, channels=1)[..., 0], (pixels > 127) * 255)
+
+
+def test_cmyk_is_converted() -> None:
+    content = file_of(Image.new("CMYK", (8, 8), (0, 255, 255, 0)), "JPEG", quality=100)
+    assert Image.open(io.BytesIO(content)).mode == "CMYK"
+    assert np.abs(decode(content).astype(int) - [255, 0, 0]).max() <= 3  # no cyan, all magenta and yellow: red
+
+
+def test_grey_where_colour_is_wanted_is_bad_unless_converted_and_the_reverse() -> None:
+    grey, colour = picture(8, 8, 1), picture(8, 8)
+    with pytest.raises(BadImage, match=r"^it is grey; set `convert: true` to convert it to 3 channel\(s\)$"):
+        decode(file_of(grey))
+    with pytest.raises(BadImage, match=r"^it is colour; set `convert: true` to convert it to 1 channel\(s\)$"):
+        decode(file_of(colour), channels=1)
+    assert np.array_equal(decode(file_of(grey), convert=True), np.repeat(grey[..., None], 3, 2))
+    luma = decode(file_of(colour), channels=1, convert=True)[..., 0]
+    assert np.abs(luma - colour @ [0.299, 0.587, 0.114]).max() <= 1
+    assert np.array_equal(decode(file_of(colour), convert=True), colour)  # which changes nothing else
+
+
+def png_of_16_bits(colour: bool) -> bytes:
+    """Written out, because Pillow writes no colour of 16 bits."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    header = struct.pack(">IIBBBBB", 8, 8, 16, 2 if colour else 0, 0, 0, 0)
+    rows = (b"\0" + b"\x12\x34" * 8 * (3 if colour else 1)) * 8
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_more_than_8_bits_are_bad(channels: int) -> None:
+    deep = {
+        "16-bit PNG": png_of_16_bits(colour=False),
+        "16-bit TIFF": file_of(Image.fromarray(np.full((8, 8), 40_000, np.uint16)), "TIFF"),
+        "32-bit TIFF": file_of(Image.fromarray(np.full((8, 8), 40_000, np.int32)), "TIFF"),
+        "floats": file_of(Image.fromarray(np.full((8, 8), 0.5, np.float32)), "TIFF"),
+    }
+    for name, content in deep.items():
+        with pytest.raises(BadImage, match="^its mode .+ is not 8 bits per channel$"):
+            assert decode(content, channels=channels, convert=True) is name  # which tells the name of one that is not refused
+
+
+def test_colour_of_16_bits_is_its_high_bytes() -> None:
+    assert (decode(png_of_16_bits(colour=True)) == 0x12).all()  # Pillow rounds it down on reading: nothing is wrapped
+
+
+WHOLE_JPEG, WHOLE_PNG = file_of(picture(64, 64), "JPEG"), file_of(picture(64, 64))
+UNUSABLE = {
+    "a truncated JPEG": (WHOLE_JPEG[:-500], "not a complete image (image file is truncated"),
+    "a truncated PNG": (WHOLE_PNG[:-500], "not a complete image ("),
+    "a header only": (WHOLE_PNG[:40], "not a"),
+    "text": (b"Remember to buy milk\n", "not a"),
+    "nothing": (b"", "not a"),
+    "one pixel": (flat(0, 1), "1×1, the shorter side must have 8 pixels"),
+    "a line": (file_of(picture(100, 7)), "100×7, the shorter side must have 8 pixels"),
+}
+
+
+@pytest.mark.parametrize("content, reason", UNUSABLE.values(), ids=UNUSABLE)
+def test_what_cannot_be_used_is_bad_with_its_reason(content: bytes, reason: str) -> None:
+    with pytest.raises(BadImage) as raised:
+        decode(content)
+    assert str(raised.value).startswith(reason) and "\n" not in str(raised.value)
+
+
+def test_an_image_must_hold_the_crop_and_min_size() -> None:
+    content = file_of(picture(20, 30))
+    assert decode(content, crop=20).shape == (8, 8, 3)
+    with pytest.raises(BadImage, match="^20×30, the shorter side must have 21 pixels$"):
+        decode(content, crop=21)
+    with pytest.raises(BadImage, match="^20×30, the shorter side must have 25 pixels$"):
+        decode(content, crop=9, min_size=25)
+    assert (decode(flat(77, 1), min_size=1) == 77).all()  # one pixel, where it is allowed, fills its square
+
+
+def test_a_decompression_bomb_is_bad() -> None:
+    # 100 and 400 million pixels in files of some kB; Pillow warns of the one and refuses the other.
+    for side in (10_000, 20_000):
+        header = struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
+        content = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + b"IHDR" + header + struct.pack(">I", zlib.crc32(b"IHDR" + header))
+        with pytest.raises(BadImage, match=r"^not a complete image \(Image size \(\d+ pixels\) exceeds limit"):
+            decode(content + struct.pack(">I", 0) + b"IDAT" + struct.pack(">I", zlib.crc32(b"IDAT")), channels=1)
+
+
+@pytest.mark.filterwarnings("ignore")  # Pillow's, of damaged files
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "PPM", "TGA", "ICO", "DDS", "AVIF"])
+def test_no_damage_to_a_file_ends_in_another_exception(kind: str) -> None:
+    # One that escapes would end the preparation of a large folder with a traceback which does not name the file.
+    if kind == "AVIF" and not features.check("avif"):
+        pytest.skip("avif: this Pillow was built without it")
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010E], exif[0x011A] = 6, "a description", 72.0
+    whole = file_of(picture(16, 16), kind, **({"exif": exif} if kind in ("JPEG", "PNG", "TIFF", "WEBP") else {}))
+    rng, escaped, decoded = np.random.default_rng(0), set(), 0
+    for _ in range(400):
+        content = bytearray(whole)
+        start = rng.integers(len(whole) if rng.random() < 0.4 else min(len(whole), 120))  # the headers are where it hurts
+        content[start : start + rng.integers(1, 5)] = rng.bytes(rng.integers(0, 5))
+        try:
+            decoded += decode(bytes(content), convert=True).shape == (8, 8, 3)
+        except BadImage:
+            pass
+        except Exception as error:
+            escaped.add(f"{type(error).__module__}.{type(error).__name__}: {error}")
+    assert not escaped
+    assert decoded  # else nothing but the first bytes was tested
+
+
+# A folder
+
+
+def test_every_so_manyth_image_is_a_test_image(tmp_path: Path) -> None:
+    folder = write(tmp_path / "images", {f"{i:02}.png": flat(i) for i in range(13)})
+    train, test, found = run_prepare(folder, tmp_path / "out", test_fraction=0.25)
+    assert test[:, 0, 0, 0].tolist() == [3, 7, 11]
+    assert train[:, 0, 0, 0].tolist() == [0, 1, 2, 4, 5, 6, 8, 9, 10, 12]
+    assert train.shape == (10, 8, 8, 3) and train.dtype == test.dtype == np.uint8
+    assert (found["n_train"], found["n_test"], found["n_classes"], found["shape"], found["files"]) == (10, 3, None, [8, 8, 3], 13)
+    assert found["skipped"] == [] and found["sources"] == {}
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == OUTPUTS  # no part is left
+
+
+MIXED = {f"{i}.png": flat(i) for i in range(4)} | {
+    "album/cut.jpg": WHOLE_JPEG[:-500],
+    "album/grey.png": flat(100, channels=1),
+    "album/notes.txt": b"Remember to buy milk",
+    "z.png": flat(9),
+}
+
+
+def test_bad_files_are_listed_in_one_error_and_earlier_outputs_stay(tmp_path: Path) -> None:
+    folder = write(tmp_path / "images", {f"{i}.png": flat(i + 50) for i in range(4)})
+    out = tmp_path / "out"
+    run_prepare(folder, out)
+    before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in out.iterdir()}
+    write(folder, MIXED)
+    with pytest.raises(UserError) as raised:
+        run_prepare(folder, out)
+    first, *listed, last = str(raised.value).splitlines()
+    assert first == f"{folder}: 3 of 8 files cannot be used:"
+    assert [line.split(": ")[0] for line in listed] == ["  album/cut.jpg", "  album/grey.png", "  album/notes.txt"]
+    assert "truncated" in listed[0] and "it is grey; set `convert: true`" in listed[1] and "not a" in listed[2]
+    assert last == "Mend or remove them, or set `on_bad: skip` for mine in params/datasets.yaml to leave them out"
+    assert {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in out.iterdir()} == before  # and no part is left
+
+
+def test_bad_files_that_are_skipped_stand_in_the_provenance_and_on_stderr(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = write(tmp_path / "images", MIXED)
+    train, test, found = run_prepare(folder, tmp_path / "out", on_bad="skip")
+    assert train[:, 0, 0, 0].tolist() == [0, 2, 9] and test[:, 0, 0, 0].tolist() == [1, 3]  # every second one of the usable
+    assert found["files"] == 8 and found["n_train"] == 3 and found["n_test"] == 2
+    assert [entry["file"] for entry in found["skipped"]] == ["album/cut.jpg", "album/grey.png", "album/notes.txt"]
+    errors = capsys.readouterr().err
+    assert f"mine: 3 of 8 files were left out, as on_bad says; {tmp_path}/out/mine.json lists them:\n" in errors
+    for entry in found["skipped"]:
+        assert f"  {entry['file']}: {entry['reason']}\n" in errors
+
+
+def test_reasons_are_the_same_every_time() -> None:
+    # They stand in the provenance, which is to be the same bytes: no address of an object in memory.
+    for content, _ in UNUSABLE.values():
+        with pytest.raises(BadImage) as raised:
+            decode(content)
+        assert " at 0x" not in str(raised.value)
+
+
+def test_grey_images_among_colour_ones_are_converted_when_asked(tmp_path: Path) -> None:
+    folder = write(tmp_path / "images", {f"{i}.png": flat(i, channels=1 if i % 2 else 3) for i in range(6)})
+    for channels in (1, 3):
+        train, test, found = run_prepare(folder, tmp_path / "out", convert=True, channels=channels)
+        assert found["shape"] == [8, 8, channels]
+        assert train.reshape(3, -1).tolist() == [[value] * 64 * channels for value in (0, 2, 4)]
+        assert test.reshape(3, -1).tolist() == [[value] * 64 * channels for value in (1, 3, 5)]
+    with pytest.raises(UserError, match=r"3 of 6 files cannot be used:\n  0.png: it is colour"):
+        run_prepare(folder, tmp_path / "out", channels=1)
+
+
+@pytest.mark.parametrize(
+    "usable, fraction, expected",
+    [(3, 0.5, "2 for training and 1 for test"), (19, 0.1, "18 for training and 1 for test"), (0, 0.5, "0 for training and 0 for test")],
+)
+def test_too_few_images_are_counted(usable: int, fraction: float, expected: str, tmp_path: Path) -> None:
+    folder = write(tmp_path / "images", {f"{i:02}.png": flat(i) for i in range(usable)} | {"a.txt": b"text"})
+    with pytest.raises(UserError) as raised:
+        run_prepare(folder, tmp_path / "out", on_bad="skip", test_fraction=fraction)
+    message = f"{folder}: {usable} usable images give {expected} (test_fraction {fraction}); at least 2 of each are needed"
+    assert str(raised.value) == message
+    assert not list((tmp_path / "out").glob("mine*"))
+
+
+def test_twice_is_the_same_bytes_and_a_change_of_the_folder_is_noticed(tmp_path: Path) -> None:
+    folder = write(tmp_path / "images", {f"{i}.png": flat(i) for i in range(4)})
+    for out in ("one", "two"):
+        run_prepare(folder, tmp_path / out)
+    for name in OUTPUTS:
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes(), name
+    write(folder, {"0.png": flat(200)})
+    assert run_prepare(folder, tmp_path / "one")[0][:, 0, 0, 0].tolist() == [200, 2]

@@ -1,0 +1,382 @@
+"""Preparing: exact arrays from the digits and from IDX files, damaged files named, the same bytes every time, alterations noticed."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import shutil
+import struct
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+
+from pga.cli import main
+from pga.data.idx import read_idx
+from pga.data.prepare import prepare
+from pga.data.prepared import load, load_labels
+from pga.params.datasets import Digits, Idx, load_datasets
+from pga.params.sources import load_sources
+from pga.runtime.errors import UserError
+from pga.runtime.files import read_record
+
+OUTPUTS = ("{}-labels.npz", "{}-test.npy", "{}.json", "{}.npy")
+SOURCES = load_sources(Path(__file__).parents[2] / "params" / "sources.yaml")
+MNIST_FILES = [f"{split}-{content}-ubyte.gz" for split in ("train", "t10k") for content in ("images-idx3", "labels-idx1")]
+
+
+def read(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def contents(folder: Path) -> dict[str, tuple[bytes, int]]:
+    """Bytes and time of last change of every file, hidden ones included."""
+    return {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.iterdir()}
+
+
+def header(*shape: int, zeros: int = 0, kind: int = 8, dimensions: int | None = None) -> bytes:
+    return struct.pack(f">HBB{len(shape)}I", zeros, kind, len(shape) if dimensions is None else dimensions, *shape)
+
+
+def write_idx(path: Path, array: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(gzip.compress(header(*array.shape) + array.astype(np.uint8).tobytes(), mtime=0))
+
+
+def a_small_mnist(folder: Path, n_train: int = 7, n_test: int = 3) -> dict[str, np.ndarray]:
+    """MNIST's four files with a few random images of 5×4; returns their arrays."""
+    rng = np.random.default_rng(0)
+    arrays = {}
+    for split, n in (("train", n_train), ("t10k", n_test)):
+        arrays[f"{split}-images-idx3-ubyte.gz"] = rng.integers(1, 256, (n, 5, 4))
+        arrays[f"{split}-labels-idx1-ubyte.gz"] = np.arange(n) % 10
+    for name, array in arrays.items():
+        write_idx(folder / name, array)
+    return arrays
+
+
+# The digits
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("digits")
+    prepare("digits", Digits(kind="digits"), folder / "raw", folder, {})
+    return folder
+
+
+def test_digits_are_scikit_learns_in_order_every_fifth_a_test_image(digits: Path) -> None:
+    bunch = load_digits()
+    # round(255 v / 16), halves up, for v of 0…16, in whole numbers
+    scaled = np.array([(2 * 255 * value + 16) // 32 for value in range(17)])
+    assert scaled[[0, 1, 8, 16]].tolist() == [0, 16, 128, 255]
+    train, test = load(digits, "digits")[0], load(digits, "digits", "test")[0]
+    assert train.dtype == test.dtype == np.uint8
+    assert train.shape == (1437, 8, 8, 1) and test.shape == (360, 8, 8, 1)
+    expected = scaled[bunch.images.astype(int)]
+    assert np.array_equal(test[..., 0], expected[::5])
+    assert np.array_equal(train[..., 0], np.delete(expected, np.s_[::5], axis=0))
+    with np.load(digits / "digits-labels.npz") as labels:
+        assert labels["train"].dtype == labels["test"].dtype == np.int64
+        assert np.array_equal(labels["test"], bunch.target[::5])
+        assert np.array_equal(labels["train"], np.delete(bunch.target, np.s_[::5]))
+
+
+def test_provenance_says_what_the_arrays_are(digits: Path) -> None:
+    assert read_record(digits / "digits.json") == {
+        "dataset": "digits",
+        "parameters": {"kind": "digits", "source": None, "labelled": True},
+        "shape": [8, 8, 1],
+        "n_train": 1437,
+        "n_test": 360,
+        "n_classes": 10,
+        "sha256": {
+            "train": hashlib.sha256((digits / "digits.npy").read_bytes()).hexdigest(),
+            "test": hashlib.sha256((digits / "digits-test.npy").read_bytes()).hexdigest(),
+            "labels": hashlib.sha256(
+                load_digits().target[np.arange(1797) % 5 != 0].tobytes() + load_digits().target[::5].tobytes()
+            ).hexdigest(),
+        },
+        "sources": {},
+    }
+    assert load(digits, "digits")[1] == read(digits / "digits.json")["sha256"]["train"]
+    assert sorted(path.name for path in digits.iterdir()) == sorted(name.format("digits") for name in OUTPUTS)
+
+
+def test_labels_that_were_altered_are_refused(digits: Path, tmp_path: Path) -> None:
+    for name in ("digits.json", "digits-labels.npz"):
+        shutil.copy(digits / name, tmp_path)
+    labels = load_labels(tmp_path, "digits")
+    assert np.array_equal(labels["test"], load_digits().target[::5])
+    np.savez(tmp_path / "digits-labels.npz", train=labels["train"][::-1], test=labels["test"])
+    with pytest.raises(UserError, match=r"digits-labels\.npz: its labels are not those"):
+        load_labels(tmp_path, "digits")
+    (tmp_path / "digits-labels.npz").write_bytes(b"PK")
+    with pytest.raises(UserError, match=r"digits-labels\.npz: not a complete file of labels"):
+        load_labels(tmp_path, "digits")
+
+
+def test_prepared_twice_is_the_same_bytes(digits: Path, tmp_path: Path, root: Path) -> None:
+    tables = ["--datasets", str(root / "params" / "datasets.yaml"), "--sources", str(root / "params" / "sources.yaml")]
+    for _ in range(2):  # elsewhere, and then over what is there
+        assert main(["prepare", "digits", "--raw", str(tmp_path / "raw"), "--out", str(tmp_path / "out"), *tables]) == 0
+        for name in (pattern.format("digits") for pattern in OUTPUTS):
+            assert (tmp_path / "out" / name).read_bytes() == (digits / name).read_bytes(), name
+    with zipfile.ZipFile(digits / "digits-labels.npz") as archive:  # both runs may fall into the two seconds that zip's clock can tell
+        assert {member.date_time for member in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_an_altered_array_is_refused_with_both_checksums(split: str, digits: Path, tmp_path: Path) -> None:
+    shutil.copytree(digits, tmp_path, dirs_exist_ok=True)
+    path = tmp_path / ("digits.npy" if split == "train" else "digits-test.npy")
+    expected = hashlib.sha256(path.read_bytes()).hexdigest()
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1  # one bit of the last pixel
+    path.write_bytes(content)
+    found = hashlib.sha256(content).hexdigest()
+    message = f"{path}: its SHA-256 is {found[:12]}…, its provenance says {expected[:12]}…; delete it and prepare digits again"
+    with pytest.raises(UserError) as raised:
+        load(tmp_path, "digits", split)
+    assert str(raised.value) == message
+    assert len(load(tmp_path, "digits", "test" if split == "train" else "train")[0])  # the other one is as it was
+
+
+def test_arrays_that_changed_places_are_refused(digits: Path, tmp_path: Path) -> None:
+    shutil.copytree(digits, tmp_path, dirs_exist_ok=True)
+    shutil.copy(digits / "digits-test.npy", tmp_path / "digits.npy")
+    with pytest.raises(UserError, match="digits.npy: its SHA-256 is"):
+        load(tmp_path, "digits")
+
+
+def test_an_array_that_is_cut_or_absent_or_without_provenance_is_refused(digits: Path, tmp_path: Path) -> None:
+    shutil.copytree(digits, tmp_path, dirs_exist_ok=True)
+    path = tmp_path / "digits.npy"
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(UserError, match=f"{path}: not a complete .npy array"):
+        load(tmp_path, "digits")
+    path.unlink()
+    with pytest.raises(UserError, match=f"{path}: no such file"):
+        load(tmp_path, "digits")
+    (tmp_path / "digits.json").unlink()
+    with pytest.raises(UserError, match=r"digits.json: no such file; `pga prepare digits` makes it"):
+        load(tmp_path, "digits", "test")
+
+
+# IDX files
+
+
+@pytest.mark.parametrize("shape", [(5,), (2, 3), (2, 3, 4), (2, 1, 3, 2), (0, 28, 28)])
+def test_an_idx_file_is_read_exactly(shape: tuple[int, ...], tmp_path: Path) -> None:
+    values = bytes(250 + i if i < 6 else i for i in range(int(np.prod(shape))))  # the last values of a byte among them
+    path = tmp_path / "a.gz"
+    path.write_bytes(gzip.compress(header(*shape) + values))
+    array = read_idx(path)
+    assert array.dtype == np.uint8 and array.shape == shape
+    assert array.tobytes() == values  # C order: the last dimension changes fastest
+
+
+def test_an_idx_file_by_hand(tmp_path: Path) -> None:
+    path = tmp_path / "a.gz"  # written out, in case `header` makes the reader's mistakes
+    path.write_bytes(gzip.compress(bytes.fromhex("00000803 00000002 00000001 00000003") + bytes([1, 2, 3, 4, 5, 255])))
+    assert read_idx(path).tolist() == [[[1, 2, 3]], [[4, 5, 255]]]
+
+
+NOT_IDX = {
+    "nothing": b"",
+    "a cut magic number": header(2)[:3],
+    "no leading zeros": header(2, zeros=1) + bytes(2),
+    "signed bytes": header(2, kind=9) + bytes(2),
+    "floats": header(2, kind=13) + bytes(8),
+    "no dimensions": header(dimensions=0) + bytes(1),
+    "five dimensions": header(1, 1, 1, 1, 1) + bytes(1),
+    "a cut header": header(2, 3)[:-1],
+    "another format": b"\x93NUMPY" + bytes(100),
+}
+WRONG_SIZE = {
+    "a byte missing": header(2, 3) + bytes(5),
+    "a byte too many": header(2, 3) + bytes(7),
+    "header only": header(60_000, 28, 28),
+    "little-endian": struct.pack("<I", 0x03080000) + struct.pack("<3I", 1, 2, 3) + bytes(6),
+    "a size beyond 64 bits": header(2**31, 2**31, 4),  # whose product is 0 in 64 bits, as is the number of bytes
+}
+
+
+@pytest.mark.parametrize("content", NOT_IDX.values(), ids=NOT_IDX)
+def test_what_is_no_idx_file_is_named(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "a.gz"
+    path.write_bytes(gzip.compress(content))
+    with pytest.raises(UserError, match=f"^{path}: not an IDX file of unsigned bytes$"):
+        read_idx(path)
+
+
+@pytest.mark.parametrize("content", WRONG_SIZE.values(), ids=WRONG_SIZE)
+def test_an_idx_file_of_another_size_than_its_header_says_is_named(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "a.gz"
+    path.write_bytes(gzip.compress(content))
+    with pytest.raises(UserError, match=rf"^{path}: its header says shape \(.*\), it has \d+ bytes$"):
+        read_idx(path)
+
+
+WHOLE = gzip.compress(header(4096) + np.random.default_rng(0).integers(0, 9, 4096, np.uint8).tobytes(), mtime=0)
+DAMAGED = {
+    "not packed": header(2) + bytes(2),
+    "cut in gzip's header": WHOLE[:5],
+    "cut in the middle": WHOLE[: len(WHOLE) // 2],
+    "cut before the checksum": WHOLE[:-8],
+    "other checksum": WHOLE[:-8] + bytes(4) + WHOLE[-4:],
+    "damaged stream": WHOLE[:10] + b"\xff" * 20 + WHOLE[30:],
+    "bytes behind the stream": WHOLE + b"more",
+    "a web page": b"<html></html>",
+}
+
+
+@pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED)
+def test_a_file_that_cannot_be_unpacked_is_named(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "a.gz"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=rf"^{path}: cannot be decompressed \(.*\); delete it and fetch again$"):
+        read_idx(path)
+
+
+@pytest.mark.parametrize("pad", [0, 3])
+def test_images_of_idx_files_stay_in_order_within_a_border_of_zeros(pad: int, tmp_path: Path) -> None:
+    arrays = a_small_mnist(tmp_path / "raw" / "mnist")
+    prepare("small", Idx(kind="idx", source="mnist", pad=pad), tmp_path / "raw", tmp_path, SOURCES)
+    for split, name in (("train", "train"), ("test", "t10k")):
+        images, original = load(tmp_path, "small", split)[0], arrays[f"{name}-images-idx3-ubyte.gz"]
+        assert images.dtype == np.uint8 and images.shape == (len(original), 5 + 2 * pad, 4 + 2 * pad, 1)
+        assert np.array_equal(images[:, pad : pad + 5, pad : pad + 4, 0], original)
+        assert int(images.sum()) == int(original.sum())  # all else is zero
+        with np.load(tmp_path / "small-labels.npz") as labels:
+            assert labels[split].tolist() == arrays[f"{name}-labels-idx1-ubyte.gz"].tolist()
+    raw = {name: hashlib.sha256((tmp_path / "raw" / "mnist" / name).read_bytes()).hexdigest() for name in MNIST_FILES}
+    found = read(tmp_path / "small.json")
+    assert found["sources"] == raw
+    assert found["parameters"] == {"kind": "idx", "source": "mnist", "pad": pad, "labelled": True}
+    assert (found["shape"], found["n_train"], found["n_test"], found["n_classes"]) == ([5 + 2 * pad, 4 + 2 * pad, 1], 7, 3, 7)
+
+
+@pytest.mark.parametrize(
+    "name, array, message",
+    [
+        ("train-labels-idx1-ubyte.gz", np.zeros(6), r"train has images of shape \(7, 5, 4\) and labels of shape \(6,\)"),
+        ("t10k-labels-idx1-ubyte.gz", np.zeros((3, 1)), r"t10k has images of shape \(3, 5, 4\) and labels of shape \(3, 1\)"),
+        ("train-images-idx3-ubyte.gz", np.zeros((7, 20)), r"train has images of shape \(7, 20\) and labels of shape \(7,\)"),
+    ],
+)
+def test_images_and_labels_that_do_not_belong_together_are_refused(name: str, array: np.ndarray, message: str, tmp_path: Path) -> None:
+    folder = tmp_path / "raw" / "mnist"
+    a_small_mnist(folder)
+    write_idx(folder / name, array)
+    with pytest.raises(UserError, match=f"{folder}: {message}"):
+        prepare("small", Idx(kind="idx", source="mnist"), tmp_path / "raw", tmp_path / "out", SOURCES)
+    assert not (tmp_path / "out").exists()
+
+
+# Failing
+
+
+@pytest.mark.parametrize("broken", MNIST_FILES)
+@pytest.mark.parametrize("how", ["cut", "absent"])
+def test_failing_leaves_earlier_outputs_untouched(how: str, broken: str, tmp_path: Path) -> None:
+    a_small_mnist(tmp_path / "raw" / "mnist")
+    row = Idx(kind="idx", source="mnist")
+    prepare("small", row, tmp_path / "raw", tmp_path / "out", SOURCES)
+    before = contents(tmp_path / "out")
+    a_small_mnist(tmp_path / "raw" / "mnist", n_train=8, n_test=4)  # what is prepared next would differ
+    path = tmp_path / "raw" / "mnist" / broken
+    if how == "cut":
+        path.write_bytes(path.read_bytes()[:-9])
+    else:
+        path.unlink()
+    with pytest.raises(UserError, match=f"{path}: "):
+        prepare("small", row, tmp_path / "raw", tmp_path / "out", SOURCES)
+    assert contents(tmp_path / "out") == before
+
+
+def test_a_write_that_fails_leaves_no_part_and_no_set_that_passes_for_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    a_small_mnist(tmp_path / "raw" / "mnist")
+    row = Idx(kind="idx", source="mnist")
+    prepare("small", row, tmp_path / "raw", tmp_path / "out", SOURCES)
+    before = contents(tmp_path / "out")
+    a_small_mnist(tmp_path / "raw" / "mnist", n_train=8, n_test=4)
+
+    def full(file: Any, array: np.ndarray, **options: Any) -> None:
+        file.write(array.tobytes()[:20])
+        raise OSError(28, "No space left on device")
+
+    original, calls = np.save, []
+
+    def second_fails(file: Any, array: np.ndarray, **options: Any) -> None:
+        calls.append(file)
+        (full if len(calls) == 2 else original)(file, array, **options)
+
+    monkeypatch.setattr(np, "save", full)
+    with pytest.raises(UserError, match=f"{tmp_path}/out/small.npy: cannot be written: No space left on device"):
+        prepare("small", row, tmp_path / "raw", tmp_path / "out", SOURCES)
+    assert contents(tmp_path / "out") == before
+    monkeypatch.setattr(np, "save", second_fails)
+    with pytest.raises(UserError, match=f"{tmp_path}/out/small-test.npy: cannot be written: No space left on device"):
+        prepare("small", row, tmp_path / "raw", tmp_path / "out", SOURCES)
+    after = contents(tmp_path / "out")
+    assert {name for name in after if after[name] != before.get(name)} == {"small.npy"}
+    with pytest.raises(UserError, match="small.npy: its SHA-256 is"):  # new images beside an old test set and old labels
+        load(tmp_path / "out", "small")
+
+
+def test_the_command_says_what_is_missing_and_exits_1(tmp_path: Path, root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    common = ["--raw", str(tmp_path / "raw"), "--out", str(tmp_path / "out"), "--datasets", str(root / "params" / "datasets.yaml")]
+    common += ["--sources", str(root / "params" / "sources.yaml")]
+    assert main(["prepare", "mnist", *common]) == 1
+    assert f"pga prepare: error: {tmp_path}/raw/mnist/train-images-idx3-ubyte.gz: no such file" in capsys.readouterr().err
+    assert main(["prepare", "emnist", *common]) == 1
+    assert "no data set 'emnist'; there are digits, mnist, mnist32" in capsys.readouterr().err
+    (tmp_path / "mine.yaml").write_text("datasets: {mine: {kind: idx, source: nowhere}}")
+    assert main(["prepare", "mine", *common, "--datasets", str(tmp_path / "mine.yaml")]) == 1
+    error = capsys.readouterr().err
+    assert all(part in error for part in (f"{tmp_path}/mine.yaml: mine", "source", "'nowhere'", "sources.yaml", "mnist, cifar10"))
+    assert not (tmp_path / "out").exists()
+
+
+# The real MNIST
+
+
+@pytest.fixture(scope="module")
+def mnist(mirror: Path, root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("mnist")
+    datasets = load_datasets(root / "params" / "datasets.yaml")
+    for name in ("mnist", "mnist32"):
+        prepare(name, datasets[name], mirror, folder, SOURCES)
+    return folder
+
+
+def test_mnist_is_the_known_one(mnist: Path) -> None:
+    train, test = load(mnist, "mnist")[0], load(mnist, "mnist", "test")[0]
+    assert train.dtype == test.dtype == np.uint8
+    assert train.shape == (60_000, 28, 28, 1) and test.shape == (10_000, 28, 28, 1)
+    with np.load(mnist / "mnist-labels.npz") as labels:
+        assert labels["train"][:5].tolist() == [5, 0, 4, 1, 9] and labels["test"][:5].tolist() == [7, 2, 1, 0, 4]
+        assert np.bincount(labels["train"]).tolist() == [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
+        assert np.bincount(labels["test"]).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
+    assert round(float(train.mean()) / 255, 4) == 0.1307  # the mean by which everyone normalises MNIST
+
+
+def test_mnist32_is_mnist_in_a_border_of_zeros(mnist: Path) -> None:
+    for split in ("train", "test"):
+        small, large = load(mnist, "mnist", split)[0], load(mnist, "mnist32", split)[0]
+        assert large.dtype == np.uint8 and large.shape == (len(small), 32, 32, 1)
+        assert np.array_equal(large[:, 2:-2, 2:-2], small)
+        assert not large[:, [0, 1, -2, -1]].any() and not large[:, :, [0, 1, -2, -1]].any()
+    assert (mnist / "mnist-labels.npz").read_bytes() == (mnist / "mnist32-labels.npz").read_bytes()
+
+
+def test_mnists_provenance_names_its_files_by_checksum(mnist: Path, mirror: Path) -> None:
+    found = read(mnist / "mnist.json")
+    assert found["sources"] == {name: hashlib.sha256((mirror / "mnist" / name).read_bytes()).hexdigest() for name in MNIST_FILES}
+    assert found["sha256"]["train"] == hashlib.sha256((mnist / "mnist.npy").read_bytes()).hexdigest()
+    assert (found["n_train"], found["n_test"], found["n_classes"], found["shape"]) == (60_000, 10_000, 10, [28, 28, 1])

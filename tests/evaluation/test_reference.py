@@ -1,0 +1,523 @@
+"""Statistics of features: exact whatever the batches, files that say what they are of, and mismatches that are refused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+import pytest
+from test_frechet import from_features
+
+from pga.cli import main
+from pga.evaluation.features.classifier import ClassifierFeatures, train_classifier
+from pga.evaluation.features.extractor import stream
+from pga.evaluation.metrics import METRICS
+from pga.evaluation.metrics.frechet import frechet_distance
+from pga.evaluation.protocol import EXTRA, chosen, evaluate
+from pga.evaluation.statistics import identity, load_statistics, save_statistics, statistics
+from pga.params.evaluation import Metric
+from pga.runtime.checkpoint import save_tensors
+from pga.runtime.errors import UserError
+from pga.runtime.files import read_record, sha256, write_record
+from pga.sampling.generated import save_made
+
+DIM = 64  # of the classifier's features for 8×8 images
+
+
+def halves(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Images whose class is the half that is bright: easy, so that a classifier is trained in a moment."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, 2, n)
+    images = rng.integers(0, 80, (n, 8, 8, 1), np.uint8)
+    for image, label in zip(images, labels, strict=True):
+        image[:, 4 * label : 4 * label + 4] += 120
+    return images, labels
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Prepared data `halves`, two classifiers of different seeds and samples."""
+    folder = tmp_path_factory.mktemp("reference")
+    train, test = halves(200, 0), halves(100, 1)
+    np.save(folder / "halves.npy", train[0])
+    np.save(folder / "halves-test.npy", test[0])
+    checksums = {"train": sha256(folder / "halves.npy"), "test": sha256(folder / "halves-test.npy")}
+    write_record(folder / "halves.json", {"sha256": checksums})
+    for seed in (0, 1):
+        train_classifier(train, test, folder / f"classifier{seed}.safetensors", checksums["train"], seed)
+    np.save(folder / "samples.npy", halves(150, 2)[0])
+    return folder
+
+
+@pytest.fixture
+def extractor(folder: Path) -> ClassifierFeatures:
+    return ClassifierFeatures(folder / "classifier0.safetensors")
+
+
+def reference(folder: Path, out: Path, *more: str) -> int:
+    weights = str(folder / "classifier0.safetensors")
+    return main(["reference", "halves", "--data", str(folder), "--extractor", "classifier", "--weights", weights, "--out", str(out), *more])
+
+
+def evaluation(folder: Path, statistics_file: Path, out: Path, weights: str = "classifier0.safetensors", more: tuple[str, ...] = ()) -> int:
+    paths = ["--samples", str(folder / "samples.npy"), "--reference", str(statistics_file), "--weights", str(folder / weights)]
+    who = ["--dataset", "halves", "--model", "lpga", "--seed", "3"]
+    return main(["evaluate", *paths, *who, "--extractor", "classifier", "--out", str(out), *more])
+
+
+def batches(features: np.ndarray, size: int) -> Iterator[np.ndarray]:
+    return (features[start : start + size] for start in range(0, len(features), size))
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 100, 333, 1000])
+@pytest.mark.parametrize("offset", [0.0, 1e4], ids=["centred", "far from zero"])
+def test_streamed_mean_and_covariance_are_those_of_the_whole_in_float64(size: int, offset: float) -> None:
+    rng = np.random.default_rng(0)
+    features = (rng.normal(size=(333, 9)) @ rng.normal(size=(9, 9)) + offset).astype(np.float32)
+    found = statistics(batches(features, size))
+    whole = features.astype(np.float64)
+    expected = np.cov(whole, rowvar=False)
+    assert found.n == 333
+    assert found.mu.dtype == found.sigma.dtype == np.float64
+    np.testing.assert_allclose(found.mu, whole.mean(axis=0), rtol=1e-13, atol=1e-13)
+    np.testing.assert_allclose(found.sigma, expected, rtol=0, atol=1e-10 * np.abs(expected).max())
+
+
+def test_two_images_are_enough_and_give_half_their_squared_difference() -> None:
+    found = statistics([np.array([[1.0, 5.0]], np.float32), np.array([[3.0, 1.0]], np.float32)])
+    assert found.mu.tolist() == [2.0, 3.0]
+    assert found.sigma.tolist() == [[2.0, -4.0], [-4.0, 8.0]]
+
+
+@pytest.mark.parametrize("n", [0, 1])
+def test_fewer_than_two_images_are_refused(n: int) -> None:
+    with pytest.raises(UserError, match=f"at least two images, found {n}"):
+        statistics(batches(np.ones((n, 4), np.float32), 10))
+
+
+def test_batches_are_not_changed() -> None:
+    features = np.random.default_rng(1).normal(size=(20, 3)).astype(np.float32)
+    before = features.copy()
+    statistics(batches(features, 6))
+    assert np.array_equal(features, before)
+
+
+def test_features_of_a_batch_do_not_depend_on_its_size(folder: Path, extractor: ClassifierFeatures) -> None:
+    images = np.load(folder / "samples.npy")
+    whole = np.concatenate(list(stream(extractor, images, 150)))
+    parts = list(stream(extractor, images, 40))
+    assert [len(part) for part in parts] == [40, 40, 40, 30]
+    assert whole.shape == (150, DIM) and whole.dtype == np.float32
+    difference = np.linalg.norm(np.concatenate(parts).astype(np.float64) - whole, axis=1)
+    assert (difference <= 1e-6 * np.linalg.norm(whole.astype(np.float64), axis=1)).all()
+
+
+@pytest.mark.parametrize("size", [1, 7, 150])
+def test_the_distance_does_not_depend_on_the_batch(size: int, folder: Path, extractor: ClassifierFeatures) -> None:
+    images, real = np.load(folder / "samples.npy"), np.load(folder / "halves.npy")
+
+    def distance(batch_size: int) -> float:
+        one, other = (statistics(stream(extractor, part, batch_size)) for part in (images, real))
+        return frechet_distance(one.mu, one.sigma, other.mu, other.sigma)
+
+    assert distance(size) == pytest.approx(distance(100), rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    "images",
+    [np.zeros((5, 8, 8, 1), np.float32), np.zeros((5, 8, 8), np.uint8), np.zeros((5, 8, 8, 2), np.uint8), np.zeros((5, 1, 8, 8), np.uint8)],
+    ids=["float", "no channels", "two channels", "channels first"],
+)
+def test_images_of_another_type_or_layout_are_refused(images: np.ndarray, extractor: ClassifierFeatures) -> None:
+    with pytest.raises(UserError, match="features need uint8 images"):
+        list(stream(extractor, images))
+
+
+def test_images_of_another_size_are_refused(extractor: ClassifierFeatures) -> None:
+    with pytest.raises(UserError, match=r"\(8, 8, 1\), found \(9, 9, 1\)"):
+        list(stream(extractor, np.zeros((5, 9, 9, 1), np.uint8)))
+
+
+def test_features_that_are_not_finite_are_refused_and_the_images_named() -> None:
+    class Broken:
+        label, dim, digest, accuracy = "broken", 2, "", None
+
+        def __call__(self, images: np.ndarray) -> np.ndarray:
+            return np.where(images[:, 0, 0] == 7, np.nan, 1.0).repeat(2, axis=1).astype(np.float32)
+
+    images = np.zeros((25, 8, 8, 1), np.uint8)
+    images[12] = 7
+    with pytest.raises(UserError, match="images 10…19 are not finite"):
+        list(stream(Broken(), images, 10))
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_the_file_records_what_it_is_of(split: str, folder: Path, extractor: ClassifierFeatures, tmp_path: Path) -> None:
+    assert reference(folder, tmp_path / "r.npz", "--split", split) == 0
+    images = np.load(folder / ("halves.npy" if split == "train" else "halves-test.npy"))
+    features = extractor(images).astype(np.float64)
+    found = load_statistics(tmp_path / "r.npz", extractor)
+    np.testing.assert_allclose(found.mu, features.mean(axis=0), rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(found.sigma, np.cov(features, rowvar=False), rtol=1e-5, atol=1e-7)
+    assert found.n == len(images)
+    kept = np.load(tmp_path / "r-features.npy")
+    np.testing.assert_allclose(kept, features, rtol=1e-5, atol=1e-6)
+    assert found.about == {
+        "features_sha256": sha256(tmp_path / "r-features.npy"),
+        "dataset": "halves",
+        "split": split,
+        "data_sha256": sha256(folder / ("halves.npy" if split == "train" else "halves-test.npy")),
+        "extractor": {"name": "classifier", "digest": extractor.digest, "accuracy": extractor.accuracy},
+        "dtype": "float64",
+        "n": len(images),
+    }
+
+
+def test_the_same_images_give_the_same_bytes(folder: Path, tmp_path: Path) -> None:
+    for name in ("one.npz", "two.npz"):
+        assert reference(folder, tmp_path / name) == 0
+    assert (tmp_path / "one.npz").read_bytes() == (tmp_path / "two.npz").read_bytes()
+
+
+def test_evaluation_is_the_distance_of_whole_sets_and_names_its_inputs(folder: Path, extractor: ClassifierFeatures, tmp_path: Path) -> None:
+    assert reference(folder, tmp_path / "r.npz") == 0
+    assert evaluation(folder, tmp_path / "r.npz", tmp_path / "metrics.json") == 0
+    found = read_record(tmp_path / "metrics.json")
+    real, made = (extractor(np.load(folder / name)).astype(np.float64) for name in ("halves.npy", "samples.npy"))
+    expected = frechet_distance(made.mean(axis=0), np.cov(made.T), real.mean(axis=0), np.cov(real.T))
+    [metric] = found.pop("metrics")
+    value = metric.pop("value")
+    assert value == pytest.approx(expected, rel=1e-5) and value > 0
+    assert metric == {"metric": "classifier_fd", "standard_error": None, "n": 150, "reference": "train", "extractor": "classifier"}
+    assert found == {
+        "dataset": "halves",
+        "model": "lpga",
+        "seed": 3,
+        "sampling": "prior",
+        "n": 150,
+        "extractors": [identity(extractor)],
+        "inputs": {"samples": sha256(folder / "samples.npy"), "reference classifier": sha256(tmp_path / "r.npz")},
+    }
+
+
+def test_evaluation_refuses_samples_of_another_run_and_damaged_ones(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert reference(folder, tmp_path / "r.npz") == 0
+    images, place = np.load(folder / "samples.npy"), tmp_path / "run"
+    place.mkdir()
+    for name in ("samples.npy", "classifier0.safetensors"):
+        (place / name).write_bytes((folder / name).read_bytes())
+    for seed, status, named in ((3, 0, ""), (4, 1, "samples.npy: of another run: seed 4, wanted 3")):
+        save_made(place / "samples.npy", images, {"dataset": "halves", "model": "lpga", "seed": seed})
+        assert evaluation(place, tmp_path / "r.npz", tmp_path / f"metrics{seed}.json") == status
+        assert named in capsys.readouterr().err
+    save_made(place / "samples.npy", images, {"dataset": "halves", "model": "lpga", "seed": 3})
+    content = bytearray((place / "samples.npy").read_bytes())
+    content[1000] ^= 1
+    (place / "samples.npy").write_bytes(content)
+    assert evaluation(place, tmp_path / "r.npz", tmp_path / "metrics4.json") == 1
+    assert "samples.npy: damaged" in capsys.readouterr().err and not (tmp_path / "metrics4.json").exists()
+
+
+def test_the_training_images_themselves_are_at_distance_zero(folder: Path, extractor: ClassifierFeatures) -> None:
+    images = np.load(folder / "halves.npy")
+    own = statistics(stream(extractor, images))
+    [metric] = evaluate(images, extractor, own)["metrics"]
+    assert metric["value"] == pytest.approx(0.0, abs=1e-5 * np.trace(own.sigma))
+
+
+@pytest.mark.parametrize("n", [2, DIM])
+def test_fewer_samples_than_the_covariance_needs_are_refused_unless_asked_for(n: int, folder: Path, extractor: ClassifierFeatures) -> None:
+    images = np.load(folder / "halves.npy")
+    own = statistics(stream(extractor, images))
+    with pytest.raises(UserError, match=f"{n} samples are too few for {DIM} feature dimensions"):
+        evaluate(images[:n], extractor, own)
+    [metric] = evaluate(images[:n], extractor, own, few_samples=True)["metrics"]
+    expected = from_features(*(extractor(part).astype(np.float64) for part in (images[:n], images)))
+    assert metric["value"] == pytest.approx(expected, rel=1e-6)
+    assert evaluate(images[: DIM + 1], extractor, own)["n"] == DIM + 1
+
+
+def test_evaluate_refuses_statistics_of_another_extractor(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert reference(folder, tmp_path / "r.npz") == 0
+    digests = [ClassifierFeatures(folder / f"classifier{seed}.safetensors").digest for seed in (0, 1)]
+    assert digests[0] != digests[1]
+    assert evaluation(folder, tmp_path / "r.npz", tmp_path / "metrics.json", "classifier1.safetensors") == 1
+    message = capsys.readouterr().err
+    assert "r.npz" in message and all(digest[:12] in message for digest in digests)
+    assert not (tmp_path / "metrics.json").exists()
+
+
+EVERYTHING = ("--metrics", "kid", "manifold", "infinity", "neighbours")
+
+
+def test_everything_is_measured_in_one_call_and_twice_the_same(folder: Path, tmp_path: Path) -> None:
+    assert reference(folder, tmp_path / "r.npz") == 0
+    np.save(tmp_path / "many.npy", halves(300, 4)[0])
+    more = ("--samples", str(tmp_path / "many.npy"), *EVERYTHING, "--reference-features", str(tmp_path / "r-features.npy"))
+    for name in ("one.json", "two.json"):
+        assert evaluation(folder, tmp_path / "r.npz", tmp_path / name, more=more) == 0
+    assert (tmp_path / "one.json").read_bytes() == (tmp_path / "two.json").read_bytes()
+    found = json.loads((tmp_path / "one.json").read_text())["metrics"]
+    names = "fd kid precision recall density coverage fd_infinity nearest_real"
+    assert [metric["metric"] for metric in found] == [f"classifier_{name}" for name in names.split()]
+    assert all(np.isfinite(metric["value"]) and metric["extractor"] == "classifier" for metric in found)
+
+
+def test_at_most_so_many_images_are_a_subset_that_the_seed_draws(folder: Path, extractor: ClassifierFeatures, tmp_path: Path) -> None:
+    assert reference(folder, tmp_path / "r.npz") == 0
+    assert evaluation(folder, tmp_path / "r.npz", tmp_path / "part.json", more=("--at-most", "100")) == 0
+    [metric] = json.loads((tmp_path / "part.json").read_text())["metrics"]
+    images = np.load(folder / "samples.npy")
+    subset = chosen(images, 100, seed=3)
+    assert metric["n"] == len(subset) == 100
+    places = [np.flatnonzero((images == image).all(axis=(1, 2, 3)))[0] for image in subset]
+    assert places == sorted(set(places)) and places != list(range(100))
+    assert not np.array_equal(subset, chosen(images, 100, seed=4))
+    assert chosen(images, 150, seed=3) is images
+    assert metric["value"] == evaluate(subset, extractor, load_statistics(tmp_path / "r.npz"))["metrics"][0]["value"]
+
+
+def test_real_images_of_the_same_law_are_nearer_than_others(folder: Path, extractor: ClassifierFeatures, tmp_path: Path) -> None:
+    assert reference(folder, tmp_path / "r.npz") == 0
+    real = load_statistics(tmp_path / "r.npz", extractor)
+    test = np.load(folder / "halves-test.npy")
+    noise = np.random.default_rng(0).integers(0, 256, test.shape, np.uint8)
+    floor, other = (evaluate(images, extractor, real)["metrics"][0]["value"] for images in (test, noise))
+    assert floor < other / 2
+
+
+@pytest.mark.parametrize(
+    "more, named",
+    [
+        (EVERYTHING, "needs --reference-features"),
+        ((*EVERYTHING, "--reference-features", "a.npy", "b.npy"), "--reference-features: found 2 files; one for each of"),
+        (("--foreign", "inception-tf1"), "--foreign inception-tf1: accepted are those of --extractor, classifier"),
+        (("--extractor", "classifier", "classifier"), "the same feature space twice"),
+        (("--extractor", "classifier", "inception-tf1"), "--weights: found 1 files; one for each of"),
+        (("--at-most", "1"), "--at-most 1: accepted is at least 2"),
+        (("--at-most", "20"), f"20 samples are too few for {DIM} feature dimensions"),
+        (("--at-most", "100", "--metrics", "infinity"), "--metrics infinity (classifier): features: 100 rows of"),
+    ],
+)
+def test_flags_that_do_not_fit_are_named(more: tuple[str, ...], named: str, folder: Path, tmp_path: Path, capsys) -> None:
+    assert reference(folder, tmp_path / "r.npz") == 0
+    assert evaluation(folder, tmp_path / "r.npz", tmp_path / "metrics.json", more=more) == 1
+    assert named in capsys.readouterr().err
+    assert not (tmp_path / "metrics.json").exists()
+
+
+def test_statistics_of_another_tool_need_a_word_and_are_recorded_as_such(
+    folder: Path, extractor: ClassifierFeatures, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    features = extractor(np.load(folder / "halves.npy")).astype(np.float64)
+    np.savez(tmp_path / "other.npz", mu=features.mean(axis=0), sigma=np.cov(features.T))  # as pytorch-fid writes them
+    assert evaluation(folder, tmp_path / "other.npz", tmp_path / "metrics.json") == 1
+    assert "say --foreign classifier" in capsys.readouterr().err
+    assert evaluation(folder, tmp_path / "other.npz", tmp_path / "metrics.json", more=("--foreign", "classifier")) == 0
+    assert reference(folder, tmp_path / "r.npz") == 0
+    assert evaluation(folder, tmp_path / "r.npz", tmp_path / "own.json") == 0
+    [theirs], [ours] = (json.loads((tmp_path / name).read_text())["metrics"] for name in ("metrics.json", "own.json"))
+    assert theirs["reference"] == "foreign" and theirs["value"] == pytest.approx(ours["value"], rel=1e-5)
+    assert evaluation(folder, tmp_path / "other.npz", tmp_path / "kid.json", more=("--foreign", "classifier", "--metrics", "kid")) == 1
+    assert "features of real images are needed" in capsys.readouterr().err
+
+
+def test_statistics_of_another_tool_of_other_dimensions_are_refused(extractor: ClassifierFeatures, tmp_path: Path) -> None:
+    np.savez(tmp_path / "r.npz", mu=np.zeros(2048), sigma=np.eye(2048))
+    with pytest.raises(UserError, match=f"r.npz: statistics of 2048 dimensions; classifier has {DIM}"):
+        load_statistics(tmp_path / "r.npz", extractor, foreign=True)
+
+
+def test_a_word_does_not_overrule_what_a_file_says(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert reference(folder, tmp_path / "r.npz") == 0
+    assert evaluation(folder, tmp_path / "r.npz", tmp_path / "m.json", "classifier1.safetensors", ("--foreign", "classifier")) == 1
+    assert "statistics of classifier" in capsys.readouterr().err
+
+
+def test_statistics_of_an_unknown_feature_space_are_refused(extractor: ClassifierFeatures, tmp_path: Path) -> None:
+    np.savez(tmp_path / "r.npz", mu=np.zeros(DIM), sigma=np.eye(DIM))  # as pytorch-fid writes them
+    assert load_statistics(tmp_path / "r.npz").n == 0
+    with pytest.raises(UserError, match="unknown feature space"):
+        load_statistics(tmp_path / "r.npz", extractor)
+
+
+class Toy:
+    """A feature space of two dimensions, so that a file of statistics is small enough to alter everywhere."""
+
+    label, dim, digest, accuracy = "toy", 2, "abc", None
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        return images.reshape(len(images), -1)[:, :2].astype(np.float32)
+
+
+def small(path: Path) -> bytes:
+    features = np.random.default_rng(0).normal(size=(10, 2)).astype(np.float32)
+    save_statistics(path, statistics([features], {"split": "train", "extractor": identity(Toy())}))
+    return path.read_bytes()
+
+
+def test_an_altered_file_is_refused_unless_it_says_the_same(tmp_path: Path) -> None:
+    content = small(tmp_path / "r.npz")
+    whole = load_statistics(tmp_path / "r.npz", Toy())
+    refused = 0
+    other = tmp_path / "altered.npz"
+    for place in range(0, len(content), 3):
+        other.write_bytes(content[:place] + bytes([content[place] ^ 1 << place % 8]) + content[place + 1 :])
+        try:
+            found = load_statistics(other, Toy())
+        except UserError:
+            refused += 1
+        else:  # a byte that nobody reads: padding, a date, a format's version
+            assert np.array_equal(found.mu, whole.mu) and np.array_equal(found.sigma, whole.sigma) and found.about == whole.about
+    assert refused > len(content) / 6
+
+
+@pytest.mark.parametrize("what", ["version", "encrypted"])
+def test_an_archive_that_cannot_be_read_here_is_refused(what: str, tmp_path: Path) -> None:
+    content = bytearray(small(tmp_path / "r.npz"))
+    entry = content.index(b"PK\x01\x02")  # first entry of the archive's directory
+    content[entry + {"version": 6, "encrypted": 8}[what]] |= 0x41
+    (tmp_path / "r.npz").write_bytes(content)
+    with pytest.raises(UserError, match="r.npz"):
+        load_statistics(tmp_path / "r.npz")
+
+
+@pytest.mark.parametrize("keep", [0, 1, 100, -1])
+def test_a_truncated_file_is_refused(keep: int, tmp_path: Path) -> None:
+    content = small(tmp_path / "r.npz")
+    (tmp_path / "r.npz").write_bytes(content[:keep])
+    with pytest.raises(UserError, match="r.npz: not a complete file of statistics"):
+        load_statistics(tmp_path / "r.npz")
+
+
+def test_an_absent_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="r.npz: no such file"):
+        load_statistics(tmp_path / "r.npz")
+
+
+def test_images_in_place_of_statistics_are_refused(folder: Path) -> None:
+    with pytest.raises(UserError, match="samples.npy"):
+        load_statistics(folder / "samples.npy")
+
+
+@pytest.mark.parametrize(
+    "mu, sigma",
+    [
+        (np.zeros(3), np.eye(4)),
+        (np.zeros((3, 3)), np.eye(3)),
+        (np.zeros(3), np.zeros(3)),
+        (np.array([0.0, np.nan]), np.eye(2)),
+        (np.zeros(2), np.diag([1.0, np.inf])),
+    ],
+    ids=["dimensions", "matrix for mean", "vector for covariance", "nan", "inf"],
+)
+def test_statistics_of_wrong_shape_or_not_finite_are_refused(mu: np.ndarray, sigma: np.ndarray, tmp_path: Path) -> None:
+    np.savez(tmp_path / "r.npz", mu=mu, sigma=sigma)
+    with pytest.raises(UserError, match="r.npz: mean of shape"):
+        load_statistics(tmp_path / "r.npz")
+
+
+def test_a_classifier_that_is_not_good_enough_is_refused(folder: Path, tmp_path: Path) -> None:
+    from pga.runtime.checkpoint import load_tensors
+
+    tensors, record = load_tensors(folder / "classifier0.safetensors")
+    assert record["accuracy"] >= record["required_accuracy"] > 0.9
+    save_tensors(tmp_path / "poor.safetensors", tensors, {**record, "accuracy": 0.9})
+    with pytest.raises(UserError, match=r"poor.safetensors: test accuracy 0.9000 is below the 0.96"):
+        ClassifierFeatures(tmp_path / "poor.safetensors")
+
+
+def test_weights_of_something_else_are_refused(tmp_path: Path) -> None:
+    import torch
+
+    save_tensors(tmp_path / "model.safetensors", {"encoder.mean.weight": torch.zeros(2, 2)}, {"run": {}, "step": 3})  # a trained run's
+    with pytest.raises(UserError, match="model.safetensors"):
+        ClassifierFeatures(tmp_path / "model.safetensors")
+
+
+class Columns:
+    """Pixels of one row as a feature space, so small that few images suffice. It counts the images that all of its kind have seen."""
+
+    accuracy = None
+    seen = 0
+
+    def __init__(self, label: str):
+        self.label, self.dim, self.digest, self.row = label, 8, f"digest of {label}", 2 if label == "classifier" else 5
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        Columns.seen += len(images)
+        if self.label == "classifier" and images.shape[2] != self.dim:
+            raise UserError(f"second: images of width {self.dim} are needed, found {images.shape[2]}")
+        return images[:, self.row, :, 0].astype(np.float32)
+
+
+def test_several_feature_spaces_are_measured_in_one_call_each_by_its_own_name(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    labels = ("inception-tf1", "inception-pytorch_fid", "classifier")
+    monkeypatch.setattr("pga.evaluation.features.load_extractor.load_extractor", lambda label, *_: Columns(label))
+    images, real = np.load(folder / "samples.npy"), np.load(folder / "halves.npy")
+    for label in labels:
+        save_statistics(
+            tmp_path / f"{label}.npz", statistics([Columns(label)(real)], {"split": "test", "extractor": identity(Columns(label))})
+        )
+
+    def run(order: tuple[str, ...]) -> int:
+        files = [str(tmp_path / f"{label}.npz") for label in order]
+        who = ["--dataset", "halves", "--model", "lpga", "--seed", "3", "--samples", str(folder / "samples.npy")]
+        spaces = ["--extractor", *labels, "--weights", "a", "b", "c", "--reference", *files, "--metrics", "infinity"]
+        return main(["evaluate", *who, *spaces, "--out", str(tmp_path / "metrics.json")])
+
+    assert run(labels) == 0
+    found = read_record(tmp_path / "metrics.json")
+    assert [space["name"] for space in found["extractors"]] == list(labels)
+    values = {metric["metric"]: metric for metric in found["metrics"]}
+    names = ("inception_fd", "inception_fd_pytorch_fid", "classifier_fd")  # not Inception's own weights: not FID
+    assert set(values) == {*names, "inception_tf1_other_fd_infinity", "inception_pytorch_fid_other_fd_infinity", "classifier_fd_infinity"}
+    for label, name in zip(labels, names, strict=True):
+        own = evaluate(images, Columns(label), load_statistics(tmp_path / f"{label}.npz"))["metrics"][0]
+        assert values[name] == own and own["extractor"] == label and own["reference"] == "test"
+    assert {f"reference {label}" for label in labels} < set(found["inputs"])
+    assert run((labels[1], labels[0], labels[2])) == 1  # each reference must be of its own space
+    assert "statistics of inception-pytorch_fid" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "change, named",
+    [
+        ({"label": "inception-tf1"}, "second.npz: statistics of inception-tf1 digest of in, the samples' features are of classifier"),
+        ({"dataset": "digits"}, "second.npz: statistics of digits, but --dataset is halves"),
+        ({"cut": 100}, "second.npz: not a complete file of statistics"),
+        ({"shape": (150, 8, 9, 1)}, "second: images of width 8 are needed, found 9"),
+        ({"shape": (20, 8, 8, 1), "metrics": ["infinity"]}, "--metrics infinity (inception-tf1): features: 20 rows"),
+    ],
+    ids=["feature space", "data set", "cut", "shape of the samples", "too few samples"],
+)
+def test_what_does_not_fit_is_refused_before_any_long_work(
+    change: dict, named: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("pga.evaluation.features.load_extractor.load_extractor", lambda label, *_: Columns(label))
+    real = np.load(folder / "halves.npy")
+    for name, label in (("first", "inception-tf1"), ("second", change.get("label", "classifier"))):
+        dataset = "halves" if name == "first" else change.get("dataset", "halves")
+        about = {"split": "train", "dataset": dataset, "extractor": identity(Columns(label))}
+        save_statistics(tmp_path / f"{name}.npz", statistics([Columns(label)(real)], about))
+    (tmp_path / "second.npz").write_bytes((tmp_path / "second.npz").read_bytes()[: change.get("cut")])
+    np.save(tmp_path / "samples.npy", np.resize(np.load(folder / "samples.npy"), change.get("shape", (150, 8, 8, 1))))
+    Columns.seen = 0
+    who = ["--dataset", "halves", "--model", "lpga", "--seed", "3", "--samples", str(tmp_path / "samples.npy")]
+    files = [str(tmp_path / f"{name}.npz") for name in ("first", "second")]
+    spaces = ["--extractor", "inception-tf1", "classifier", "--weights", "a", "b", "--reference", *files]
+    out = tmp_path / "metrics.json"
+    assert main(["evaluate", *who, *spaces, "--metrics", *change.get("metrics", []), "--out", str(out)]) == 1
+    assert named in capsys.readouterr().err
+    assert Columns.seen <= 2 and not out.exists()
+
+
+def test_every_metric_that_parameters_and_commands_accept_can_be_measured() -> None:
+    assert METRICS == get_args(Metric) == tuple(EXTRA)

@@ -1,0 +1,257 @@
+"""Parameters: strict, with origins, spread from the common blocks, and in step with the schema and with `method.md`."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from pga.method.terms import coefficients
+from pga.params import schema
+from pga.params.compose import derive
+from pga.params.datasets import load_datasets
+from pga.params.experiment import Scale, load_scale
+from pga.runtime.errors import UserError
+
+SCALES = [path for path in sorted(Path("params").glob("*.yaml")) if "results:" in path.read_text()]
+
+
+@pytest.mark.parametrize("path", SCALES, ids=lambda path: path.stem)
+def test_every_scale_loads_and_fits_the_schema(path: Path) -> None:
+    scale = load_scale(path)
+    assert len({run.digest for run in scale.all_runs()}) == len(scale.all_runs()) > 0
+    jsonschema.validate(derive(path), schema.schemas()["scale.schema.json"])
+
+
+def test_the_schema_files_are_those_of_the_types() -> None:
+    for name, content in schema.schemas().items():
+        assert (schema.FOLDER / name).read_text() == schema.text(content), "run `python -m pga.params.schema`"
+
+
+BAD = {
+    "out of range": (
+        "learning_rate: [0.1, code]",
+        "learning_rate: [-1, code]",
+        "digits.runs.lpga.learning_rate.0: found -1.*greater than 0",
+    ),
+    "not finite": ("learning_rate: [0.1, code]", "learning_rate: [.inf, code]", "learning_rate.0: found inf.*finite"),
+    "unknown key": ("momentum: [0.9, paper]", "momentun: [0.9, paper]", "momentun.*no such key; accepted here are .*momentum"),
+    "unknown network": ("[dense_8, inferred]", "[conv_99, inferred]", "network.0: found 'conv_99': accepted: dense_8"),
+    "unknown origin": ("alpha: [0.06, code]", "alpha: [0.06, guess]", "alpha.1: found 'guess'.*'paper', 'code'"),
+    "no origin": ("steps: [3000, inferred]", "steps: 5000", r"steps: found 5000: accepted is .*\[value, origin\]"),
+    "a coefficient of no model": ("alpha: [0.06, code]", "alhpa: [0.06, code]", "alhpa"),
+    "another model's coefficient": (
+        "{c: [0.05, inferred]}",
+        "{c: [0.05, inferred], eta: [1, code]}",
+        "coefficients of vae are c; found .*eta",
+    ),
+    "seed twice": ("seeds: [0, 1, 2]", "seeds: [0, 0]", "holds a seed twice"),
+    "results elsewhere": ("results: results/quick", "results: /tmp/x", "results: found '/tmp/x'"),
+    "a key twice": ("  prior:", "  prior: {}\n  prior:", "'prior' stands twice"),
+    "a table of absent runs": ("model: lpga_ablation, block", "model: nothing, block", "wants the run digits/nothing"),
+    "both lengths": ("steps: [3000, inferred]", "steps: [5000, inferred]\n  epochs: [3, inferred]", "one of `epochs` and `steps`"),
+    "a python object": ("seeds: [0, 1, 2]", "seeds: !!python/object/apply:os.system ['true']", "python/object"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_mistakes_are_refused_by_name(case: str, tmp_path: Path) -> None:
+    old, new, message = BAD[case]
+    text = Path("params/quick.yaml").read_text()
+    assert old in text
+    path = tmp_path / "quick.yaml"
+    path.write_text(text.replace(old, new))
+    with pytest.raises(UserError, match=rf"(?s)quick\.yaml: .*{message}"):
+        load_scale(path)
+
+
+def test_rows_override_the_data_sets_common_values_which_override_the_files() -> None:
+    scale = load_scale("params/paper.yaml")
+    lpga, vpga = scale.run("mnist", "lpga", 0), scale.run("mnist", "vpga", 0)
+    assert (lpga.latent_dim, vpga.latent_dim) == (12, 32)
+    assert (lpga.warmup_steps, vpga.warmup_steps) == (3000, 0)
+    assert scale.run("mnist", "lpga_ablation", 0).coefficients == {"alpha": 0, "beta": 0, "gamma": 0.015}
+
+
+def test_changing_one_model_leaves_the_digests_of_the_others(tmp_path: Path) -> None:
+    text = Path("params/quick.yaml").read_text()
+    path = tmp_path / "quick.yaml"
+    path.write_text(text.replace("vr: [0.01, code]", "vr: [0.02, code]"))
+    before, after = load_scale("params/quick.yaml"), load_scale(path)
+    changed = {new.name for old, new in zip(before.all_runs(), after.all_runs(), strict=True) if old.digest != new.digest}
+    assert changed == {"vpga"}
+
+
+def test_a_row_may_have_seeds_of_its_own(tmp_path: Path) -> None:
+    text = Path("params/quick.yaml").read_text()
+    path = tmp_path / "quick.yaml"
+    path.write_text(text.replace("      lvpga:\n", "      lvpga:\n        seeds: [7]\n"))
+    before, after = load_scale("params/quick.yaml"), load_scale(path)
+    assert after.seeds_of("digits", "lvpga") == (7,) and after.seeds_of("digits", "vpga") == (0, 1, 2)
+    assert [run.seed for run in after.all_runs() if run.name == "lvpga"] == [7]
+    assert after.run("digits", "lvpga", 0).digest == before.run("digits", "lvpga", 0).digest
+    path.write_text(text.replace("      lvpga:\n", "      lvpga:\n        seeds: [7, 7]\n"))
+    with pytest.raises(UserError, match=r"datasets\.digits\.runs\.lvpga\.seeds: \[7, 7\] holds a seed twice"):
+        load_scale(path)
+
+
+def test_every_model_takes_just_its_coefficients() -> None:
+    assert {model: coefficients(model) for model in ("lpga", "vpga", "lvpga", "vae")} == {
+        "lpga": ["alpha", "beta", "gamma"],
+        "vpga": ["alpha", "beta", "vr", "eta"],
+        "lvpga": ["alpha", "beta", "vr", "gamma", "eta"],
+        "vae": ["c"],
+    }
+
+
+# The authors' released settings: data set, model, network, BN, H, lr, epochs, α, β, γ, vr, η, warm-up
+PAPERS_ROWS = """
+mnist    lpga   conv_mnist  no   12  0.1  600  6e-2  0     1.5e-2  -       -     3000
+mnist    vpga   conv_mnist  no   32  0.1  600  6e-2  0     -       1e-2    2e-2  0
+mnist    lvpga  conv_mnist  no   32  0.1  600  6e-2  0     0       2e-2    2e-2  3000
+cifar10  lpga   conv_32     yes  128 0.2  400  3e-2  0     1.5e-2  -       -     3000
+cifar10  vpga   conv_32     yes  128 0.2  400  3e-2  0     -       5e-3    3e-2  0
+cifar10  lvpga  conv_32     yes  128 0.2  400  3e-2  0     2e-2    1.5e-2  5e-2  3000
+celeba   lpga   conv_64     yes  128 0.4  100  3e-2  1e-2  1e-2    -       -     3000
+celeba   vpga   conv_64     yes  128 0.4  60   3e-2  1e-2  -       1e-2    2e-3  0
+celeba   lvpga  conv_64     yes  128 0.4  100  3e-2  1e-2  1e-2    1e-2    5e-3  3000
+"""
+# Ghosh et al.: data set, model, learning rate, weight of the mean error, weights of the other means, epochs, batch, width, H
+GHOSH_ROWS = """
+mnist32    vae     1e-4  32*32         kl=0.312*16             100  100   128  16
+cifar10    vae     1e-4  32*32         kl=0.024*128            100  100   128  128
+celeba140  vae     1e-4  64*64         kl=0.09024*64           70   1000  128  64
+mnist32    cvvae   1e-4  32*32         kl=0.039*16             100  100   128  16
+cifar10    cvvae   1e-4  32*32         kl=9e-4*128             70   100   128  128
+celeba140  cvvae   1e-4  64*64         kl=0.01*64              70   100   64   64
+mnist32    wae     1e-3  1             mmd=0.03                100  100   128  16
+cifar10    wae     1e-3  1             mmd=0.006               70   100   128  128
+celeba140  wae     1e-3  0.05*64*64*3  mmd=100                 70   100   128  64
+mnist32    rae_l2  5e-4  1             b=1e-4,l=1e-7           100  100   128  16
+cifar10    rae_l2  5e-4  1             b=1e-3,l=1e-6           100  100   128  128
+celeba140  rae_l2  1e-3  1             b=1e-4,l=1e-7           70   100   128  64
+mnist32    rae_sn  5e-4  1             b=0.009                 100  100   128  16
+cifar10    rae_sn  5e-4  1             b=0.03                  100  100   128  128
+celeba140  rae_sn  1e-3  1             b=2.4e-3                70   100   128  64
+"""
+
+
+def rows(table: str) -> list[list[str]]:
+    return [line.split() for line in table.strip().splitlines()]
+
+
+def product(text: str) -> float:
+    return math.prod(float(factor) for factor in text.split("*"))
+
+
+@pytest.fixture(scope="module")
+def paper() -> Scale:
+    return load_scale("params/paper.yaml")
+
+
+@pytest.mark.parametrize("row", rows(PAPERS_ROWS), ids=lambda row: "-".join(row[:2]))
+def test_the_papers_rows(row: list[str], paper: Scale) -> None:
+    dataset, model, network, bn, latent_dim, rate, epochs, *weights, warmup = row
+    run = paper.run(dataset, model, 0)
+    assert (run.model, run.network, run.batch_norm, run.latent_dim) == (model, network, bn == "yes", int(latent_dim))
+    assert (run.learning_rate, run.epochs, run.warmup_steps) == (float(rate), int(epochs), int(warmup))
+    expected = {name: float(text) for name, text in zip(("alpha", "beta", "gamma", "vr", "eta"), weights, strict=True) if text != "-"}
+    assert run.coefficients == expected
+    assert (run.width, run.batch_size, run.optimiser, run.momentum, run.delta, run.epsilon) == (64, 64, "sgd", 0.9, "sphere", 0.01)
+    assert (run.selection, run.lr_patience, run.train_images, run.validation_images, run.input_noise) == ("last", None, None, 0, 0)
+    first, *beside = paper.params(dataset, model).samplings
+    assert first == "prior" and beside == ["prior_10k", "prior_50k", "prior_test"] + ["prior_standing"] * run.batch_norm
+    protocol = {"density": "normal", "n": 5000, "batch_size": 1000, "reference": "train", "batch_norm": "batch"}
+    assert paper.samplings["prior"].model_dump(include=set(protocol)) == protocol
+    changes = [{"n": 10000}, {"n": 50000}, {"reference": "test"}, {"batch_norm": "standing"}]
+    for name, change in zip(beside, changes, strict=False):
+        assert paper.samplings[name].model_dump(include=set(protocol)) == protocol | change
+
+
+@pytest.mark.parametrize("row", rows(GHOSH_ROWS), ids=lambda row: "-".join(row[:2]))
+def test_the_rows_of_ghosh_et_al(row: list[str], paper: Scale) -> None:
+    """Their sums over pixels and codes as weights of means; both protocols; in the paper's the images are in [-1, 1], errors four times."""
+    dataset, name, rate, reconstruction, others, epochs, batch, width, latent_dim = row
+    run = paper.run(dataset, f"ghosh_{name}", 0)
+    theirs = {"rec": product(reconstruction)} | {key: product(value) for key, value in (part.split("=") for part in others.split(","))}
+    assert run.model == {"vae": "vae_rec", "rae_sn": "rae"}.get(name, name)
+    assert run.coefficients == pytest.approx(theirs)
+    assert (run.learning_rate, run.epochs, run.batch_size, run.width, run.latent_dim) == (
+        float(rate), int(epochs), int(batch), int(width), int(latent_dim)
+    )  # fmt: skip
+    assert (run.optimiser, run.batch_norm, run.lr_patience, run.lr_min_delta, run.selection) == ("adam", True, 5, 1e-4, "best_validation")
+    assert (run.constant_sigma, run.spectral_norm) == (0.7 if name == "cvvae" else None, name == "rae_sn")
+    assert run.input_noise == (0.01 if (dataset, name) == ("celeba140", "wae") else 0)
+    split = (162770, 19867) if dataset == "celeba140" else (None, 10000)
+    assert (run.train_images, run.validation_images) == split
+    quoted, mixture = paper.params(dataset, f"ghosh_{name}").samplings
+    assert [paper.samplings[key].density for key in (quoted, mixture)] == ["normal" if name in ("vae", "wae") else "gaussian", "mixture"]
+    assert {(paper.samplings[key].n, paper.samplings[key].reference) for key in (quoted, mixture)} == {(10000, "test")}
+
+    if name != "vae":  # the plain VAE in the paper's protocol is the paper's own row
+        ours = {"mnist32": "mnist", "celeba140": "celeba"}.get(dataset, dataset)
+        run, vpga = paper.run(ours, name, 0), paper.run(ours, "vpga", 0)
+        pixels = {"mnist": 28 * 28, "cifar10": 32 * 32, "celeba": 64 * 64}[ours]
+        per_pixel = theirs["rec"] if name != "cvvae" else 1
+        expected = {key: 4 * value / per_pixel for key, value in theirs.items() if key != "rec"}
+        if name == "cvvae":
+            expected["kl"] = 4 * product(others.removeprefix("kl=").split("*")[0]) * run.latent_dim / pixels
+        assert run.coefficients == pytest.approx({"rec": 1, **expected}, rel=1e-3)
+        for key in ("network", "width", "batch_norm", "latent_dim", "learning_rate", "batch_size", "momentum", "optimiser", "selection"):
+            assert getattr(run, key) == getattr(vpga, key)
+
+
+def test_the_papers_deviating_rows_change_only_what_its_text_says(paper: Scale) -> None:
+    def differences(one: tuple[str, str], other: tuple[str, str]) -> dict[str, object]:
+        a, b = (paper.run(*name, 0).asdict() for name in (one, other))
+        return {key: b[key] for key in a if a[key] != b[key] and key not in ("name", "dataset", "snapshots")}
+
+    for dataset in ("mnist", "cifar10", "celeba"):  # Figure 4
+        gamma = paper.run(dataset, "lpga", 0).coefficients["gamma"]
+        assert differences((dataset, "lpga"), (dataset, "lpga_ablation")) == {"coefficients": {"alpha": 0, "beta": 0, "gamma": gamma}}
+    assert differences(("cifar10", "lpga"), ("cifar10", "lpga_resnet")) == {"network": "resnet_32", "width": 512}  # Figure 5
+    for model in ("lpga", "vae"):  # Figure 6
+        assert differences(("celeba", model), ("celeba140", model)) == {"width": 128}
+    datasets = load_datasets()
+    assert (datasets["celeba"].crop, datasets["celeba140"].crop) == (108, 140)
+    for dataset, c in {"mnist": 0.05, "cifar10": 0.012, "celeba": 0.011}.items():  # the plain VAE
+        changed = {"model": "vae", "coefficients": {"c": c}} | ({"epochs": 100} if dataset == "celeba" else {})
+        assert differences((dataset, "vpga"), (dataset, "vae")) == changed
+
+
+def test_the_grid_over_the_plain_vaes_sigma_has_a_seed_that_no_table_uses() -> None:
+    for name in ("sweep", "quick_sweep"):
+        grid, base = load_scale(f"params/{name}.yaml"), load_scale(f"params/{'paper' if name == 'sweep' else 'quick'}.yaml")
+        assert not set(grid.seeds) & set(base.seeds)
+        for dataset, block in grid.datasets.items():
+            c = base.run(dataset, "vae", 0).coefficients["c"]
+            assert [row.coefficients["c"][0] for row in block.runs.values()] == pytest.approx([c / 4, c / 2, c, 2 * c, 4 * c])
+
+
+def test_variants_of_a_run_are_all_that_a_grid_has_and_its_values_are_the_runs() -> None:
+    for grid, base in (("terms", "paper"), ("quick_terms", "quick")):
+        scale, original = load_scale(f"params/{grid}.yaml"), load_scale(f"params/{base}.yaml")
+        assert set(scale.datasets) == {column.dataset for column in original.table1.columns}
+        for dataset, block in scale.datasets.items():
+            own = original.run(dataset, "lpga", 0)
+            alpha, gamma = own.coefficients["alpha"], own.coefficients["gamma"]
+            full = {"alpha": alpha, "beta": alpha, "gamma_phi": gamma, "gamma_theta": gamma}
+            off = {
+                "alpha_only": ["beta"], "beta_only": ["alpha"], "alpha_and_beta": [], "neither": ["alpha", "beta"],
+                "without_gamma_phi": ["beta", "gamma_phi"], "without_gamma_theta": ["beta", "gamma_theta"],
+            }  # fmt: skip
+            assert list(block.runs) == list(off)
+            for name, zero in off.items():
+                run = scale.run(dataset, name, 0)
+                assert run.coefficients == {**full, **dict.fromkeys(zero, 0)}
+                assert {**run.asdict(), "name": "lpga", "model": "lpga", "coefficients": own.coefficients} == own.asdict()
+
+
+def test_a_variant_without_a_coefficient_that_there_is_is_refused(tmp_path: Path) -> None:
+    for name in ("quick", "quick_terms"):
+        text = Path(f"params/{name}.yaml").read_text()
+        (tmp_path / f"{name}.yaml").write_text(text.replace("zero: [alpha]", "zero: [gamma]"))
+    with pytest.raises(UserError, match=r"beta_only.zero: \['gamma'\] not among alpha, beta, gamma_phi, gamma_theta"):
+        load_scale(tmp_path / "quick_terms.yaml")

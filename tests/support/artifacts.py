@@ -1,0 +1,40 @@
+"""Records of runs as training writes them, for tests of what is made from them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pga.params.experiment import Scale
+from pga.provenance.records import Place
+from pga.runtime.files import write_record
+
+
+def record(scale: Scale, place: Place, **changes: Any) -> dict[str, Any]:
+    """The content of a run.json; every number that a second training would change follows from the seed."""
+    run = scale.run(*place)
+    return {
+        "run": run.asdict(),
+        "digest": run.digest,
+        "git": {"commit": "0123456789abcdef0123456789abcdef01234567", "dirty": False},
+        "data_sha256": f"{place.dataset:->64}",
+        "code": "c0de" * 16,
+        "device": "CPU x86_64 (AVX2)",
+        "platform": {"system": "Linux", "machine": "x86_64"},
+        "versions": {"python": "3.12.1", "torch": "2.11.0"},
+        "parameters": {"encoder": 1000, "decoder": 2000},
+        "steps": 300,
+        "selected_step": 300,
+        "resumed_at_steps": [],
+        "wall_s": 10.0 + place.seed,
+        "steps_per_s": 300 / (10.0 + place.seed),
+        "peak_memory_bytes": 200_000_000 + place.seed,
+        **changes,
+    }
+
+
+def write_records(scale: Scale, **changes: Any) -> None:
+    """run.json of every run of a scale, below the current folder."""
+    for run in scale.all_runs():
+        place = Place(run.dataset, run.name, run.seed)
+        write_record(Path(scale.results, str(place), "run.json"), record(scale, place, **changes))

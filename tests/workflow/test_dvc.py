@@ -1,0 +1,413 @@
+"""Sharing by DVC: clone, pull and build without training; damage, vanished remotes, full disks; what its commands say."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import os
+import random
+import re
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from functools import reduce
+from pathlib import Path
+
+import boto3
+import pytest
+import yaml
+from conftest import copy_project
+from moto.server import ThreadedMotoServer
+from test_workflow import TINY, jobs
+from warm import warm
+
+SHORTER = {"seeds: [0, 1]": "seeds: [0]", "warmup_steps: [200,": "warmup_steps: [30,", "steps: [300,": "steps: [60,"}
+FIGURE7 = "  figure7: {kind: interpolations, datasets: [digits], models: [lpga, vpga]}\n"
+SCALE = reduce(lambda text, change: text.replace(*change), SHORTER.items(), TINY) + FIGURE7
+TARGETS = ["results/tiny/table1.csv", "results/tiny/figures/figure2.png", "results/tiny/figures/figure7.png"]
+PAPERS = ("mnist", "mnist32", "cifar10", "celeba", "celeba140")
+SECRET = "never-to-be-committed"
+MEASURING = {"sample", "sample_otherwise", "reconstruct", "evaluate"}
+COSTLY = {"fetch", "prepare", "prepare_labelled", "classifier", "reference", "train", *MEASURING}
+
+
+def call(project: Path, *words: str, check: bool = True, **more: str) -> subprocess.CompletedProcess[str]:
+    """Run a program of the environment in a project, whose own code it uses."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    names = {f"GIT_{who}_{what}": "a@b" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    environment = {**os.environ, **names, "PATH": path, "PYTHONPATH": str(project), **more}
+    done = subprocess.run(words, cwd=project, env=environment, capture_output=True, text=True)
+    assert not check or done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return done
+
+
+def clone(project: Path, target: Path) -> Path:
+    call(project, "git", "clone", "-q", str(project), str(target))
+    return target
+
+
+def pull(project: Path, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    return call(project, sys.executable, "workflow/pull.py", *words, check=check)
+
+
+def plan(project: Path, *targets: str) -> str:
+    """What a dry run says."""
+    done = call(project, "snakemake", "-n", "--cores", "1", *(targets or TARGETS))
+    return done.stdout + done.stderr
+
+
+def planned(project: Path, *targets: str) -> Counter[str]:
+    return jobs(plan(project, *targets))
+
+
+def trained(said: str) -> list[tuple[str, str]]:
+    """The runs that a plan trains."""
+    return re.findall(r"output: results/tiny/digits/(\w+)/seed(\d)/model\.", said)
+
+
+@pytest.fixture(scope="module")
+def laboratory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project in which everything of a tiny scale is made, committed, and pushed to the folder beside it."""
+    project = copy_project(tmp_path_factory.mktemp("laboratory") / "project")
+    (project / "params/tiny.yaml").write_text(SCALE)
+    (project / "dvc.yaml").write_text((project / "dvc.yaml").read_text().replace("quick", "tiny"))
+    call(project, "git", "init", "-q")
+    with warm(project) as modules:
+        call(project, "dvc", "repro", PYTHONPATH=modules)
+    call(project, "git", "add", "-A")
+    call(project, "git", "commit", "-qm", "results")
+    call(project, "dvc", "push")
+    return project
+
+
+@pytest.fixture
+def copy(laboratory: Path) -> Path:
+    """A clone beside the project, with the same remote."""
+    target = laboratory.parent / "clone"
+    yield clone(laboratory, target)
+    shutil.rmtree(target)
+
+
+@pytest.mark.slow
+def test_a_clone_builds_every_artifact_without_training(laboratory: Path, copy: Path) -> None:
+    call(copy, "dvc", "pull")
+    files = sorted(path for folder in ("data", "results") for path in (copy / folder).rglob("*") if path.is_file())
+    moments = random.Random(0).sample(range(len(files)), len(files))
+    for path, moment in zip(files, moments, strict=True):
+        os.utime(path, (1_600_000_000 + moment, 1_600_000_000 + moment))
+    pull(copy, "--check")
+    assert planned(copy) == {}
+    for target in TARGETS:
+        (copy / target).unlink()
+    assert not COSTLY & set(planned(copy))
+    call(copy, "snakemake", "--cores", "1", *TARGETS)
+    for target in TARGETS:
+        assert (copy / target).read_bytes() == (laboratory / target).read_bytes()
+
+    params = copy / "params/tiny.yaml"
+    params.write_text(params.read_text().replace("gamma: [0.015, paper]", "gamma: [0.02, paper]"))
+    said = plan(copy)
+    assert trained(said) == [("lpga", "0")]
+    assert not set(jobs(said)) & {"fetch", "prepare_labelled", "classifier", "reference"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("target", "drawn_from"), [(TARGETS[1], "samples.npy"), (TARGETS[2], "interpolations.npy")])
+def test_what_a_figure_is_drawn_from_is_enough_for_it(target: str, drawn_from: str, laboratory: Path, copy: Path) -> None:
+    pull(copy, target)
+    assert {path.name for path in (copy / "results").rglob("*.*")} <= {"README.md", "run.json", "metrics.json", drawn_from}
+    assert set(planned(copy, target)) == {"figure"}
+    call(copy, "snakemake", "--cores", "1", target)
+    assert (copy / target).read_bytes() == (laboratory / target).read_bytes()
+
+
+@pytest.mark.slow
+def test_what_has_changed_since_the_results_were_made_counts_by_its_meaning(copy: Path) -> None:
+    params, losses, claims = copy / "params/tiny.yaml", copy / "pga/method/losses.py", copy / "params/claims.yaml"
+    losses.write_text(losses.read_text() + "\n# a change\n")
+    assert "changed since dvc.lock was written: pga" in pull(copy).stderr
+    assert planned(copy, "tiny") == {}
+
+    params.write_text(params.read_text().replace("gamma: [0.015, paper]", "gamma: [0.02, paper]"))
+    claims.write_text(claims.read_text() + "# read by the tables\n")
+    os.utime(claims, (1_600_000_000, 1_600_000_000))  # older than the results
+    pull(copy, "--check")
+    assert trained(plan(copy)) == [("lpga", "0")]
+    params.write_text(params.read_text().replace("gamma: [0.02, paper]", "gamma: [0.015, paper]"))
+    rules = set(planned(copy, "tiny"))
+    assert {"table1", "claims"} <= rules and not COSTLY & rules
+
+
+@pytest.mark.slow
+def test_nothing_is_touched_where_it_is_not_known_with_what_the_results_were_made_or_bytes_are_wrong(copy: Path) -> None:
+    lock, losses = copy / "dvc.lock", copy / "pga/method/losses.py"
+    pulled = call(copy, "dvc", "pull")
+    assert "added" in pulled.stdout
+    losses.write_text(losses.read_text() + "\n# a change\n")
+    lock.write_text(lock.read_text() + "# another\n")
+    refused = pull(copy, "--check", check=False)
+    assert refused.returncode == 1
+    assert "dvc.lock is not committed, and code or parameters have changed" in refused.stderr
+    call(copy, "git", "commit", "-qam", "dvc.lock with other code than it is of")
+    losses.write_text(losses.read_text() + "# one more\n")
+    refused = pull(copy, "--check", check=False)
+    assert refused.returncode == 1
+    assert "with others of these than its results were made with: pga. Nothing was touched" in refused.stderr
+    assert COSTLY & set(planned(copy))
+
+    samples = copy / "results/tiny/digits/lpga/seed0/prior/samples.npy"
+    content = samples.read_bytes()
+    samples.chmod(0o644)
+    samples.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    refused = pull(copy, "--check", check=False)
+    assert refused.returncode == 1
+    assert "not what dvc.lock says: results/tiny/digits/lpga/seed0/prior/samples.npy" in refused.stderr
+
+
+def test_without_a_lock_or_with_a_merge_in_it_nothing_is_pulled(laboratory: Path, copy: Path) -> None:
+    lock = copy / "dvc.lock"
+    lock.write_text("<<<<<<< HEAD\n" + lock.read_text() + ">>>>>>> theirs\n")
+    refused = pull(copy, check=False)
+    assert refused.returncode == 1 and "Traceback" not in refused.stderr
+    assert "dvc.lock: not what DVC writes" in refused.stderr and "a merge that is not finished?" in refused.stderr
+    lock.unlink()
+    refused = pull(copy, check=False)
+    assert refused.returncode == 1
+    assert "there is no dvc.lock in this commit, so there is nothing to pull" in refused.stderr
+
+
+@pytest.mark.slow
+def test_a_damaged_object_is_never_built_on(laboratory: Path, copy: Path) -> None:
+    store = laboratory.parent / "pga-store/files/md5"
+    outs = yaml.safe_load((laboratory / "dvc.lock").read_text())["stages"]["data@digits"]["outs"]
+    [digest] = [out["md5"] for out in outs if out["path"] == "data/processed/digits.npy"]
+    stored = store / digest[:2] / digest[2:]
+    good = stored.read_bytes()
+    stored.chmod(0o644)
+    stored.write_bytes(good[:-1] + bytes([good[-1] ^ 1]))
+    refused = pull(copy, check=False)
+    assert refused.returncode == 1
+    assert "nothing was touched" in refused.stderr
+    assert not (copy / "data/processed/digits.npy").exists()
+
+    stored.unlink(missing_ok=True)  # whoever made it pushes again
+    call(laboratory, "dvc", "push")
+    assert stored.read_bytes() == good
+    pull(copy)
+    assert planned(copy) == {}
+
+
+@pytest.mark.slow
+def test_two_users_push_at_once_and_both_are_complete(laboratory: Path, copy: Path, tmp_path: Path) -> None:
+    pull(copy)
+    store = tmp_path / "store"
+    both = [laboratory, copy]
+    (copy / "results/tiny/table1.md").write_text("of the other user\n")
+    call(copy, "dvc", "commit", "-f", "artifacts")
+    for project in both:
+        call(project, "dvc", "remote", "add", "--local", "-f", "shared", str(store))
+    threads = [threading.Thread(target=call, args=(project, "dvc", "push", "-r", "shared")) for project in both]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for path in store.rglob("*"):
+        if path.is_file():
+            assert hashlib.md5(path.read_bytes()).hexdigest() == path.parent.name + path.name.removesuffix(".dir")
+    for project in both:  # nothing that either needs is missing
+        assert "in sync" in call(project, "dvc", "status", "-c", "-r", "shared").stdout
+        call(project, "dvc", "remote", "remove", "--local", "shared")
+
+
+def address(server: ThreadedMotoServer) -> str:
+    return "http://{}:{}".format(*server.get_host_and_port())
+
+
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch):
+    """A real S3 server on loopback with one bucket, and a client."""
+    for key in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(key, SECRET)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    client = boto3.client("s3", endpoint_url=address(server))
+    client.create_bucket(Bucket="lab")
+    yield server, client
+    server.stop()
+
+
+@pytest.mark.slow
+def test_an_s3_bucket_serves_a_team_and_a_push_cut_off_is_taken_up_again(laboratory: Path, copy: Path, bucket) -> None:
+    server, client = bucket
+    for project in (laboratory, copy):
+        team_remote(project, server, "killed")
+    cut_off = subprocess.Popen(
+        [sys.executable, "-m", "dvc", "push", "-r", "team", "-j", "1"], cwd=laboratory, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    wait_until(lambda: len(arrived(client, "killed")) >= 3 or cut_off.poll() is not None)
+    cut_off.kill()
+    cut_off.wait()
+    assert len(arrived(client, "killed")) >= 3
+    half = pull_from(copy, "team")
+    assert half.returncode != 0 or planned(copy) != {}
+    call(laboratory, "dvc", "push", "-r", "team")
+    assert pull_from(copy, "team").returncode == 0
+    pull(copy, "--check")
+    assert planned(copy) == {}
+    call(laboratory, "dvc", "remote", "remove", "--local", "team")
+    tracked = call(laboratory, "git", "grep", "-l", SECRET, check=False).stdout
+    assert tracked in ("", "tests/workflow/test_dvc.py\n")
+
+
+@pytest.mark.slow
+def test_a_server_that_stops_in_mid_push_leaves_nothing_wrong_and_the_next_push_completes(laboratory: Path, copy: Path, bucket) -> None:
+    server, client = bucket
+    for project in (laboratory, copy):
+        team_remote(project, server, "stopped")
+    log = copy.parent / "push.log"
+    environment = {**os.environ, "AWS_MAX_ATTEMPTS": "1"}  # otherwise every file waits for the server anew
+    push = ["make", "push", f"PGA_ENV={Path(sys.executable).parent}", "ARGS=-r team -j 1"]
+    with log.open("wb") as output:
+        cut_off = subprocess.Popen(push, cwd=laboratory, env=environment, stdout=output, stderr=subprocess.STDOUT)
+        wait_until(lambda: len(arrived(client, "stopped")) >= 3 or cut_off.poll() is not None)
+        server.stop()
+        assert cut_off.wait(timeout=120) != 0
+    assert "the same command sends what is missing" in log.read_text()
+    _, port = server.get_host_and_port()
+    server._port = port  # the same server again, with what it has
+    server.start()
+    whole = arrived(client, "stopped")
+    for key in whole:
+        content = client.get_object(Bucket="lab", Key=key)["Body"].read()
+        assert hashlib.md5(content).hexdigest() == "".join(key.split("/")[-2:]).removesuffix(".dir")
+    half = pull_from(copy, "team")
+    assert half.returncode != 0 or planned(copy) != {}
+    subprocess.run(push, cwd=laboratory, check=True, capture_output=True)
+    assert len(arrived(client, "stopped")) > len(whole) >= 3
+    assert pull_from(copy, "team").returncode == 0
+    pull(copy, "--check")
+    assert planned(copy) == {}
+    call(laboratory, "dvc", "remote", "remove", "--local", "team")
+
+
+def team_remote(project: Path, server: ThreadedMotoServer, folder: str) -> None:
+    """A folder of the bucket as a remote of its own; the bucket outlives the server."""
+    call(project, "dvc", "remote", "add", "--local", "-f", "team", f"s3://lab/{folder}")
+    call(project, "dvc", "remote", "modify", "--local", "team", "endpointurl", address(server))
+
+
+def arrived(client, folder: str) -> list[str]:
+    """The objects in a folder of the bucket."""
+    return [found["Key"] for found in client.list_objects_v2(Bucket="lab", Prefix=f"{folder}/").get("Contents", [])]
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Look until `condition` holds, for a minute at most."""
+    deadline = time.monotonic() + 60
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.02)
+
+
+def pull_from(project: Path, remote: str) -> subprocess.CompletedProcess[str]:
+    return call(project, "dvc", "pull", "-r", remote, check=False)
+
+
+@pytest.mark.slow
+def test_a_full_disk_on_pull_builds_nothing_and_goes_on_when_there_is_room(laboratory: Path, tmp_path: Path) -> None:
+    small = tmp_path / "small"
+    small.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=100m", "tmpfs", str(small)], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("full disk: mounting a small tmpfs is not allowed here")
+    try:
+        project = clone(laboratory, small / "project")
+        call(project, "dvc", "remote", "modify", "--local", "store", "url", str(laboratory.parent / "pga-store"))
+        with (small / "filler").open("wb") as filler:
+            free = shutil.disk_usage(small).free
+            filler.write(bytes(max(0, free - 200_000)))
+        refused = pull(project, check=False)
+        assert refused.returncode == 1
+        assert "nothing was touched" in refused.stderr and "room on the disk" in refused.stderr
+        (small / "filler").unlink()
+        subprocess.run(["mount", "-o", "remount,size=300m", str(small)], check=True)
+        pull(project)
+        assert planned(project) == {}
+    finally:
+        subprocess.run(["umount", "-l", str(small)], check=True)
+
+
+@pytest.mark.slow
+def test_what_dvc_says_of_a_changed_parameter_is_true_and_its_lock_honest_after_a_failure(laboratory: Path, copy: Path) -> None:
+    pull(copy)
+    params = copy / "params/tiny.yaml"
+    params.write_text(params.read_text().replace("gamma: [0.015, paper]", "gamma: [0.02, paper]"))
+    changed = json.loads(call(copy, "dvc", "params", "diff", "--json").stdout)
+    gamma = changed["params/tiny.yaml"]["datasets.digits.runs.lpga.coefficients.gamma"]
+    assert len(changed["params/tiny.yaml"]) == 1 and gamma == {"old": "[0.015, 'paper']", "new": "[0.02, 'paper']"}
+    assert set(json.loads(call(copy, "dvc", "status", "--json").stdout)) == {"runs@digits", "artifacts"}
+
+    good = params.read_text()
+    params.write_text(good.replace("learning_rate: [0.1,", "learning_rate: [1000,"))  # diverges
+    before = (copy / "dvc.lock").read_text()
+    with warm(copy) as modules:
+        failed = call(copy, "dvc", "repro", check=False, PYTHONPATH=modules)
+        assert failed.returncode != 0
+        assert (copy / "dvc.lock").read_text() == before
+        params.write_text(good)
+        call(copy, "dvc", "repro", "--single-item", "runs@digits", PYTHONPATH=modules)
+        assert set(json.loads(call(copy, "dvc", "status", "--json").stdout)) == {"artifacts"}
+        call(copy, "dvc", "repro", PYTHONPATH=modules)
+    metrics = json.loads(call(copy, "dvc", "metrics", "diff", "--json").stdout)
+    assert {name.split(".")[0] for name in metrics["results/tiny/digits/summary.json"]} == {"lpga"}
+    said = json.loads(call(copy, "dvc", "plots", "diff", "HEAD", "--json").stdout)["data"]
+    table, figure = "results/tiny/digits/summary.csv", "results/tiny/figures/figure2.png"
+    [bars] = said[table]
+    of_revision = {"HEAD": laboratory, "workspace": copy}
+    for revision, project in of_revision.items():
+        drawn = [(row["run"], row["classifier_fd"]) for row in bars["content"]["data"]["values"] if row["rev"] == revision]
+        assert drawn == [tuple(line) for line in csv.reader((project / table).open())][1:] and len(drawn) == 2
+        [image] = [image["url"] for image in said[figure] if image["revisions"] == [revision]]
+        assert Path(image).read_bytes() == (project / figure).read_bytes()
+    assert (copy / figure).read_bytes() != (laboratory / figure).read_bytes()
+    assert "dvc_plots" not in call(copy, "git", "status", "--short").stdout
+    shown = call(copy, "dvc", "plots", "show", "-o", "plots").stdout
+    assert "plots/index.html" in shown
+    page = (copy / "plots/index.html").read_text()
+    assert "classifier_fd" in page and "figure2" in page
+    assert not re.search(r"(logs|\.pga|\.snakemake)/", (copy / "dvc.lock").read_text())
+
+
+@pytest.mark.slow
+def test_a_change_in_the_scale_that_another_extends_is_seen_and_one_without_a_meaning_makes_nothing(
+    laboratory: Path, tmp_path: Path
+) -> None:
+    project = shutil.copytree(laboratory, tmp_path / "project", symlinks=True)
+    base = project / "params/base.yaml"
+    base.write_text(SCALE.replace("results/tiny", "results/base"))
+    (project / "params/tiny.yaml").write_text("extends: base\ndescription: for the tests\nresults: results/tiny\n")
+    reasons = json.loads(call(project, "dvc", "status", "--json").stdout)
+    assert set(reasons) == {"runs@digits", "artifacts"}
+    done = call(project, "dvc", "repro")
+    assert (done.stdout + done.stderr).count("Nothing to be done") == 2
+    assert "up to date" in call(project, "dvc", "status").stdout
+
+    base.write_text(base.read_text().replace("gamma: [0.015, paper]", "gamma: [0.02, paper]"))
+    reasons = json.loads(call(project, "dvc", "status", "--json").stdout)
+    assert all({"changed deps": {"params": "modified"}} in reasons[stage] for stage in ("runs@digits", "artifacts"))
+    assert trained(plan(project)) == [("lpga", "0")]
+
+
+@pytest.mark.slow
+def test_the_papers_scale_becomes_stages_of_its_own(copy: Path) -> None:
+    environment = str(Path(sys.executable).parent)
+    done = call(copy, "make", "repro", "SCALE=paper", f"PGA_ENV={environment}", "ARGS=--dry", check=False)  # without data it ends early
+    assert "Running stage 'paper/dvc.yaml:data@mnist':" in done.stdout
+    listed = call(copy, "dvc", "stage", "list", "--name-only", "paper/dvc.yaml").stdout.split()
+    stages = {"artifacts", *(f"{stage}@{name}" for stage in ("data", "runs") for name in PAPERS)}
+    assert {name.split(":")[-1] for name in listed} == stages

@@ -1,0 +1,332 @@
+"""The workflow on the real DAG: what a change reruns and what it does not, kills, and plans at the paper's scale."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from kills import OFFLINE, campaign, running, start, write_checkpoints_all_the_time
+from PIL import Image
+from scales import COMMON
+
+TINY = (
+    """
+description: for the tests
+results: results/tiny
+seeds: [0, 1]
+device: cpu
+evaluation: {extractor: classifier}
+samplings:
+  prior: {n: 300, batch_size: 100}
+"""
+    + COMMON
+    + """  snapshots: 2
+datasets:
+  digits:
+    runs:
+      vpga: {coefficients: {vr: [0.01, code], eta: [0.02, paper]}}
+      lpga: {coefficients: {gamma: [0.015, paper]}}
+table1:
+  columns: [{dataset: digits, title: Digits, paper: mnist}]
+  rows: [{title: LPGA, model: lpga}, {title: VPGA, model: vpga}]
+figures:
+  figure2: {datasets: [digits], models: [lpga, vpga]}
+"""
+)
+TARGETS = ["results/tiny/table1.csv", "results/tiny/figures/figure2.png"]
+SECRET = "never-to-be-told"
+RUNS = {(model, seed) for model in ("lpga", "vpga") for seed in (0, 1)}
+
+
+def snakemake(project: Path, *arguments: str, check: bool = True, path: str = "") -> subprocess.CompletedProcess[str]:
+    """Run it in a project; `path`: a folder that Python's modules come from before all others."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [path, str(project)]))}
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
+    done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True)
+    assert not check or done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return done
+
+
+def jobs(text: str) -> Counter[str]:
+    """Rule → number of jobs, from the table that Snakemake prints."""
+    found = re.search(r"Job stats:\n.*?\n-+.*?\n(.*?)total", text, re.S)
+    return Counter({line.split()[0]: int(line.split()[1]) for line in found[1].splitlines() if line.strip()} if found else {})
+
+
+def planned(project: Path, *targets: str) -> Counter[str]:
+    done = snakemake(project, "-n", *(targets or TARGETS))
+    return jobs(done.stdout + done.stderr)
+
+
+def trainings(project: Path) -> set[tuple[str, int]]:
+    """(model, seed) of each training that a dry run lists."""
+    done = snakemake(project, "-n", *TARGETS)
+    return {
+        (model, int(seed)) for model, seed in re.findall(r"output: results/tiny/digits/(\w+)/seed(\d)/model\.", done.stdout + done.stderr)
+    }
+
+
+LISTENER = """
+import os, sys
+
+def listen(event, arguments):
+    asked = event in ("socket.getaddrinfo", "socket.gethostbyname") or (
+        event in ("socket.connect", "socket.sendto") and isinstance(arguments[1], tuple)
+    )
+    if asked:
+        say(f"network {event} {arguments!r}")
+
+def say(text):
+    with open(os.path.join(os.path.dirname(__file__), "heard"), "a") as file:
+        file.write(text + "\\n")
+
+say("started")
+sys.addaudithook(listen)
+"""
+"""A sitecustomize.py that writes down every process which Python starts in, and all of their calls for a network, answered or not."""
+
+
+@pytest.fixture(scope="module")
+def listener(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the listener."""
+    folder = tmp_path_factory.mktemp("listener")
+    (folder / "sitecustomize.py").write_text(LISTENER)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def finished(shared_project: Path, listener: Path) -> Path:
+    """A project in which the tiny scale is complete; whether it asked for a network has been listened to."""
+    project = shared_project
+    (project / "params" / "tiny.yaml").write_text(TINY)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+        done = snakemake(project, "--verbose", *TARGETS, path=str(listener))
+    (project / "said").write_text(done.stdout + done.stderr)
+    return project
+
+
+@pytest.fixture
+def edited(finished: Path):
+    """`edit(file, old, new)` on the finished project; everything is put back afterwards."""
+    before: dict[Path, tuple[bytes, os.stat_result]] = {}
+
+    def edit(file: str, old: str, new: str) -> None:
+        path = finished / file
+        before.setdefault(path, (path.read_bytes(), path.stat()))
+        text = path.read_text()
+        assert old in text
+        path.write_text(text.replace(old, new, 1))
+
+    yield edit
+    for path, (content, stat) in before.items():
+        path.write_bytes(content)
+        os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+
+
+def test_a_second_call_has_nothing_to_do(finished: Path) -> None:
+    assert "Nothing to be done" in snakemake(finished, *TARGETS).stderr
+
+
+def test_the_workflow_looks_for_a_job_when_one_ended_and_at_no_other_time(finished: Path) -> None:
+    """Snakemake's own default adds a timer for each job that ended, a thread that has it look through all ready ones once a second."""
+    said = (finished / "said").read_text()
+    assert 0 < said.count("Ready jobs: ") <= jobs(said).total() + 1
+
+
+HARMLESS = {
+    "comments, layout, figures": [
+        ("pga/method/losses.py", "    return (x_hat - x)", "    # the mean\n    return (x_hat - x)"),
+        ("pga/method/losses.py", "mean (x̂ − x)²", "the mean of (x̂ − x)²"),
+        ("pga/method/losses.py", "return 0.5 * z.square().mean()", "return (\n        0.5 * z.square().mean()\n    )"),
+        ("pga/cli.py", "draw a figure of the paper", "draw some figure"),
+    ],
+    "another model's loss": [("pga/method/losses.py", "log_var - 1.0).mean()", "log_var - 1.5).mean()")],
+}
+"""What changes nothing changes nothing together; renamed locals are in test_meaning."""
+
+
+@pytest.mark.parametrize("change", HARMLESS)
+def test_what_does_not_change_lpga_does_not_retrain_it(change: str, finished: Path, edited) -> None:
+    for edit in HARMLESS[change]:
+        edited(*edit)
+    assert {model for model, _ in trainings(finished)} <= ({"vpga"} if change == "another model's loss" else set())
+
+
+RETRAINS = {
+    "a parameter of one model": ("params/tiny.yaml", "gamma: [0.015, paper]", "gamma: [0.02, paper]", {"lpga"}),
+    "a parameter of all": ("params/tiny.yaml", "learning_rate: [0.1,", "learning_rate: [0.2,", {"lpga", "vpga"}),
+    "a loss of one model": ("pga/method/losses.py", "return 0.5 * (change /", "return 0.25 * (change /", {"lpga"}),
+    "a loss of both": ("pga/method/losses.py", "(h_z - z).square()", "(h_z - z).abs()", {"lpga", "vpga"}),
+    "the routing": ("pga/method/values.py", "x = self.decode(z, moves)", "x = self.decode(z.detach(), moves)", {"lpga", "vpga"}),
+    "the step": ("pga/training/trainer.py", "/ 127.5 - 1.0", "/ 128.0 - 1.0", {"lpga", "vpga"}),
+}
+
+
+@pytest.mark.parametrize("change", RETRAINS)
+def test_a_change_retrains_exactly_what_it_affects(change: str, finished: Path, edited) -> None:
+    *edit, models = RETRAINS[change]
+    edited(*edit)
+    assert trainings(finished) == {(model, seed) for model, seed in RUNS if model in models}
+
+
+def test_a_new_origin_of_a_value_retrains_nothing(finished: Path, edited) -> None:
+    edited("params/tiny.yaml", "gamma: [0.015, paper]", "gamma: [0.015, code]")
+    assert trainings(finished) == set()
+
+
+def test_one_more_seed_trains_only_that_seed(finished: Path, edited) -> None:
+    edited("params/tiny.yaml", "seeds: [0, 1]", "seeds: [0, 1, 2]")
+    assert trainings(finished) == {("lpga", 2), ("vpga", 2)}
+
+
+def test_new_data_retrains_everything_and_a_touched_file_nothing(finished: Path) -> None:
+    path = finished / "data/processed/digits.npy"
+    content, stat = path.read_bytes(), path.stat()
+    os.utime(path)
+    assert trainings(finished) == set()
+    path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    assert trainings(finished) == RUNS
+    path.write_bytes(content)
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+
+
+def test_a_wrong_parameter_stops_before_anything_runs(finished: Path, edited) -> None:
+    edited("params/tiny.yaml", "momentum: [0.9, paper]", "momentum: [1.9, paper]")
+    done = snakemake(finished, *TARGETS, check=False)
+    assert done.returncode != 0
+    assert "params/tiny.yaml: datasets.digits.runs.vpga.momentum.0: found 1.9" in done.stderr
+
+
+@pytest.mark.slow
+def test_the_whole_dag_killed_and_started_again_ends_with_the_same_bytes(finished: Path, tmp_path: Path) -> None:
+    """Six kills over its steps, without a network where one can be taken away; `python tests/kills.py` is the long version."""
+    project = tmp_path / "project"
+    made = shutil.ignore_patterns("results", "data", ".snakemake", ".pga", "logs")
+    shutil.copytree(finished, project, symlinks=True, ignore=lambda folder, names: made(folder, names) if folder == str(finished) else ())
+    write_checkpoints_all_the_time(project)
+    offline = OFFLINE if shutil.which(OFFLINE[0]) and subprocess.run([*OFFLINE, "true"], capture_output=True).returncode == 0 else ()
+    steps = ("prepare", "train", "checkpoint", "sample", "evaluate", "table")
+    hits = campaign(finished, project, tuple(TARGETS), 6, 0, tmp_path / "log", steps, offline)
+    assert hits.total() == 6
+
+
+def texts(path: Path) -> str:
+    """What a file says, what stands packed in a PNG included."""
+    shown = "\n".join(map(str, Image.open(path).info.values())) if path.suffix == ".png" else ""
+    return shown + path.read_bytes().decode("latin-1")
+
+
+def test_no_artifact_and_no_log_names_this_machine_its_user_or_a_secret(finished: Path) -> None:
+    names = {
+        SECRET,
+        str(finished),
+        str(finished.parent),
+        str(Path.home()) + "/",
+        sys.prefix,
+        socket.gethostname(),
+        f"/{getpass.getuser()}/",
+    }
+    files = [path for folder in ("results", "data", "logs") for path in (finished / folder).rglob("*") if path.is_file()]
+    assert len(files) > 50
+    found = {(str(path.relative_to(finished)), name) for path in files for name in names if len(name) > 3 and name in texts(path)}
+    assert found == set()
+
+
+def test_of_two_workflows_in_one_folder_the_second_is_refused_and_the_first_ends_well(project: Path, tmp_path: Path) -> None:
+    (project / "params" / "tiny.yaml").write_text(TINY)
+    first = start(project, ("data/processed/digits.npy",), tmp_path / "log")
+    while first.poll() is None and "prepare" not in running(first.pid):
+        time.sleep(0.05)
+    first.send_signal(signal.SIGSTOP)  # however quick its job is, it is at work until the second has spoken
+    second = snakemake(project, *TARGETS, check=False)
+    first.send_signal(signal.SIGCONT)
+    assert second.returncode != 0 and "another snakemake is running in this folder" in second.stderr
+    assert first.wait(60) == 0, (tmp_path / "log").read_text()
+    assert (project / "data/processed/digits.npy").exists() and not (project / "results/tiny").exists()
+
+
+def test_checkpoints_lie_where_the_caller_says_and_nothing_is_made_again_for_it(project: Path, tmp_path: Path) -> None:
+    (project / "params" / "tiny.yaml").write_text(TINY)
+    model, scratch = "results/tiny/digits/lpga/seed0/model.safetensors", tmp_path / "disk"
+    snakemake(project, model, "--set-resources", f"train:scratch={scratch}")
+    assert scratch.is_dir() and not (project / ".pga/checkpoints").exists()
+    assert "Nothing to be done" in snakemake(project, "-n", model).stdout
+
+
+@pytest.mark.parametrize("flags", [(), ("--no-hooks",)], ids=["by hand", "as a cluster's job"])
+def test_any_number_of_sigterms_ends_the_workflow_after_its_running_jobs(flags: tuple[str, ...], project: Path, tmp_path: Path) -> None:
+    """Snakemake's own handler waits for a lock that the thread which it interrupts may hold."""
+    (project / "params" / "tiny.yaml").write_text(TINY)
+    log = tmp_path / "log"
+    process = start(project, (*flags, "--", "data/processed/digits.npy"), log)
+    while process.poll() is None and "prepare" not in running(process.pid):
+        time.sleep(0.05)
+    while process.poll() is None and "Finished jobid" not in log.read_text():
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.002)
+    process.wait(60)
+    said = log.read_text()
+    assert said.count("Will exit after finishing currently running jobs") > 10 and "Traceback" not in said and "Error: " not in said
+    assert (project / "data/processed/digits.npy").exists()
+
+
+def test_a_fresh_clone_plans_exactly_the_papers_runs(project: Path) -> None:
+    done = snakemake(project, "-n", "results/table1.csv")
+    text = done.stdout + done.stderr
+    found = Counter(re.findall(r"output: results/(\w+)/(\w+)/seed\d/model\.", text))
+    papers, baselines = ["vae", "lpga", "vpga", "lvpga"], ["cvvae", "wae", "rae_l2", "rae_sn"]
+    ghosh = ["ghosh_vae", *(f"ghosh_{name}" for name in baselines)]
+    rows = {"mnist": papers + baselines, "cifar10": papers + baselines + ghosh, "celeba": papers + baselines, "mnist32": ghosh}
+    assert found == Counter({(dataset, model): 3 for dataset, models in {**rows, "celeba140": ghosh}.items() for model in models})
+    sampled = re.findall(r"input: (.*)\n    output: results/mnist32/ghosh_vae/seed0/(\w+)/samples\.", text)
+    read = {sampling: "data/processed/mnist32.npy" in inputs for inputs, sampling in sampled}
+    assert read == {"ghosh_prior": False, "ghosh_mixture": True}  # a fitted density is fitted to the training images' codes
+
+
+def test_lint_asks_only_for_an_environment_per_rule(project: Path) -> None:
+    """Answered in the rules' files: one locked environment serves all of them."""
+    done = snakemake(project, "--lint", check=False)
+    found = set(re.findall(r"^    \* (.*)$", done.stderr + done.stdout, re.M))
+    assert found <= {"Specify a conda environment or container for each rule.:"}
+
+
+def asked(listener: Path, started: int) -> list[str]:
+    """What was heard of a network, where more than `started` processes were listened to."""
+    lines = (listener / "heard").read_text().splitlines()
+    assert lines.count("started") > started
+    return [line for line in lines if line.startswith("network")]
+
+
+def test_no_process_of_the_workflow_asks_for_a_network(finished: Path, listener: Path) -> None:
+    assert asked(listener, 10) == []
+    command = [sys.executable, "-c", "import socket; socket.create_connection(('127.0.0.1', 9), 1)"]
+    subprocess.run(command, env={**os.environ, "PYTHONPATH": str(listener)}, capture_output=True)
+    assert any("socket.connect" in call for call in asked(listener, 11))  # it hears
+    (listener / "heard").unlink()
+
+
+def test_the_report_is_made_by_the_workflow_once_and_shows_its_own_rules(finished: Path, listener: Path) -> None:
+    snakemake(finished, "results/tiny/report.html", path=str(listener))
+    assert asked(listener, 5) == []
+    page = (finished / "results/tiny/report.html").read_text()
+    assert "train reads prepare_labelled" in page and "table1 reads collect_shown, train" in page
+    assert all(f'id="digits-{model}-seed{seed}"' in page for model, seed in RUNS)
+    assert "Nothing to be done" in snakemake(finished, "results/tiny/report.html").stderr
+
+
+def test_snakemakes_own_report_has_captions_and_categories(finished: Path, tmp_path: Path) -> None:
+    snakemake(finished, "--report", str(tmp_path / "report.html"), *TARGETS)
+    page = (tmp_path / "report.html").read_text()
+    for said in ("Figures", "Tables", "numbers beside ours", "own statistics of the jobs"):
+        assert said in page
