@@ -173,7 +173,7 @@ def test_what_is_missing_is_named_and_nothing_is_written(line: str, named: str, 
 def test_samples_that_are_absent_or_no_images_are_named(
     samples: str, named: str, place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from pga.evaluation.features import load
+    from pga.evaluation.features import load_extractor as load
 
     class Extractor:
         label, dim, digest, accuracy = "classifier", 2, "abc", None

@@ -809,7 +809,7 @@ def test_a_changed_loss_changes_what_uses_it_and_nothing_else(copy: Path) -> Non
         meaning("pga.method.losses", package_folder=copy),
         meaning("pga.method.losses", only=everything, package_folder=copy),
     ]
-    file = copy / "losses.py"
+    file = copy / "method/losses.py"
     text = file.read_text(encoding="utf-8")
     tree = ast.parse(text)
     function = next(node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "reconstruction")
