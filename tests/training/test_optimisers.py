@@ -56,8 +56,8 @@ def test_a_parameter_without_a_gradient_stays_and_starts_later_as_if_it_were_new
 def test_a_training_does_not_import_torchs_compiler() -> None:
     """It takes longer than importing torch itself, and torch's own optimiser classes do import it."""
     code = (
-        "import sys, torch; from types import SimpleNamespace; from pga import training; "
-        "training.OPTIMISERS['sgd']([torch.nn.Parameter(torch.zeros(1))], SimpleNamespace(learning_rate=0.1, momentum=0.9)).step(); "
+        "import sys, torch; from types import SimpleNamespace; from pga.training import optimisers; "
+        "optimisers.OPTIMISERS['sgd']([torch.nn.Parameter(torch.zeros(1))], SimpleNamespace(learning_rate=0.1, momentum=0.9)).step(); "
         "print('torch._dynamo' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
