@@ -1,11 +1,10 @@
-"""What the paper's artifacts cost: FLOP of each run, time and energy on the machine measured and, by a stated assumption, on others.
+"""What the paper's artifacts cost: FLOP of each run, and its time on the machines whose speed is in a log.
 
 FLOP are those of our step with every term in use, counted by torch's counter as it runs on tensors without content; a step of the warm-up
-costs less. "Measured" are rows whose steps per second stand in a log of `step.py`; where a row is in no log, its time is its FLOP at the
-median rate of those that are. A GPU's column is arithmetic, not a measurement: FLOP over the given share of its peak rate.
+costs less. A row that is in no log takes its FLOP at the median rate of the rows that are, and is marked with ≈.
 
 Example:
-    python benchmarks/training/costs.py --log benchmarks/training/step-cpu.log --out docs/costs.md
+    python benchmarks/training/costs.py --log benchmarks/training/step-cpu.log benchmarks/training/rows-h200.log --out docs/costs.md
 """
 
 from __future__ import annotations
@@ -29,8 +28,6 @@ from pga.params.run import Run
 from pga.training.weights import build_run
 
 IMAGES = {"mnist": 60_000, "mnist32": 60_000, "cifar10": 50_000, "celeba": 202_599, "celeba140": 202_599}
-GPUS = {"H100, float32": 66.9e12, "H100, TF32": 494.7e12}
-"""Peak rates of the dense units, FLOP/s, from the data sheet of the SXM module."""
 
 
 def flop_per_step(run: Run) -> int:
@@ -46,19 +43,15 @@ def flop_per_step(run: Run) -> int:
     return counter.get_total_flops()
 
 
-def rates(log: Path | None) -> tuple[dict[str, float], str]:
-    """Steps per second of the rows of a log, and the processor that it names."""
-    if log is None:
-        return {}, ""
+def rates(log: Path) -> tuple[str, dict[str, float]]:
+    """Device that a log of step.py or rows.py names, and steps per second of its rows in float32."""
     text = log.read_text()
     lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("|")]
-    head = lines[0]
-    found = {line[head.index("row")]: line for line in lines[2:]}
-    fast = {
-        name: line[head.index("graph")] if line[head.index("graph")] != "–" else line[head.index("ours")] for name, line in found.items()
-    }
-    machine = re.search(r"^(?:gpu +(?!none)|processor +)(.*)$", text, re.MULTILINE)
-    return {name: float(value) for name, value in fast.items()}, machine[1] if machine else "this machine"
+    head, found = lines[0], {line[0]: line for line in lines[2:]}
+    device = re.search(r"^gpu +(?!none)(\S.*)$", text, re.MULTILINE) or re.search(r"^processor +(.*)$", text, re.MULTILINE)
+    columns = [head.index(name) for name in ("float32", "graph", "ours") if name in head]
+    speed = {row: next(line[column] for column in columns if line[column] != "–") for row, line in found.items()}
+    return device[1] if device else log.stem, {row: float(value.split("/")[0]) for row, value in speed.items()}
 
 
 def artifacts(scale: Scale) -> Iterator[tuple[str, list[tuple[str, str]]]]:
@@ -80,61 +73,61 @@ def duration(seconds: float) -> str:
 def main() -> None:
     """Count, extrapolate, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--log", type=Path, help="a log of step.py: the speeds measured")
-    parser.add_argument("--share", type=float, default=0.4, help="of a GPU's peak that is assumed to be reached (default: %(default)s)")
-    parser.add_argument(
-        "--watts", type=float, default=15.0, help="assumed power of the machine measured, for the cores in use (default: %(default)s)"
-    )
-    parser.add_argument("--gpu-watts", type=float, default=700.0, help="assumed power of the GPU (default: %(default)s)")
+    parser.add_argument("--log", type=Path, nargs="+", required=True, help="logs of step.py or rows.py, one column each")
     parser.add_argument("--out", type=Path, required=True, help="the Markdown file to write")
     arguments = parser.parse_args()
     scale = load_scale(ROOT / "params/paper.yaml")
-    speeds, machine = rates(arguments.log)
     runs = {(run.dataset, run.name): run for run in scale.all_runs() if run.seed == scale.seeds[0]}
-    flop, steps, rows = {}, {}, []
-    for key, run in runs.items():
-        flop[key] = flop_per_step(run)
-        steps[key] = run.total_steps(len(range(IMAGES[run.dataset])[run.split(IMAGES[run.dataset])[0]]))
-    measured = {key: speeds[f"{key[0]}/{key[1]}"] for key in runs if f"{key[0]}/{key[1]}" in speeds}
-    rate = median(flop[key] * speed for key, speed in measured.items()) if measured else None
-    seconds = {key: steps[key] / measured[key] if key in measured else steps[key] * flop[key] / rate if rate else None for key in runs}
+    seeds = {key: len(scale.params(*key).seeds or scale.seeds) for key in runs}
+    step = {key: flop_per_step(run) for key, run in runs.items()}
+    steps = {key: run.total_steps(len(range(IMAGES[run.dataset])[run.split(IMAGES[run.dataset])[0]])) for key, run in runs.items()}
+    devices, speeds, measured = [], [], []
+    for log in arguments.log:
+        device, found = rates(log)
+        own = {key: found["/".join(key)] for key in runs if "/".join(key) in found}
+        rate = median(step[key] * speed for key, speed in own.items())
+        devices.append(f"{device} ({rate / 1e9:,.0f} GFLOP/s)")
+        speeds.append({key: own.get(key, rate / step[key]) for key in runs})
+        measured.append(own)
+
+    def time(keys: list[tuple[str, str]], which: int, n: dict[tuple[str, str], int]) -> str:
+        """Of so many runs of each row on one device."""
+        guessed = "" if set(keys) <= set(measured[which]) else "≈ "
+        return guessed + duration(sum(n[key] * steps[key] / speeds[which][key] for key in keys))
+
+    table = [["artifact", "runs", "PFLOP", *devices]]
+    for artifact, keys in artifacts(scale):
+        total = sum(seeds[key] * step[key] * steps[key] for key in keys)
+        times = [time(keys, which, seeds) for which in range(len(devices))] if keys else ["–"] * len(devices)
+        table.append([artifact, str(sum(seeds[key] for key in keys)), f"{total / 1e15:,.0f}", *times])
+    rows = [
+        ["data", "row", "GFLOP/step", "steps", *(f"{device.split(' (')[0]}, {what}" for device in devices for what in ("steps/s", "time"))]
+    ]
     for key in runs:
-        total = flop[key] * steps[key]
-        here = f"{measured[key]:.2f}" if key in measured else "–"
-        rows.append(
-            [key[0], key[1], f"{flop[key] / 1e9:,.1f}", f"{steps[key]:,}", f"{total / 1e15:,.1f}", here]
-            + [duration(seconds[key]) if seconds[key] else "–"]
-            + [duration(total / (peak * arguments.share)) for peak in GPUS.values()]
-        )
+        times = [
+            (f"{measured[k][key]:.4g}" if key in measured[k] else "–", time([key], k, dict.fromkeys(runs, 1))) for k in range(len(devices))
+        ]
+        rows.append([*key, f"{step[key] / 1e9:,.1f}", f"{steps[key]:,}", *(cell for pair in times for cell in pair)])
     text = [
         "# What it costs",
         "",
-        f"Made by `benchmarks/training/costs.py`. Training only, all terms in use. Machine measured: {machine or 'none'}; a row without a",
-        "speed of its own is extrapolated at the median rate of those that have one" + (f" ({rate / 1e9:.0f} GFLOP/s)." if rate else "."),
-        f"The GPU's columns are arithmetic, not measurements: {arguments.share:.0%} of peak, for steps that launches do not bound.",
-        "TF32: as if every product were taken in it; `precision: tf32` leaves out what the small differences of a PGA step read.",
-        f"Energy: {arguments.watts:g} W for the machine measured, {arguments.gpu_watts:g} W for the GPU, both assumed.",
+        "Made by `benchmarks/training/costs.py` from speeds measured on these devices, in float32. Training only, all terms in use.",
+        "≈: a row is among them whose speed was not measured; it takes its FLOP at the median rate of those measured (in the head).",
         "",
-        "## Artifacts, all seeds",
+        "## Artifacts, all seeds, one run after another",
         "",
+        *as_markdown(table),
+        "",
+        "## Rows, one seed",
+        "",
+        *as_markdown(rows),
     ]
-    head = ["artifact", "runs", "PFLOP", "measured machine", *GPUS, "energy there, kWh", "energy H100 TF32, kWh"]
-    table = [head, ["---"] * len(head)]
-    for artifact, keys in artifacts(scale):
-        n = {key: len(scale.params(*key).seeds or scale.seeds) for key in keys}
-        total = sum(n[key] * flop[key] * steps[key] for key in keys)
-        here = sum(n[key] * (seconds[key] or 0.0) for key in keys)
-        on_gpu = [total / (peak * arguments.share) for peak in GPUS.values()]
-        energy = [here * arguments.watts / 3.6e6, on_gpu[-1] * arguments.gpu_watts / 3.6e6]
-        table.append(
-            [artifact, str(sum(n.values())), f"{total / 1e15:,.0f}", duration(here) if here else "–"]
-            + [duration(time) for time in on_gpu] + [f"{energy[0]:,.1f}" if here else "–", f"{energy[1]:,.1f}"]
-        )  # fmt: skip
-    text += [f"| {' | '.join(line)} |" for line in table]
-    text += ["", "## Rows, one seed", ""]
-    head = ["data", "row", "GFLOP/step", "steps", "PFLOP", "steps/s measured", "time there", *GPUS]
-    text += [f"| {' | '.join(line)} |" for line in [head, ["---"] * len(head), *rows]]
     arguments.out.write_text("\n".join(text) + "\n")
+
+
+def as_markdown(rows: list[list[str]]) -> list[str]:
+    """Lines of a table, the first row its head."""
+    return [f"| {' | '.join(row)} |" for row in (rows[0], ["---"] * len(rows[0]), *rows[1:])]
 
 
 if __name__ == "__main__":
