@@ -99,17 +99,19 @@ def derived(raw: dict[str, Any], path: Path, above: tuple[Path, ...]) -> dict[st
     """What a scale's file says, complete.
 
     Such a scale may `substitute` data sets (the paper's column stays, other data stand in), `override` values of every run, `sweep` a
-    coefficient of one run over a grid, have `variants` of one run, or ask for the `equivalence` of runs to changed ones, which then are
+    coefficients of its runs over grids, have `variants` of one run, or ask for the `equivalence` of runs to changed ones, which then are
     all that it has.
     """
     if "extends" not in raw:
         return complete(raw)
     base = derive(path.parent / f"{raw.pop('extends')}.yaml", above)
     override, substitute = raw.pop("override", {}), raw.pop("substitute", {})
-    sweep, variants = raw.pop("sweep", None), raw.pop("variants", None)
+    sweeps, variants = raw.pop("sweeps", None), raw.pop("variants", None)
     merged = merge(base, raw)
-    if sweep is not None:
-        merged = swept(merged, validate(sweep, Sweep, path))
+    if sweeps is not None:
+        if not isinstance(sweeps, list) or not sweeps:
+            raise UserError(f"{path}: sweeps: found {sweeps!r}; accepted is a list of {{run, coefficient, factors}}")
+        merged = {**joined([swept(merged, validate(sweep, Sweep, path)) for sweep in sweeps]), "figures": {}}
     if variants is not None:
         merged = {**varied(merged, validate(variants, Variants, path)), "figures": raw.get("figures", {})}
     if "equivalence" in raw:
@@ -140,10 +142,11 @@ def swept(raw: dict[str, Any], sweep: Sweep) -> dict[str, Any]:
     def rows(row: dict[str, Any]) -> dict[str, dict[str, Any]]:
         centre = coefficient(row, sweep.run, sweep.coefficient)
         changes = [{"coefficients": {sweep.coefficient: [centre * factor, "inferred"]}} for factor in sweep.factors]
-        return {f"{sweep.run}_{k}": merge(row, change) for k, change in enumerate(changes)}
+        return {f"{grid}_{k}": merge(row, change) for k, change in enumerate(changes)}
 
-    titles = {f"{sweep.run}_{k}": f"{sweep.run}, {factor:g} {sweep.coefficient}" for k, factor in enumerate(sweep.factors)}
-    return {**only(raw, sweep.run, rows, titles), "figures": {}}
+    grid = f"{sweep.run}_{sweep.coefficient}"
+    titles = {f"{grid}_{k}": f"{sweep.run}, {factor:g} {sweep.coefficient}" for k, factor in enumerate(sweep.factors)}
+    return only(raw, sweep.run, rows, titles)
 
 
 def varied(raw: dict[str, Any], variants: Variants) -> dict[str, Any]:
@@ -180,6 +183,11 @@ def paired(raw: dict[str, Any], asked: Equivalence) -> dict[str, Any]:
         parts.append(only(raw, run, rows, names))
     if lacking := [run for run, part in zip(asked.runs, parts, strict=True) if part["table1"]["columns"] != parts[0]["table1"]["columns"]]:
         raise UserError(f"equivalence: runs: {', '.join(lacking)} not on the same data sets as {asked.runs[0]}")
+    return joined(parts)
+
+
+def joined(parts: list[dict[str, Any]]) -> dict[str, Any]:
+    """The runs of several grids, and their rows of Table 1, as one scale."""
     merged = parts[0]
     for part in parts[1:]:
         merged["datasets"] = merge(merged["datasets"], part["datasets"])
