@@ -49,6 +49,15 @@ TERMS: dict[str, Term] = {
     "lr_h": Term(
         r"L_{lr,\mathcal{H}}^{\phi}", "Eq. 3", "latent_reconstruction", ("h(z)", "z"), (PHI,), "latent reconstruction of the data"
     ),
+    # What Section 3.1 says degrades the performance: the same two losses, minimised with respect to θ as well.
+    "lr_n_theta": Term(
+        r"L_{lr,\mathcal{N}}^{\phi,\theta}", "Sec. 3.1", "latent_reconstruction", ("h(z_N)", "z_N"), (PHI, THETA),
+        "latent reconstruction of the prior, by the decoder too",
+    ),
+    "lr_h_theta": Term(
+        r"L_{lr,\mathcal{H}}^{\phi,\theta}", "Sec. 3.1", "latent_reconstruction", ("h(z)", "z"), (PHI, THETA),
+        "latent reconstruction of the data, by the decoder too",
+    ),
     "nll_phi": Term(r"L_{nll}^{\phi}", "Eq. 6", "prior_nll", ("f(x)",), (PHI,), "codes attracted to the origin"),
     "nll_theta": Term(
         r"L_{nll}^{\theta}", "Eq. 7", "log_volume", ("h(z+δ)", "h(z)", "δ"), (THETA,), "log volume change of h, fixed perturbation"
@@ -80,6 +89,8 @@ MODELS: dict[str, dict[str, str]] = {
     "lpga": {"r": ONE, "lr_n": "alpha", "lr_h": "beta", "nll_phi": "gamma", "nll_theta": "gamma"},
     # Eq. 9 with a coefficient for each part of γ's, to see what each does
     "lpga_parts": {"r": ONE, "lr_n": "alpha", "lr_h": "beta", "nll_phi": "gamma_phi", "nll_theta": "gamma_theta"},
+    # Eq. 9 with the latent reconstruction losses minimised with respect to θ as well, which Section 3.1 advises against
+    "lpga_theta": {"r": ONE, "lr_n_theta": "alpha", "lr_h_theta": "beta", "nll_phi": "gamma", "nll_theta": "gamma"},
     # Eq. 13; L_vr has a weight of its own, which carries the tunable σ
     "vpga": {"r": ONE, "lr_n": "alpha", "lr_h": "beta", "vr": "vr", "kl": "eta"},
     # Eq. 16; "vr" is the paper's γ'

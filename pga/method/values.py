@@ -141,12 +141,12 @@ class Values:
         return self.encode(self.get("x̂", (PHI, THETA)), exact=True)
 
     def h(self, z: Tensor, moves: tuple[str, ...]) -> Tensor:
-        """h(z) = f(g(z)). If φ is moved, only f is live (the paper truncates the gradient at g); else f's parameters are frozen.
+        """h(z) = f(g(z)), live in f if φ is moved and in g if θ is; the paper's terms move one of them.
 
-        In the latter case it is one of two whose difference the term takes (`pga.method.terms`), hence exact.
+        If θ alone is moved, it is one of two whose difference the term takes (`pga.method.terms`), hence exact.
         """
         if PHI in moves:
-            with torch.no_grad():
+            with contextlib.nullcontext() if THETA in moves else torch.no_grad():
                 x = self.decode(z, moves)
             return self.encode(x)
         x = self.decode(z, moves, exact=True)
@@ -157,7 +157,7 @@ class Values:
         """h(z) for z = sg f(x): f(x̂), once for all terms where `backward` tells their gradients apart."""
         if self.shared:
             return self.f_of_x_hat
-        if PHI in moves:
+        if PHI in moves and THETA not in moves:
             return self.encode(self.get("x̂", (PHI, THETA)).detach())
         return self.h(self.z, moves)
 

@@ -51,7 +51,8 @@ def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
 def complete(raw: dict[str, Any]) -> dict[str, Any]:
     """Spread the `common` blocks over the runs: the file's own, the data set's, then the row.
 
-    A common coefficient (α, β) serves the models that have it and is left out of the others.
+    A common coefficient (α, β) serves the models that have it and is left out of the others. A row that no script of the authors covers
+    says `inherits: inferred`: what it takes from the common blocks with the origin `code` is inferred there.
     """
     everywhere = raw.pop("common", {})
     for block in raw.get("datasets", {}).values():
@@ -59,13 +60,25 @@ def complete(raw: dict[str, Any]) -> dict[str, Any]:
             continue  # validation says what is wrong
         common = merge(everywhere, block.pop("common", {}))
         for name, row in block["runs"].items():
-            given = row or {}
-            merged = merge(common, {"model": name, **given})
+            given = dict(row or {})
+            inherited = with_origin(common, given.pop("inherits")) if "inherits" in given else common
+            merged = merge(inherited, {"model": name, **given})
             if isinstance(merged.get("coefficients"), dict) and merged["model"] in MODELS:
                 others = ALL_COEFFICIENTS - set(coefficients(merged["model"])) - set(given.get("coefficients") or {})
                 merged["coefficients"] = {key: value for key, value in merged["coefficients"].items() if key not in others}
             block["runs"][name] = merged
     return raw
+
+
+def with_origin(block: dict[str, Any], origin: str) -> dict[str, Any]:
+    """The block with another origin for every value of the origin `code`."""
+
+    def value(old: Any) -> Any:
+        if isinstance(old, dict):
+            return {key: value(part) for key, part in old.items()}
+        return [old[0], origin] if isinstance(old, list) and old[1:] == ["code"] else old
+
+    return {key: value(part) for key, part in block.items()}
 
 
 SHAPELESS = (KeyError, TypeError, AttributeError, ValueError, IndexError, OverflowError)

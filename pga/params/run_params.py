@@ -53,15 +53,15 @@ class RunParams(Strict):
     delta: Sourced[Literal["sphere", "normal"]] = Field(description="law of δ in Eq. 7")
     epsilon: Sourced[Positive] = Field(description="size of δ per latent dimension")
     optimiser: Sourced[Literal["sgd", "adam"]] = Field(("sgd", Origin.PAPER), description="sgd with `momentum`, or adam")
-    spectral_norm: Sourced[bool] = Field((False, Origin.CODE), description="of every kernel (RAE-SN)")
+    spectral_norm: Sourced[bool] = Field((False, Origin.INFERRED), description="of every kernel (RAE-SN)")
     constant_sigma: Sourced[Positive] | None = Field(
         None, description="standard deviation of the posterior where it is not learned (CV-VAE)"
     )
     input_noise: Sourced[NonNegative] = Field(
-        (0.0, Origin.CODE), description="standard deviation of noise on the encoder's input, clipped at one of it"
+        (0.0, Origin.INFERRED), description="standard deviation of noise on the encoder's input, clipped at one of it"
     )
     train_images: Sourced[Count] | None = Field(None, description="train on the first so many images only")
-    validation_images: Sourced[Annotated[int, Field(ge=0)]] = Field((0, Origin.CODE), description="hold out the next so many images")
+    validation_images: Sourced[Annotated[int, Field(ge=0)]] = Field((0, Origin.INFERRED), description="hold out the next so many images")
     lr_patience: Sourced[Count] | None = Field(
         None, description="halve the learning rate after so many epochs without a better validation loss"
     )

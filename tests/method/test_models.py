@@ -31,6 +31,7 @@ from pga.method.values import Values, active, draw_noise, network_losses, term_v
 METHOD = {
     "lpga": {"r": "1", "lr_n": "alpha", "lr_h": "beta", "nll_phi": "gamma", "nll_theta": "gamma"},
     "lpga_parts": {"r": "1", "lr_n": "alpha", "lr_h": "beta", "nll_phi": "gamma_phi", "nll_theta": "gamma_theta"},  # ours, for ablations
+    "lpga_theta": {"r": "1", "lr_n_theta": "alpha", "lr_h_theta": "beta", "nll_phi": "gamma", "nll_theta": "gamma"},  # Section 3.1
     "vpga": {"r": "1", "lr_n": "alpha", "lr_h": "beta", "vr": "vr", "kl": "eta"},
     "lvpga": {"r": "1", "lr_n": "alpha", "lr_h": "beta", "vr_log": "vr", "nll_phi": "gamma", "kl": "eta"},
     "vae": {"elbo_r": "1", "kl": "c"},
@@ -56,7 +57,7 @@ def test_coefficients_are_those_of_the_equations():
     assert coefficients("lvpga") == ["alpha", "beta", "vr", "gamma", "eta"]
     assert coefficients("vae") == ["c"]
     assert {model for model in MODELS if reads_sigma(model)} == {"vpga", "lvpga", "vae", "vae_rec"}
-    assert {model for model in MODELS if reads_delta(model)} == {"lpga", "lpga_parts", "lvpga"}
+    assert {model for model in MODELS if reads_delta(model)} == {"lpga", "lpga_parts", "lpga_theta", "lvpga"}
 
 
 def test_weights_by_hand():
@@ -206,7 +207,7 @@ def test_noise_is_standard_normal_and_independent():
 
 def test_terms_read_the_noise_that_is_theirs():
     """Each term changes with its own draw and with no other."""
-    own = {"lr_n": "z_n", "nll_theta": "xi_delta", "vr": "xi", "vr_log": "xi", "elbo_r": "xi", "cv_r": "xi", "mmd": "z_n"}
+    own = {"lr_n": "z_n", "lr_n_theta": "z_n", "nll_theta": "xi_delta", "vr": "xi", "vr_log": "xi", "elbo_r": "xi", "cv_r": "xi", "mmd": "z_n"}
     values, _ = steps("conv_8", 2, 4, use_bn=True)
     other = noise_of(4, seed=6)
     for term in TERMS:

@@ -17,6 +17,8 @@ from pga.method.values import Values, frozen, term_value
 MOVES = {
     "r": "φθ",
     "lr_n": "φ",
+    "lr_n_theta": "φθ",
+    "lr_h_theta": "φθ",
     "lr_h": "φ",
     "nll_phi": "φ",
     "nll_theta": "θ",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 
 import jsonschema
@@ -221,13 +222,25 @@ def test_the_papers_deviating_rows_change_only_what_its_text_says(paper: Scale) 
         assert differences((dataset, "vpga"), (dataset, "vae")) == changed
 
 
-def test_the_grid_over_the_plain_vaes_sigma_has_a_seed_that_no_table_uses() -> None:
+def test_grids_give_every_coefficient_the_same_factors_on_a_seed_that_no_table_uses() -> None:
     for name in ("sweep", "quick_sweep"):
         grid, base = load_scale(f"params/{name}.yaml"), load_scale(f"params/{'paper' if name == 'sweep' else 'quick'}.yaml")
-        assert not set(grid.seeds) & set(base.seeds)
+        assert not set(grid.seeds) & set(base.seeds) and [row.model for row in grid.table1.rows] == list(
+            next(iter(grid.datasets.values())).runs
+        )
         for dataset, block in grid.datasets.items():
+            points: dict[tuple[str, str], list[float]] = {}
+            for row, params in block.runs.items():
+                model, coefficient, _ = row.rsplit("_", 2)
+                points.setdefault((model, coefficient), []).append(params.coefficients[coefficient][0])
+                others = {key: value for key, value in grid.run(dataset, row, 100).coefficients.items() if key != coefficient}
+                if model in ("vae", "lpga"):  # the other coefficients are those of the row
+                    assert others == {key: base.run(dataset, model, 0).coefficients[key] for key in others}
             c = base.run(dataset, "vae", 0).coefficients["c"]
-            assert [row.coefficients["c"][0] for row in block.runs.values()] == pytest.approx([c / 4, c / 2, c, 2 * c, 4 * c])
+            assert points["vae", "c"] == pytest.approx([c / 4, c / 2, c, 2 * c, 4 * c])
+            assert ("lpga", "alpha") in points or name == "sweep"
+            for values in points.values():  # the middle of a second grid of a model is that of its first
+                assert [value / values[0] for value in values] == pytest.approx([1, 2, 4, 8, 16] if len(values) == 5 else [1, 2, 8, 16])
 
 
 def test_variants_of_a_run_are_all_that_a_grid_has_and_its_values_are_the_runs() -> None:
@@ -255,3 +268,46 @@ def test_a_variant_without_a_coefficient_that_there_is_is_refused(tmp_path: Path
         (tmp_path / f"{name}.yaml").write_text(text.replace("zero: [alpha]", "zero: [gamma]"))
     with pytest.raises(UserError, match=r"beta_only.zero: \['gamma'\] not among alpha, beta, gamma_phi, gamma_theta"):
         load_scale(tmp_path / "quick_terms.yaml")
+
+
+SCRIPTED = {"lpga", "vpga", "lvpga"}
+
+
+def released_code() -> dict[tuple[str, str, str], str]:
+    """(data set, model, key) → value of docs/released-code.md, which names the line of each."""
+    lines = Path("docs/released-code.md").read_text(encoding="utf-8").splitlines()
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("| ")][1:]
+    assert all(re.search(r"\.(py|md)", where) for *_, where in cells)
+    return {
+        (dataset, model, key): value
+        for key, value, datasets, models, _ in cells
+        for dataset in datasets.split()
+        for model in models.split()
+    }  # fmt: skip
+
+
+def test_every_value_of_the_released_code_is_listed_with_its_line(paper: Scale) -> None:
+    found = {
+        (dataset, name, key): "true" if value is True else "false" if value is False else f"{value:g}" if isinstance(value, float) else value
+        for dataset, block in paper.datasets.items()
+        for name, params in block.runs.items()
+        for key, value, origin in params.listed()
+        if origin == "code"
+    }
+    assert {place: str(value) for place, value in found.items()} == released_code()
+
+
+@pytest.mark.parametrize("path", SCALES, ids=lambda path: path.stem)
+def test_only_rows_of_the_released_scripts_have_values_of_theirs(path: Path) -> None:
+    """No script covers the plain VAE, the ablation, the residual network, other crops and widths, or the models of Ghosh et al."""
+    values = {(model, key): set() for _, model, key in released_code()}
+    for (_, model, key), value in released_code().items():
+        values[model, key].add(value)
+    for dataset, block in load_scale(path).datasets.items():
+        for name, params in block.runs.items():
+            listed = [(key, value) for key, value, origin in params.listed() if origin == "code"]
+            if listed and path.stem not in ("terms", "quick_terms", "precision", "quick_precision", "sweep", "quick_sweep"):
+                assert name in SCRIPTED and dataset != "celeba140", (path, dataset, name, listed)
+            for key, value in listed:
+                shown = str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, (int, float)) else str(value)
+                assert shown in values[params.model.replace("_parts", ""), key], (path, dataset, name, key, value)

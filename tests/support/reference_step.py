@@ -114,6 +114,17 @@ def L_lr_H(s: Step, phi: Parameters, theta: Parameters, phi_fixed: Parameters, t
     return half_squared_errors(h_z, z) * 2 / s.H
 
 
+def L_lr_N_theta(s: Step, phi: Parameters, theta: Parameters, phi_fixed: Parameters, theta_fixed: Parameters) -> Tensor:  # noqa: N802
+    """Eq. 2 minimised with respect to θ as well (Section 3.1); × 2/H."""
+    return half_squared_errors(s.f(phi, s.g(theta, s.z_n)), s.z_n) * 2 / s.H
+
+
+def L_lr_H_theta(s: Step, phi: Parameters, theta: Parameters, phi_fixed: Parameters, theta_fixed: Parameters) -> Tensor:  # noqa: N802
+    """Eq. 3 minimised with respect to θ as well (Section 3.1); × 2/H. z = sg f(x)."""
+    z = s.f(phi_fixed, s.seen).detach()
+    return half_squared_errors(s.f(phi, s.g(theta, z)), z) * 2 / s.H
+
+
 def L_nll_phi(s: Step, phi: Parameters, theta: Parameters, phi_fixed: Parameters, theta_fixed: Parameters) -> Tensor:  # noqa: N802
     """Eq. 6; × 1/H."""
     z = s.f(phi, s.seen)
@@ -205,6 +216,8 @@ TERMS: dict[str, tuple[LiteralTerm, str]] = {
     "r": (L_r, "φθ"),
     "lr_n": (L_lr_N, "φ"),
     "lr_h": (L_lr_H, "φ"),
+    "lr_n_theta": (L_lr_N_theta, "φθ"),
+    "lr_h_theta": (L_lr_H_theta, "φθ"),
     "nll_phi": (L_nll_phi, "φ"),
     "nll_theta": (L_nll_theta, "θ"),
     "vr": (L_vr, "φθ"),
@@ -228,6 +241,14 @@ LOSSES: dict[str, Callable[[dict[str, float]], dict[str, float]]] = {
         "lr_h": c["beta"],
         "nll_phi": c["gamma_phi"],
         "nll_theta": c["gamma_theta"],
+    },
+    # Section 3.1: Eq. 9 with the latent reconstruction minimised with respect to θ too
+    "lpga_theta": lambda c: {
+        "r": 1,
+        "lr_n_theta": c["alpha"],
+        "lr_h_theta": c["beta"],
+        "nll_phi": c["gamma"],
+        "nll_theta": c["gamma"],
     },
     # Figure 4: Eq. 9 with α = β = 0
     "ablation": lambda c: {"r": 1, "nll_phi": c["gamma"], "nll_theta": c["gamma"]},
