@@ -273,6 +273,11 @@ def test_a_variant_without_a_coefficient_that_there_is_is_refused(tmp_path: Path
 SCRIPTED = {"lpga", "vpga", "lvpga"}
 
 
+def shown(value: object) -> str:
+    """A value as docs/released-code.md writes it."""
+    return f"{value:g}" if isinstance(value, float) else str(value).lower()
+
+
 def released_code() -> dict[tuple[str, str, str], str]:
     """(data set, model, key) → value of docs/released-code.md, which names the line of each."""
     lines = Path("docs/released-code.md").read_text(encoding="utf-8").splitlines()
@@ -288,13 +293,13 @@ def released_code() -> dict[tuple[str, str, str], str]:
 
 def test_every_value_of_the_released_code_is_listed_with_its_line(paper: Scale) -> None:
     found = {
-        (dataset, name, key): "true" if value is True else "false" if value is False else f"{value:g}" if isinstance(value, float) else value
+        (dataset, name, key): shown(value)
         for dataset, block in paper.datasets.items()
         for name, params in block.runs.items()
         for key, value, origin in params.listed()
         if origin == "code"
     }
-    assert {place: str(value) for place, value in found.items()} == released_code()
+    assert found == released_code()
 
 
 @pytest.mark.parametrize("path", SCALES, ids=lambda path: path.stem)
@@ -309,5 +314,4 @@ def test_only_rows_of_the_released_scripts_have_values_of_theirs(path: Path) -> 
             if listed and path.stem not in ("terms", "quick_terms", "precision", "quick_precision", "sweep", "quick_sweep"):
                 assert name in SCRIPTED and dataset != "celeba140", (path, dataset, name, listed)
             for key, value in listed:
-                shown = str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, (int, float)) else str(value)
-                assert shown in values[params.model.replace("_parts", ""), key], (path, dataset, name, key, value)
+                assert shown(value) in values[params.model.replace("_parts", ""), key], (path, dataset, name, key, value)
