@@ -51,11 +51,19 @@ TERMS: dict[str, Term] = {
     ),
     # What Section 3.1 says degrades the performance: the same two losses, minimised with respect to θ as well.
     "lr_n_theta": Term(
-        r"L_{lr,\mathcal{N}}^{\phi,\theta}", "Sec. 3.1", "latent_reconstruction", ("h(z_N)", "z_N"), (PHI, THETA),
+        r"L_{lr,\mathcal{N}}^{\phi,\theta}",
+        "Sec. 3.1",
+        "latent_reconstruction",
+        ("h(z_N)", "z_N"),
+        (PHI, THETA),
         "latent reconstruction of the prior, by the decoder too",
     ),
     "lr_h_theta": Term(
-        r"L_{lr,\mathcal{H}}^{\phi,\theta}", "Sec. 3.1", "latent_reconstruction", ("h(z)", "z"), (PHI, THETA),
+        r"L_{lr,\mathcal{H}}^{\phi,\theta}",
+        "Sec. 3.1",
+        "latent_reconstruction",
+        ("h(z)", "z"),
+        (PHI, THETA),
         "latent reconstruction of the data, by the decoder too",
     ),
     "nll_phi": Term(r"L_{nll}^{\phi}", "Eq. 6", "prior_nll", ("f(x)",), (PHI,), "codes attracted to the origin"),

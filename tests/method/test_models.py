@@ -207,7 +207,9 @@ def test_noise_is_standard_normal_and_independent():
 
 def test_terms_read_the_noise_that_is_theirs():
     """Each term changes with its own draw and with no other."""
-    own = {"lr_n": "z_n", "lr_n_theta": "z_n", "mmd": "z_n", "nll_theta": "xi_delta"} | dict.fromkeys(("vr", "vr_log", "elbo_r", "cv_r"), "xi")
+    own = {"lr_n": "z_n", "lr_n_theta": "z_n", "mmd": "z_n", "nll_theta": "xi_delta"} | dict.fromkeys(
+        ("vr", "vr_log", "elbo_r", "cv_r"), "xi"
+    )
     values, _ = steps("conv_8", 2, 4, use_bn=True)
     other = noise_of(4, seed=6)
     for term in TERMS:
