@@ -23,10 +23,11 @@ class Origin(StrEnum):
     CODE = "code"  # the authors' released code
     GHOSH = "ghosh"  # Ghosh et al. 2019, their released code
     INFERRED = "inferred"  # nobody says; chosen here, with the reason beside it
+    OWN = "own"  # the experiment's author's choice, of which nothing more is said: what a value has that stands without an origin
 
 
 Sourced = tuple[T, Origin]
-"""A value and its origin, written `[0.06, code]` in YAML."""
+"""A value and its origin, as composed; a file says `[0.06, code]`, or `0.06` and the origin once for the block (`pga.params.written`)."""
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]

@@ -1,45 +1,86 @@
-"""A scale's complete content: `common` blocks spread over the runs, scales that extend others, grids over a coefficient."""
+"""An experiment's complete content: presets and common values under each run, experiments that extend others, grids of derived runs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pga.method.terms import MODELS, coefficients
 from pga.params.artifacts import Equivalence
-from pga.params.base import Name, Positive, Strict
+from pga.params.base import Origin
 from pga.params.reading import read_yaml, validate
+from pga.params.written import SOURCED, Sweep, Variants, Written
 from pga.runtime.errors import UserError
 
-ALL_COEFFICIENTS = {name for model in MODELS for name in coefficients(model)}
+Values = dict[str, Any]
 
 
-class Sweep(Strict):
-    """A coefficient of one run over a grid of multiples of its value."""
-
-    run: Name
-    coefficient: Name
-    factors: tuple[Positive, ...]
+class Misfit(ValueError):
+    """Parts of an experiment that do not fit each other; `compose` adds the file."""
 
 
-class Variant(Strict):
-    """One row of a grid of variants."""
+def compose(path: str | Path, above: tuple[Path, ...] = ()) -> Values:
+    """The complete content of an experiment's file: every run with all of its values, each with its origin.
 
-    title: str
-    zero: tuple[Name, ...] = ()
+    Args:
+        path: the file.
+        above: the files that extend it.
+
+    Raises:
+        UserError: names the file, and what in it cannot be read or does not fit what it extends.
+    """
+    place = Path(path)
+    raw = read_yaml(place)
+    written = validate(raw, Written, place)
+    try:
+        if place in above:
+            raise Misfit(f"extends itself ({' → '.join(file.stem for file in (*above, place))})")
+        base = place.with_name(f"{written.extends}.yaml") if written.extends else None
+        if base and not base.exists():
+            raise Misfit(f"extends: found {written.extends!r}, but there is no {base}")
+        return composed(raw, written, compose(base, (*above, place)) if base else {}, place)
+    except Misfit as error:
+        raise UserError(f"{place}: {error}") from error
 
 
-class Variants(Strict):
-    """A run with some of its coefficients set to zero, row by row, as another model whose coefficients are more in number."""
+def composed(raw: Values, written: Written, base: Values, path: Path) -> Values:
+    """What a file says, complete, laid on what it extends.
 
-    run: Name
-    model: Name
-    coefficients: dict[Name, Name]
-    rows: dict[Name, Variant]
+    Raises:
+        Misfit: it does not fit what it extends.
+    """
+    if not base and (found := [key for key in DERIVING if raw.get(key)]):
+        raise Misfit(f"{', '.join(found)}: only with `extends`")
+    if base and written.common:
+        raise Misfit("common: not with `extends`; `override` replaces values of every run")
+    presets = Presets(path, raw)
+    own = {key: value for key, value in raw.items() if key not in ("extends", "presets", "common", "datasets", *DERIVING)}
+    content = merge(base, own)
+    content["datasets"] = with_runs(raw, base.get("datasets", {}), presets)
+    content["table1"] = {**everything(content["datasets"]), **with_rows(content.get("table1") or {})}
+    figures = raw.get("figures", {})
+    if written.sweeps:
+        content = grid(content, swept(written.sweeps), {})
+    if written.variants:
+        content = grid(content, {written.variants.run: varied(written.variants)}, figures)
+    if written.equivalence and base:
+        changes = {name: presets.resolved(change) for name, change in raw["equivalence"]["changes"].items()}
+        asked = validate({**raw["equivalence"], "changes": changes}, Equivalence, path)
+        content["equivalence"] = {**raw["equivalence"], "changes": changes}
+        content = grid(content, {run: paired(run, asked, content) for run in asked.runs}, figures)
+    if written.override:
+        override = presets.resolved(raw["override"])
+        for dataset in content["datasets"].values():
+            dataset["runs"] = {name: lay(row, override) for name, row in dataset["runs"].items()}
+    return substituted(content, written.substitute) if written.substitute else content
 
 
-def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+DERIVING = ("override", "substitute", "sweeps", "variants")
+"""The keys that make other runs of those that a file extends."""
+
+
+def merge(base: Values, over: Values) -> Values:
     """`over` laid on `base`, mapping by mapping."""
     merged = dict(base)
     for key, value in over.items():
@@ -48,177 +89,240 @@ def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def complete(raw: dict[str, Any]) -> dict[str, Any]:
-    """Spread the `common` blocks over the runs: the file's own, the data set's, then the row.
+def lay(base: Values, over: Values) -> Values:
+    """Values of runs laid on others; a length in `steps` replaces one in `epochs`, and the reverse."""
+    replaced = {"steps": "epochs", "epochs": "steps"}
+    dropped = {replaced[key] for key in replaced if over.get(key) is not None} - {key for key in over if over[key] is not None}
+    return merge({key: value for key, value in base.items() if key not in dropped}, over)
 
-    A common coefficient (α, β) serves the models that have it and is left out of the others. A row that no script of the authors covers
-    says `inherits: inferred`: what it takes from the common blocks with the origin `code` is inferred there.
+
+class Presets:
+    """Blocks on the presets that they build on.
+
+    Args:
+        path: the experiment's file, whose presets are meant where a name has no file before it.
+        raw: its content.
     """
-    everywhere = raw.pop("common", {})
-    for block in raw.get("datasets", {}).values():
-        if not isinstance(block, dict) or not isinstance(block.get("runs"), dict):
-            continue  # validation says what is wrong
-        common = merge(everywhere, block.pop("common", {}))
-        for name, row in block["runs"].items():
-            given = dict(row or {})
-            inherited = with_origin(common, given.pop("inherits")) if "inherits" in given else common
-            merged = merge(inherited, {"model": name, **given})
-            if isinstance(merged.get("coefficients"), dict) and merged["model"] in MODELS:
-                others = ALL_COEFFICIENTS - set(coefficients(merged["model"])) - set(given.get("coefficients") or {})
-                merged["coefficients"] = {key: value for key, value in merged["coefficients"].items() if key not in others}
-            block["runs"][name] = merged
-    return raw
+
+    def __init__(self, path: Path, raw: Values):
+        self.path, self.files = path, {path: raw.get("presets", {})}
+
+    def of(self, path: Path) -> Values:
+        """The presets of a file."""
+        if path not in self.files:
+            raw = read_yaml(path)
+            validate(raw, Written, path)
+            self.files[path] = raw.get("presets", {})
+        return self.files[path]
+
+    def resolved(self, block: Values | None) -> Values:
+        """A block on its preset; raises as `on` does."""
+        return self.on({}, block)
+
+    def on(self, under: Values, block: Values | None, path: Path | None = None, above: tuple[str, ...] = ()) -> Values:
+        """A block of `path` (by default the experiment's file) on its preset on the values `under`, every value with an origin.
+
+        Raises:
+            Misfit: there is no such preset, or it builds on itself.
+        """
+        own = with_origins(block or {})
+        name, inherits = own.pop("preset", None), own.pop("inherits", None)
+        if name:
+            here = path or self.path
+            file, _, key = name.rpartition("/")
+            there = here.with_name(f"{file}.yaml") if file else here
+            if not there.exists() or key not in self.of(there):
+                raise Misfit(f"preset: found {name!r}; {there} has {', '.join(self.files.get(there, ())) or 'none'}")
+            if (step := f"{there.stem}/{key}") in above:
+                raise Misfit(f"preset: {key} builds on itself ({' → '.join((*above, step))})")
+            under = self.on(under, self.of(there)[key], there, (*above, step))
+        return lay(relabelled(under, inherits) if inherits else under, own)
 
 
-def with_origin(block: dict[str, Any], origin: str) -> dict[str, Any]:
-    """The block with another origin for every value of the origin `code`."""
+def relabelled(block: Values, origin: str) -> Values:
+    """The block with another origin for every value of the origin `code`: a row that no script of the authors covers takes none of it."""
 
     def value(old: Any) -> Any:
         if isinstance(old, dict):
-            return {key: value(part) for key, part in old.items()}
-        return [old[0], origin] if isinstance(old, list) and old[1:] == ["code"] else old
+            return relabelled(old, origin)
+        return [old[0], origin] if isinstance(old, list) and old[1:] == [Origin.CODE] else old
 
     return {key: value(part) for key, part in block.items()}
 
 
-SHAPELESS = (KeyError, TypeError, AttributeError, ValueError, IndexError, OverflowError)
-"""What Python says where a mapping, a list or a number is expected and something else stands; types are checked of the whole only."""
+def with_origins(block: Values) -> Values:
+    """A block in which every value that can carry an origin is [value, origin]."""
+    origin = block.get("origin") or Origin.OWN
+
+    def pair(value: Any) -> Any:
+        return value if value is None or isinstance(value, list) else [value, origin]
+
+    marked = {key: pair(value) if key in SOURCED else value for key, value in block.items() if key != "origin"}
+    if marked.get("coefficients"):
+        marked["coefficients"] = {name: pair(value) for name, value in marked["coefficients"].items()}
+    return marked
 
 
-def derive(path: str | Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
-    """A scale's complete content; one that `extends` another starts from it.
+def with_runs(raw: Values, base: Values, presets: Presets) -> Values:
+    """The data sets with their runs: what the file says of each, on the run of that name in `base`, else on the common values."""
+    everywhere = presets.resolved(raw.get("common"))
+    found = {name: {"runs": dict(block["runs"])} for name, block in base.items()}
+    for dataset, block in raw.get("datasets", {}).items():
+        common = presets.on(everywhere, block.get("common"))
+        rows = found.setdefault(dataset, {"runs": {}})
+        rows.update({key: value for key, value in block.items() if key not in ("common", "runs")})
+        for name, row in block.get("runs", {}).items():
+            under = rows["runs"].get(name, {"model": name, **common})
+            rows["runs"][name] = with_its_coefficients(presets.on(under, row), row or {})
+    return found
+
+
+def with_its_coefficients(row: Values, given: Values) -> Values:
+    """A run without the coefficients that its model lacks, unless its own block gives them, which is a mistake to be told."""
+    if row["model"] in MODELS and row.get("coefficients"):
+        kept = {*coefficients(row["model"]), *(given.get("coefficients") or {})}
+        row["coefficients"] = {name: value for name, value in row["coefficients"].items() if name in kept}
+    return row
+
+
+def everything(datasets: Values) -> Values:
+    """Table 1 where the file says nothing of it: every run on every data set."""
+    names = dict.fromkeys(name for block in datasets.values() for name in block["runs"])
+    shown = [name for name in names if all(name in block["runs"] for block in datasets.values())]
+    return {
+        "columns": [{"dataset": name, "title": name} for name in datasets],
+        "rows": [{"title": name.upper(), "model": name} for name in shown],
+    }
+
+
+NO_RUNS: Values = {"runs": {}}
+
+
+def with_rows(table: Values) -> Values:
+    """Table 1 with the rows of its blocks among the others."""
+    rows = [
+        {**{key: value for key, value in block.items() if key != "rows"}, **row}
+        for block in table.get("blocks", [])
+        for row in block["rows"]
+    ]
+    return {
+        **{key: value for key, value in table.items() if key != "blocks"},
+        **({"rows": [*rows, *table.get("rows", [])]} if rows else {}),
+    }
+
+
+class Derived(NamedTuple):
+    """A run that is derived from another: its title, and its values made from the other's."""
+
+    title: str
+    values: Callable[[Values], Values]
+
+
+def grid(content: Values, runs: dict[str, dict[str, Derived]], figures: Values) -> Values:
+    """The experiment with nothing but derived runs, on every column of Table 1 that has the runs which they are derived from.
 
     Args:
-        path: its file.
-        above: the files that extend it.
+        content: the experiment.
+        runs: name of a run → the runs that are derived from it.
+        figures: of the new experiment.
 
     Raises:
-        UserError: names the file, and what in it cannot be read or does not fit what it extends.
+        Misfit: there is no such run, or the runs are on different data sets.
     """
-    place = Path(path)
-    if place in above:
-        raise UserError(f"{place}: extends itself ({' → '.join(file.stem for file in (*above, place))})")
-    try:
-        return derived(read_yaml(path), place, (*above, place))
-    except UserError as error:
-        raise error if str(place) in str(error) else UserError(f"{place}: {error}") from error
-    except SHAPELESS as error:
-        raise UserError(
-            f"{place}: its parts are not those of a scale, or do not fit what it extends ({type(error).__name__}: {error})"
-        ) from error
+
+    def columns_with(run: str) -> list[Values]:
+        return [column for column in content["table1"]["columns"] if run in content["datasets"].get(column["dataset"], NO_RUNS)["runs"]]
+
+    first = next(iter(runs))
+    columns = columns_with(first)
+    if lacking := [run for run in runs if not columns or columns_with(run) != columns]:
+        raise Misfit(f"{', '.join(lacking)}: no runs on the data sets of table1" + (f" that have {first}" if columns else ""))
+    datasets: Values = {}
+    for column in columns:
+        rows = content["datasets"][column["dataset"]]["runs"]
+        made = {name: derived.values(rows[run]) for run, of_run in runs.items() for name, derived in of_run.items()}
+        datasets[column["dataset"]] = {"runs": made}
+    shown = [{"title": derived.title, "model": name, "block": "grid"} for of_run in runs.values() for name, derived in of_run.items()]
+    return {**content, "datasets": datasets, "table1": {"columns": columns, "rows": shown}, "figures": figures}
 
 
-def derived(raw: dict[str, Any], path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
-    """What a scale's file says, complete.
+def swept(sweeps: Sequence[Sweep]) -> dict[str, dict[str, Derived]]:
+    """For each run the runs of its grids, one for each factor."""
 
-    Such a scale may `substitute` data sets (the paper's column stays, other data stand in), `override` values of every run, `sweep` a
-    coefficients of its runs over grids, have `variants` of one run, or ask for the `equivalence` of runs to changed ones, which then are
-    all that it has.
+    def values(coefficient: str, factor: float) -> Callable[[Values], Values]:
+        return lambda row: lay(row, {"coefficients": {coefficient: [value_of(row, coefficient) * factor, Origin.INFERRED]}})
+
+    found: dict[str, dict[str, Derived]] = {}
+    for sweep in sweeps:
+        for k, factor in enumerate(sweep.factors):
+            derived = Derived(f"{sweep.run}, {factor:g} {sweep.coefficient}", values(sweep.coefficient, factor))
+            found.setdefault(sweep.run, {})[f"{sweep.run}_{sweep.coefficient}_{k}"] = derived
+    return found
+
+
+def varied(variants: Variants) -> dict[str, Derived]:
+    """A run for each variant.
+
+    Raises:
+        Misfit: a variant switches off a coefficient that there is not.
     """
-    if "extends" not in raw:
-        return complete(raw)
-    base = derive(path.parent / f"{raw.pop('extends')}.yaml", above)
-    override, substitute = raw.pop("override", {}), raw.pop("substitute", {})
-    sweeps, variants = raw.pop("sweeps", None), raw.pop("variants", None)
-    merged = merge(base, raw)
-    if sweeps is not None:
-        if not isinstance(sweeps, list) or not sweeps:
-            raise UserError(f"{path}: sweeps: found {sweeps!r}; accepted is a list of {{run, coefficient, factors}}")
-        merged = {**joined([swept(merged, validate(sweep, Sweep, path)) for sweep in sweeps]), "figures": {}}
-    if variants is not None:
-        merged = {**varied(merged, validate(variants, Variants, path)), "figures": raw.get("figures", {})}
-    if "equivalence" in raw:
-        merged = {**paired(merged, validate(raw["equivalence"], Equivalence, path)), "figures": raw.get("figures", {})}
-    if not isinstance(substitute, dict) or not isinstance(override, dict):
-        raise UserError(f"{path}: `substitute` and `override` are mappings")
-    unknown = set(substitute) - set(merged["datasets"])
-    if unknown:
-        raise UserError(f"{path}: substitute: {sorted(unknown)} not among {sorted(merged['datasets'])}")
-    merged["datasets"] = {substitute.get(name, name): block for name, block in merged["datasets"].items()}
-    for block in merged["datasets"].values():
-        block["runs"] = {name: merge(row, override) for name, row in block["runs"].items()}
-    for column in merged["table1"]["columns"]:
-        if column["dataset"] in substitute:
-            column["paper"], column["dataset"] = column["dataset"], substitute[column["dataset"]]
-    for row in merged["table1"]["rows"]:
-        replaced = row.get("datasets", {})
-        row["datasets"] = {substitute.get(old, old): substitute.get(new, new) for old, new in replaced.items()}
-    for figure in merged.get("figures", {}).values():
-        figure["datasets"] = [substitute.get(name, name) for name in figure.get("datasets", [])]
-        figure["titles"] = {substitute.get(name, name): title for name, title in figure.get("titles", {}).items()}
-    return merged
 
+    def values(zero: tuple[str, ...]) -> Callable[[Values], Values]:
+        def made(row: Values) -> Values:
+            given = {name: 0 if name in zero else value_of(row, base) for name, base in variants.coefficients.items()}
+            return {**row, "model": variants.model, "coefficients": {name: [value, Origin.INFERRED] for name, value in given.items()}}
 
-def swept(raw: dict[str, Any], sweep: Sweep) -> dict[str, Any]:
-    """The scale with nothing but one row per factor of the grid, on every column of Table 1 that has the run."""
+        return made
 
-    def rows(row: dict[str, Any]) -> dict[str, dict[str, Any]]:
-        centre = coefficient(row, sweep.run, sweep.coefficient)
-        changes = [{"coefficients": {sweep.coefficient: [centre * factor, "inferred"]}} for factor in sweep.factors]
-        return {f"{grid}_{k}": merge(row, change) for k, change in enumerate(changes)}
-
-    grid = f"{sweep.run}_{sweep.coefficient}"
-    titles = {f"{grid}_{k}": f"{sweep.run}, {factor:g} {sweep.coefficient}" for k, factor in enumerate(sweep.factors)}
-    return only(raw, sweep.run, rows, titles)
-
-
-def varied(raw: dict[str, Any], variants: Variants) -> dict[str, Any]:
-    """The scale with nothing but one row per variant, on every column of Table 1 that has the run."""
     for name, variant in variants.rows.items():
         if unknown := set(variant.zero) - set(variants.coefficients):
-            raise UserError(f"variants: rows.{name}.zero: {sorted(unknown)} not among {', '.join(variants.coefficients)}")
-
-    def rows(row: dict[str, Any]) -> dict[str, dict[str, Any]]:
-        values = {name: coefficient(row, variants.run, base) for name, base in variants.coefficients.items()}
-        return {
-            name: {
-                **row,
-                "model": variants.model,
-                "coefficients": {key: [0 if key in variant.zero else value, "inferred"] for key, value in values.items()},
-            }
-            for name, variant in variants.rows.items()
-        }
-
-    return only(raw, variants.run, rows, {name: variant.title for name, variant in variants.rows.items()})
+            raise Misfit(f"variants.rows.{name}.zero: {sorted(unknown)} not among {', '.join(variants.coefficients)}")
+    return {name: Derived(variant.title, values(variant.zero)) for name, variant in variants.rows.items()}
 
 
-def paired(raw: dict[str, Any], asked: Equivalence) -> dict[str, Any]:
-    """The scale with nothing but runs and their changed twins."""
-    titles = {row["model"]: row["title"] for row in reversed(raw["table1"]["rows"])}
-    parts = []
-    for run in asked.runs:
-        title = titles.get(run, run)
-        names = {run: title} | {twin: f"{title}, {asked.title(change)}" for change, twin in asked.twins(run).items()}
+def paired(run: str, asked: Equivalence, content: Values) -> dict[str, Derived]:
+    """A run as it is, and its changed twins."""
+    titles = {row["model"]: row["title"] for row in reversed(content["table1"]["rows"])}
+    title = titles.get(run, run)
 
-        def rows(row: dict[str, Any], run: str = run) -> dict[str, dict[str, Any]]:
-            return {run: row} | {twin: merge(row, asked.changes[change]) for change, twin in asked.twins(run).items()}
+    def values(change: Values) -> Callable[[Values], Values]:
+        return lambda row: lay(row, change)
 
-        parts.append(only(raw, run, rows, names))
-    if lacking := [run for run, part in zip(asked.runs, parts, strict=True) if part["table1"]["columns"] != parts[0]["table1"]["columns"]]:
-        raise UserError(f"equivalence: runs: {', '.join(lacking)} not on the same data sets as {asked.runs[0]}")
-    return joined(parts)
+    twins = {twin: Derived(f"{title}, {asked.title(change)}", values(asked.changes[change])) for change, twin in asked.twins(run).items()}
+    return {run: Derived(title, dict), **twins}
 
 
-def joined(parts: list[dict[str, Any]]) -> dict[str, Any]:
-    """The runs of several grids, and their rows of Table 1, as one scale."""
-    merged = parts[0]
-    for part in parts[1:]:
-        merged["datasets"] = merge(merged["datasets"], part["datasets"])
-        merged["table1"]["rows"] += part["table1"]["rows"]
-    return merged
+def value_of(row: Values, name: str) -> float:
+    """A coefficient's value in a run's row.
 
-
-def coefficient(row: dict[str, Any], run: str, name: str) -> float:
-    """A coefficient's value in a run's row."""
+    Raises:
+        Misfit: the run has no such coefficient.
+    """
     if name not in row["coefficients"]:
-        raise UserError(f"{run} has no coefficient {name!r}; it has {', '.join(row['coefficients'])}")
+        raise Misfit(f"{row['model']} has no coefficient {name!r}; it has {', '.join(row['coefficients'])}")
     value: float = row["coefficients"][name][0]
     return value
 
 
-def only(raw: dict[str, Any], run: str, rows: Callable[[dict[str, Any]], dict[str, Any]], titles: dict[str, str]) -> dict[str, Any]:
-    """The scale with nothing but the rows that are made from `run`, on every column of Table 1 that has it."""
-    columns = [column for column in raw["table1"]["columns"] if run in raw["datasets"][column["dataset"]]["runs"]]
-    datasets = {column["dataset"]: {"runs": rows(raw["datasets"][column["dataset"]]["runs"][run])} for column in columns}
-    shown = [{"title": title, "model": name, "block": "grid"} for name, title in titles.items()]
-    return {**raw, "datasets": datasets, "table1": {"columns": columns, "rows": shown}}
+def substituted(content: Values, substitute: dict[str, str]) -> Values:
+    """The experiment on other data sets: the paper's columns stay, other data stand in.
+
+    Raises:
+        Misfit: a data set that is to be replaced is not there.
+    """
+    if unknown := set(substitute) - set(content["datasets"]):
+        raise Misfit(f"substitute: {sorted(unknown)} not among {sorted(content['datasets'])}")
+
+    def now(name: str) -> str:
+        return substitute.get(name, name)
+
+    def column(shown: Values) -> Values:
+        return {**shown, "dataset": now(shown["dataset"]), "paper": shown["dataset"]} if shown["dataset"] in substitute else shown
+
+    table, figures = content["table1"], content.get("figures", {})
+    rows = [{**row, "datasets": {now(old): now(new) for old, new in row.get("datasets", {}).items()}} for row in table["rows"]]
+    for name, figure in figures.items():
+        titles = {now(shown): title for shown, title in figure.get("titles", {}).items()}
+        figures[name] = {**figure, "datasets": list(map(now, figure.get("datasets", []))), "titles": titles}
+    datasets = {now(name): runs for name, runs in content["datasets"].items()}
+    return {**content, "datasets": datasets, "table1": {"columns": list(map(column, table["columns"])), "rows": rows}, "figures": figures}

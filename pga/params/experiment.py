@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field, model_validator
 from pga.networks.architectures import keeps_averages
 from pga.params.artifacts import Equivalence, Figure, Table1
 from pga.params.base import Name, Seed, Strict
-from pga.params.compose import derive
+from pga.params.compose import compose
 from pga.params.evaluation import INCEPTION_DIM, Evaluation
 from pga.params.reading import validate
 from pga.params.run import Run
@@ -37,7 +37,9 @@ class Scale(Strict):
     results: Annotated[str, Field(pattern=r"^results(/[a-z][a-z0-9_]*)?$")] = Field(description="folder of its results")
     seeds: tuple[Seed, ...] = Field(description="one run per seed", min_length=1)
     evaluation: Evaluation
-    samplings: dict[Name, Sampling]
+    samplings: dict[Name, Sampling] = Field(
+        {"prior": Sampling.model_validate({})}, description="ways to draw images, by name; `prior` must be one"
+    )
     interpolation: Interpolation = Interpolation()
     datasets: dict[Name, DatasetRuns]
     table1: Table1
@@ -209,4 +211,4 @@ def load_scale(path: str | Path) -> Scale:
     Raises:
         UserError: an unknown or out-of-range key, named with file, value and what is accepted.
     """
-    return validate(derive(path), Scale, path)
+    return validate(compose(path), Scale, path)

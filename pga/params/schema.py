@@ -7,15 +7,23 @@ from pathlib import Path
 from typing import Any
 
 from pga.params.experiment import Scale
+from pga.params.written import Written
 from pga.runtime.files import atomic
 
 FOLDER = Path(__file__).parents[2] / "workflow" / "schemas"
 
 
+TYPED = {name for name, field in Written.model_fields.items() if field.annotation is not Any}
+"""The keys of an experiment's file that are written in another form than they are composed."""
+
+
 def schemas() -> dict[str, dict[str, Any]]:
     """File name → schema."""
     dialect = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
-    return {"scale.schema.json": {**dialect, **Scale.model_json_schema()}}
+    written, complete = Written.model_json_schema(), Scale.model_json_schema()
+    properties = {**written["properties"], **{key: part for key, part in complete["properties"].items() if key not in TYPED}}
+    definitions = {**complete["$defs"], **written["$defs"]}
+    return {"scale.schema.json": {**dialect, **written, "properties": properties, "$defs": definitions, "required": ["results"]}}
 
 
 def text(schema: dict[str, Any]) -> str:

@@ -11,9 +11,9 @@ import pytest
 
 from pga.method.terms import coefficients
 from pga.params import schema
-from pga.params.compose import derive
 from pga.params.datasets import load_datasets
 from pga.params.experiment import Scale, load_scale
+from pga.params.reading import read_yaml
 from pga.runtime.errors import UserError
 
 SCALES = [path for path in sorted(Path("params").glob("*.yaml")) if "results:" in path.read_text()]
@@ -23,7 +23,7 @@ SCALES = [path for path in sorted(Path("params").glob("*.yaml")) if "results:" i
 def test_every_scale_loads_and_fits_the_schema(path: Path) -> None:
     scale = load_scale(path)
     assert len({run.digest for run in scale.all_runs()}) == len(scale.all_runs()) > 0
-    jsonschema.validate(derive(path), schema.schemas()["scale.schema.json"])
+    jsonschema.validate(read_yaml(path), schema.schemas()["scale.schema.json"])
 
 
 def test_the_schema_files_are_those_of_the_types() -> None:
@@ -32,29 +32,38 @@ def test_the_schema_files_are_those_of_the_types() -> None:
 
 
 BAD = {
-    "out of range": (
-        "learning_rate: [0.1, code]",
-        "learning_rate: [-1, code]",
-        "digits.runs.lpga.learning_rate.0: found -1.*greater than 0",
-    ),
+    "out of range": ("learning_rate: [0.1, code]", "learning_rate: [-1, code]", r"common\.learning_rate\.0: found -1: .*greater than 0"),
+    "out of range, no origin": ("learning_rate: [0.1, code]", "learning_rate: -1", r"common\.learning_rate: found -1: .*greater than 0"),
     "not finite": ("learning_rate: [0.1, code]", "learning_rate: [.inf, code]", "learning_rate.0: found inf.*finite"),
-    "unknown key": ("momentum: [0.9, paper]", "momentun: [0.9, paper]", "momentun.*no such key; accepted here are .*momentum"),
+    "unknown key": ("momentum: [0.9, paper]", "momentun: [0.9, paper]", "common.momentun.*no such key; accepted here are .*momentum"),
+    "unknown key of the file": ("common:", "comon:", "comon: no such key; accepted here are .*common.*extends.*seeds"),
     "unknown network": ("[dense_8, inferred]", "[conv_99, inferred]", "network.0: found 'conv_99': accepted: dense_8"),
     "unknown origin": ("alpha: [0.06, code]", "alpha: [0.06, guess]", "alpha.1: found 'guess'.*'paper', 'code'"),
-    "no origin": ("steps: [3000, inferred]", "steps: 5000", r"steps: found 5000: accepted is .*\[value, origin\]"),
-    "a coefficient of no model": ("alpha: [0.06, code]", "alhpa: [0.06, code]", "alhpa"),
+    "unknown preset": ("snapshots: 5", "preset: paper/celebb", "preset: found 'paper/celebb'; .*paper.yaml has paper, mnist, cifar10"),
+    "a preset on itself": (
+        "common:",
+        "presets: {a: {preset: b}, b: {preset: a}}\ncommon:\n  preset: a",
+        r"preset: a builds on itself \(quick/a → quick/b → quick/a\)",
+    ),
+    "a coefficient of no model": ("alpha: [0.06, code]", "alhpa: [0.06, code]", "alpha"),
     "another model's coefficient": (
         "{c: [0.05, inferred]}",
         "{c: [0.05, inferred], eta: [1, code]}",
-        "coefficients of vae are c; found .*eta",
+        "runs.vae: coefficients of vae are c; found .*eta",
     ),
     "seed twice": ("seeds: [0, 1, 2]", "seeds: [0, 0]", "holds a seed twice"),
+    "a number of seeds": ("seeds: [0, 1, 2]", "seeds: 3", r"seeds: found 3: accepted is a list, e\.g\. \[0, 1\]"),
     "results elsewhere": ("results: results/quick", "results: /tmp/x", "results: found '/tmp/x'"),
     "a key twice": ("  prior:", "  prior: {}\n  prior:", "'prior' stands twice"),
     "a table of absent runs": ("model: lpga_ablation, block", "model: nothing, block", "wants the run digits/nothing"),
     "both lengths": ("steps: [3000, inferred]", "steps: [5000, inferred]\n  epochs: [3, inferred]", "one of `epochs` and `steps`"),
     "a python object": ("seeds: [0, 1, 2]", "seeds: !!python/object/apply:os.system ['true']", "python/object"),
-}
+    "a truth value for a number": ("momentum: [0.9, paper]", "momentum: true", "common.momentum: found True: .*number"),
+    "text for a number": ("momentum: [0.9, paper]", "momentum: '0.9'", "common.momentum: found '0.9': .*number"),
+    "base 60": ("steps: [3000, inferred]", "steps: 1:40", "common.steps: found '1:40': .*integer"),
+    "an underscore": ("steps: [3000, inferred]", "steps: 1_000", "common.steps: found '1_000': .*integer"),
+    "a number for a title": ("title: VAE", "title: 3", r"table1\.rows\.0\.title: found 3: accepted is text; put quotes around it"),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("case", BAD)
@@ -64,8 +73,108 @@ def test_mistakes_are_refused_by_name(case: str, tmp_path: Path) -> None:
     assert old in text
     path = tmp_path / "quick.yaml"
     path.write_text(text.replace(old, new))
+    (tmp_path / "paper.yaml").write_text(Path("params/paper.yaml").read_text())
     with pytest.raises(UserError, match=rf"(?s)quick\.yaml: .*{message}"):
         load_scale(path)
+
+
+def test_a_mistake_in_a_shared_block_is_told_once(tmp_path: Path) -> None:
+    text = Path("params/quick.yaml").read_text()
+    for old, new, place in (
+        ("momentum: [0.9, ", "momentum: [1.9, ", "common.momentum.0"),
+        ("  momentum: [0.9, paper]\n", "", "vae.momentum"),
+    ):
+        (tmp_path / "quick.yaml").write_text(text.replace(old, new))
+        with pytest.raises(UserError) as caught:
+            load_scale(tmp_path / "quick.yaml")
+        assert len(str(caught.value).splitlines()) == 1 and place in str(caught.value)
+
+
+NUMBERS = {"0777": 777, "010": 10, "1e4": 10000, "+3": 3, "3_0": None, "0o17": None, "0x1F": None, "1:40": None, "yes": None, "12.0": None}
+
+
+@pytest.mark.parametrize("written", NUMBERS)
+def test_a_number_is_the_decimal_one_that_stands_there_or_refused(written: str, tmp_path: Path) -> None:
+    """As DVC reads it, which reads the same files: YAML 1.1 takes 0777 for 511, 1:40 for 100 and `yes` for true."""
+    path = tmp_path / "quick.yaml"
+    path.write_text(Path("params/quick.yaml").read_text().replace("seeds: [0, 1, 2]", f"seeds: [{written}]"))
+    if (number := NUMBERS[written]) is None:
+        with pytest.raises(UserError, match=r"seeds\.0: found"):
+            load_scale(path)
+    else:
+        assert load_scale(path).seeds == (number,)
+
+
+def test_a_name_is_the_text_that_stands_there(tmp_path: Path) -> None:
+    """Runs, samplings, data sets: none of them becomes YAML's null, a truth value or a number."""
+    names = ["null", "nan", "none", "true", "yes", "on", "inf"]
+    text = Path("params/quick.yaml").read_text()
+    for name in names:
+        text = text.replace("    runs:\n", f"    runs:\n      {name}: {{model: vae, coefficients: {{c: 1}}, samplings: ['{name}']}}\n")
+        text = text.replace("samplings:\n", f"samplings:\n  {name}: {{n: 100}}\n", 1)
+    (tmp_path / "quick.yaml").write_text(text)
+    scale = load_scale(tmp_path / "quick.yaml")
+    assert set(names) < set(scale.datasets["digits"].runs) and set(names) < set(scale.samplings)
+    (tmp_path / "quick.yaml").write_text(text.replace("title: VAE, model: vae", "title: VAE, model: null"))
+    with pytest.raises(UserError, match=r"rows\.0\.model: found None: accepted is text; put quotes around it"):
+        load_scale(tmp_path / "quick.yaml")
+
+
+BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{new}: &{new} [{', '.join([f'*{old}'] * 9)}]\n" for old, new in zip("abcdefgh", "bcdefghi", strict=True)
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [BOMB, "a: &a [*a]\n"],
+    ids=["bomb", "circle"],
+)  # fmt: skip
+def test_aliases_are_bounded(text: str, tmp_path: Path) -> None:
+    (tmp_path / "quick.yaml").write_text(text)
+    with pytest.raises(UserError, match=r"quick\.yaml: not YAML that is accepted here: .*alias"):
+        load_scale(tmp_path / "quick.yaml")
+
+
+def test_the_papers_values_and_origins_are_those_on_record(paper: Scale) -> None:
+    """As they stood before presets and an origin per block: one line per data set, key and value, with the runs that have it."""
+    lines = []
+    for dataset, block in paper.datasets.items():
+        values: dict[str, dict[str, list[str]]] = {}
+        for name, row in block.runs.items():
+            for key, value, origin in row.listed():
+                values.setdefault(key, {}).setdefault(f"{value!r} {origin}".strip(), []).append(name)
+        for key, found in values.items():
+            for text, runs in found.items():
+                lines.append(f"{dataset} {key} = {text}: {'all' if len(runs) == len(block.runs) else ' '.join(runs)}")
+    assert lines == Path("tests/params/paper_runs.txt").read_text().splitlines()
+
+
+def test_an_origin_stands_once_for_a_block_and_reaches_no_other(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    (tmp_path / "paper.yaml").write_text(Path("params/paper.yaml").read_text())
+    path.write_text("""
+description: my own
+results: results/mine
+seeds: [0]
+evaluation: {extractor: inception}
+presets:
+  short: {origin: inferred, steps: 5000, warmup_steps: [10, code]}
+datasets:
+  celeba:
+    common: {preset: paper/celeba, width: 32}
+    runs:
+      lpga: {preset: short, coefficients: {gamma: [0.01, paper]}}
+      vae: {origin: ghosh, warmup_steps: 0, coefficients: {c: 0.011}}
+""")
+    scale = load_scale(path)
+    lpga, vae = (
+        {key: (value, origin) for key, value, origin in scale.params("celeba", name).listed() if origin} for name in ("lpga", "vae")
+    )
+    assert (lpga["steps"], lpga["warmup_steps"], lpga["width"]) == ((5000, "inferred"), (10, "code"), (32, "own"))
+    assert (lpga["learning_rate"], lpga["momentum"], lpga["alpha"]) == ((0.4, "code"), (0.9, "paper"), (0.03, "code"))
+    assert "epochs" not in lpga and (vae["epochs"], vae["c"], vae["warmup_steps"]) == ((100, "code"), (0.011, "ghosh"), (0, "ghosh"))
+    assert [row.title for row in scale.table1.rows] == ["LPGA", "VAE"] and [c.title for c in scale.table1.columns] == ["celeba"]
 
 
 def test_rows_override_the_data_sets_common_values_which_override_the_files() -> None:

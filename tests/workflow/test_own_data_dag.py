@@ -28,18 +28,13 @@ from pga.runtime.files import read_json, sha256
 TARGETS = [f"results/mycats/{file}" for file in ("table1.csv", "evaluation.csv", "claims.csv", "figures/figure2.png")]
 WEIGHTS = "inception/pt_inception-2015-12-05-6726825d.pth"
 SMALLER = {
-    "seeds: [0, 1, 2]": "seeds: [0]\ndevice: cpu",
-    "extractor: inception": "extractor: inception\n  also: [inception-pytorch_fid]\n  weights: other\n  few_samples: true",
-    "n: 5000, batch_size: 1000": "n: 8, batch_size: 4",
-    "width: [64,": "width: [4,",
-    "latent_dim: [128,": "latent_dim: [8,",
-    "batch_size: [64,": "batch_size: [16,",
-    "learning_rate: [0.4,": "learning_rate: [0.05,",
-    "steps: [100000,": "steps: [30,",
-    "warmup_steps: [3000,": "warmup_steps: [20,",
-    "[{title: VAE, model: vae}, {title: LPGA, model: lpga}]": "[{title: LPGA, model: lpga}, {title: Test images, model: real}]",
+    "seeds: [0, 1, 2]": "seeds: [0]\ndevice: cpu\nsamplings: {prior: {n: 8, batch_size: 4}}",
+    "extractor: inception": "extractor: inception, also: [inception-pytorch_fid], weights: other, few_samples: true",
+    "steps: 100000": "steps: 30, warmup_steps: 20, width: 4, latent_dim: 8, batch_size: 16, learning_rate: 0.05",
     "models: [lpga, vae]": "models: [lpga]",
-    "      vae:\n        warmup_steps: [0, inferred]\n        coefficients: {c: [0.011, inferred]}\n": "",
+    "      vae: {warmup_steps: 0, coefficients: {c: 0.011}}\n": "",
+    "figures:\n": "table1:\n  columns: [{dataset: mycats, title: Cats}]\n"
+    "  rows: [{title: LPGA, model: lpga}, {title: Test images, model: real}]\nfigures:\n",
 }
 
 
@@ -138,7 +133,7 @@ def test_what_is_made_is_left_and_a_new_image_makes_all_anew(made: Path, mirror:
 
 @pytest.mark.slow
 def test_other_weights_do_not_pass_for_fids(made: Path, mirror: str) -> None:
-    scale = made / "official.yaml"
+    scale = made / "params" / "official.yaml"
     scale.write_text((made / "params/mycats.yaml").read_text().replace("weights: other", "weights: official"))
     refused = run(made, mirror, "pga", "collect", "--params", str(scale), "--out", "metrics.csv")
     assert refused.returncode == 1 and not (made / "metrics.csv").exists()

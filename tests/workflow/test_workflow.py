@@ -205,7 +205,7 @@ def test_a_wrong_parameter_stops_before_anything_runs(finished: Path, edited) ->
     edited("params/tiny.yaml", "momentum: [0.9, paper]", "momentum: [1.9, paper]")
     done = snakemake(finished, *TARGETS, check=False)
     assert done.returncode != 0
-    assert "params/tiny.yaml: datasets.digits.runs.vpga.momentum.0: found 1.9" in done.stderr
+    assert "params/tiny.yaml: common.momentum.0: found 1.9" in done.stderr
 
 
 @pytest.mark.slow

@@ -14,8 +14,8 @@ from pga.fingerprints import steps as fingerprints
 from pga.data.folder import identity
 from pga.runtime.files import digest
 from pga.params.datasets import load_datasets
-from pga.params.compose import derive
 from pga.params.experiment import REAL, Scale, load_scale
+from pga.params.reading import read_yaml
 from pga.params.sampling import RECONSTRUCTION
 from pga.params.sources import load_sources
 
@@ -30,7 +30,7 @@ FILES = [path for path in sorted(Path("params").glob("*.yaml")) if path.stem not
 SCALES = {}
 for path in FILES:
     scale = load_scale(path)  # the types say best what is wrong; the schema is what other tools check by
-    validate(derive(path), str(Path(workflow.basedir) / "workflow/schemas/scale.schema.json"), set_default=False)
+    validate(read_yaml(path), str(Path(workflow.basedir) / "workflow/schemas/scale.schema.json"), set_default=False)
     if scale.results in SCALES:
         raise WorkflowError(f"{path}: results: {scale.results!r} is the folder of {SCALES[scale.results][0]} already")
     SCALES[scale.results] = (str(path), scale)

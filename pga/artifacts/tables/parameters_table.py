@@ -14,6 +14,7 @@ ORIGINS = {
     Origin.CODE: "the authors' released code",
     Origin.GHOSH: "Ghosh et al. 2019, their released code",
     Origin.INFERRED: "said nowhere, chosen here (the reason stands beside it in the scale's file)",
+    Origin.OWN: "chosen by the author of the scale's file",
 }
 
 
