@@ -8,12 +8,11 @@ import shutil
 import sys
 from pathlib import Path
 
-from filelock import FileLock
-
 from pga.data.download import Refused, download
 from pga.data.verify import Mismatch, verify
 from pga.runtime.errors import UserError
 from pga.runtime.files import sync_folder
+from pga.runtime.locks import alone
 from pga.params.sources import Source, SourceFile
 
 
@@ -36,8 +35,7 @@ def fetch(name: str, source: Source, file: str, folder: Path, mirror: str | None
     target = folder / name / file
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(target.parent / f".{file}.lock")
-        with lock:
+        with alone(target.parent / f".{file}.lock", wait=True) as locked:
             if target.exists():
                 try:
                     verify(target, row.checksum)
@@ -45,15 +43,15 @@ def fetch(name: str, source: Source, file: str, folder: Path, mirror: str | None
                 except Mismatch as error:
                     raise UserError(f"{target}: not the file that is meant: {error}; delete it and fetch again") from error
             print(f"{name}/{file}: {source.description}. Licence: {source.licence}", file=sys.stderr)
-            obtain(f"{name}/{file}", row, target, os.environ.get("PGA_MIRROR") if mirror is None else mirror)
+            part = target.with_name(f".{file}.part" if locked else f".{file}.part{os.getpid()}")  # continued by nobody who may not be alone
+            obtain(f"{name}/{file}", row, target, part, os.environ.get("PGA_MIRROR") if mirror is None else mirror)
             return target
     except OSError as error:
         raise UserError(f"{target}: cannot be written: {error.strerror or error}") from error
 
 
-def obtain(name: str, row: SourceFile, target: Path, mirror: str | None) -> None:
+def obtain(name: str, row: SourceFile, target: Path, part: Path, mirror: str | None) -> None:
     """Try every place in turn until one serves the right file."""
-    part = target.with_name(f".{target.name}.part")
     failures: list[str] = []
     for place in places(row, mirror):
         continued = part.exists()

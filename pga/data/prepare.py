@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -11,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from filelock import FileLock, Timeout
 
 from pga.data import celeba as aligned
 from pga.data import folder as own
@@ -21,13 +21,14 @@ from pga.data.idx import read_idx
 from pga.data.prepared import labels_digest
 from pga.runtime.errors import UserError
 from pga.runtime.files import atomic, digest, sha256, write_record
+from pga.runtime.locks import Busy, alone
 from pga.params.datasets import Celeba, Cifar10, Digits, Folder, Idx
 from pga.params.sources import Source
 
 Array = npt.NDArray[Any]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Context:
     """What a data set is prepared from and with."""
 
@@ -53,10 +54,13 @@ class Context:
         folder.mkdir(parents=True, exist_ok=True)
         lock = folder / f".{self.name}.lock"
         try:
-            self.held.enter_context(FileLock(lock, timeout=0))
-        except Timeout:
+            locked = self.held.enter_context(alone(lock))
+        except Busy:
             raise UserError(f"{self.name} is being prepared in {folder} by another process; wait for it or stop it") from None
         self.held.callback(lock.unlink, missing_ok=True)  # while it is held: who waits notices that it is gone
+        if not locked:  # nobody may continue what somebody else may be writing
+            self.part = self.part.with_name(f"{self.part.name}{os.getpid()}")
+            self.held.callback(remove, self.part)
 
 
 @dataclass(frozen=True)
@@ -181,7 +185,7 @@ def prepare(name: str, row: Any, raw: Path, out: Path, sources: dict[str, Source
         context = Context(name, place, sources[row.source] if row.source else None, files, part, processes, held)
         prepared = KINDS[row.kind](row, context)
         write(name, row, prepared, out, files)
-        remove(part)
+        remove(context.part)
     if bad := prepared.notes.get("skipped"):
         print(f"{name}: {len(bad)} of {prepared.notes['files']} files were left out, as on_bad says; {out / name}.json lists them:", file=sys.stderr)
         print(listing([(entry["file"], entry["reason"]) for entry in bad]), file=sys.stderr)

@@ -7,19 +7,17 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from pga.runtime.errors import UserError
+from pga.runtime.locks import Busy, acquire
 
 RUNS_PER_GPU = "PGA_RUNS_PER_GPU"
 LOOK_EVERY_S = 1.0
-_held: list[FileLock] = []
-"""Locks of this process: as long as they are referred to, they are held."""
+_held: list[int] = []
+"""Locks of this process, which end with it."""
 
 
 def runs_per_gpu() -> int:
@@ -35,8 +33,8 @@ def runs_per_gpu() -> int:
 
 
 def lock_folder() -> Path:
-    """Where the locks of this user lie: on the machine itself, because GPUs are the machine's."""
-    return Path(tempfile.gettempdir()) / f"pga-gpus-{os.getuid()}"
+    """Where the locks of this user lie: on the machine itself, because GPUs are the machine's, and not in TMPDIR, which may differ by job."""
+    return Path("/tmp") / f"pga-gpus-{os.getuid()}"
 
 
 def claim(identities: list[str], places: int = 1, usable: Callable[[int], bool] = lambda number: True, folder: Path | None = None) -> int:
@@ -52,24 +50,25 @@ def claim(identities: list[str], places: int = 1, usable: Callable[[int], bool] 
         The GPU's position in `identities`.
 
     Raises:
-        UserError: none of the GPUs answers.
+        UserError: none of the GPUs answers, or the locks' folder is another user's.
     """
     folder = folder or lock_folder()
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if folder.stat().st_uid != os.getuid():
+        raise UserError(f"{folder}: the locks on GPUs belong there, but it is another user's; CUDA_VISIBLE_DEVICES=K --device cuda:0 does without")
     lost: set[int] = set()
     waiting = False
     while True:
         for place, number in [(place, number) for place in range(places) for number in range(len(identities)) if number not in lost]:
-            lock = FileLock(folder / f"{identities[number]}-{place}.lock")
             try:
-                lock.acquire(timeout=0)
-            except Timeout:
+                lock, _ = acquire(folder / f"{identities[number]}-{place}.lock")
+            except Busy:
                 continue
             if number not in lost and usable(number):
                 _held.append(lock)
                 return number
             lost.add(number)
-            lock.release()
+            os.close(lock)
         if len(lost) == len(identities):
             raise UserError(f"none of the {len(lost)} GPUs answers; `nvidia-smi` shows what is wrong with them; --device cpu does without")
         if not waiting:

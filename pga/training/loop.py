@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from filelock import FileLock, Timeout
 from torch import Tensor
 
 from pga.data.prepared import Images
@@ -24,6 +23,7 @@ from pga.runtime import devices, environment
 from pga.runtime.checkpoint import load_tensors, save_tensors
 from pga.runtime.errors import UserError
 from pga.runtime.files import atomic, digest, sha256, write_record
+from pga.runtime.locks import Busy, alone
 from pga.runtime.progress import Progress
 from pga.training.trainer import Trainer
 
@@ -85,7 +85,7 @@ def train(
     folder = checkpoint_folder(scratch, run, data_sha256, code, device)
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(folder / "lock", timeout=0):
+        with alone(folder / "lock"):
             devices.make_deterministic(run.threads)
             if run.precision == "tf32" and device.type == "cpu":
                 print("note: precision tf32 is float32 on a CPU", file=sys.stderr)
@@ -93,7 +93,7 @@ def train(
             record = run_to_end(trainer, folder, every_s)
             write_results(trainer, folder, out, {**record, "data_sha256": data_sha256, "code": code}, started)
             shutil.rmtree(folder, ignore_errors=True)  # another process may look into it just now, for the lock
-    except Timeout:
+    except Busy:
         raise UserError(
             f"{run.dataset}/{run.name}, seed {run.seed}, is being trained by another process (lock {folder / 'lock'})"
         ) from None

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from filelock import FileLock
+from pga.runtime.locks import alone
 from PIL import Image
 from test_training import CPU, a_run, blobs, outputs
 
@@ -74,7 +74,7 @@ def test_a_data_set_that_is_being_prepared_is_refused(tmp_path: Path) -> None:
         Image.fromarray(np.full((9, 9, 3), number, np.uint8)).save(images / f"{number:02}.png")
     row = Folder(kind="folder", path=images, size=8, test_fraction=0.25)
     out.mkdir()
-    with FileLock(out / ".mine.lock"), pytest.raises(UserError, match=f"mine is being prepared in {out} by another process"):
+    with alone(out / ".mine.lock"), pytest.raises(UserError, match=f"mine is being prepared in {out} by another process"):
         prepare("mine", row, tmp_path, out, {}, processes=1)
     assert [path.name for path in out.iterdir() if path.suffix != ".lock"] == []
     prepare("mine", row, tmp_path, out, {}, processes=1)

@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import dataclasses
 import errno
 import hashlib
 import os
-import platform
 import re
 import resource
-import struct
 import subprocess
-import sys
 import tempfile
-import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
+from child import forked, refuse, skip_without_filters
 from test_fetch import CONTENT, a_source
 from test_report import make as make_results
 from test_training import CPU, a_run, blobs
@@ -138,30 +134,6 @@ def run(name: str, inputs: Path, out: Path) -> int:
         return main(COMMANDS[name].format(inputs=inputs, out=out).split())
 
 
-def forked(act: Callable[[], int], user: int | None = None) -> tuple[int, str]:
-    """Exit status and stderr of `act` in a process of its own, with the rights of `user`; a traceback is status 99."""
-    reads, writes = os.pipe()
-    child = os.fork()
-    if child == 0:
-        status = 99
-        try:
-            os.dup2(writes, 2)
-            sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115
-            if user is not None:
-                os.setgroups([]), os.setgid(user), os.setuid(user)
-            status = act()
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            with contextlib.suppress(OSError):
-                sys.stderr.flush()
-            os._exit(status)
-    os.close(writes)
-    with open(reads, errors="replace") as file:
-        said = file.read()
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), said
-
-
 @contextlib.contextmanager
 def mounted(place: Path, options: str) -> Iterator[Path]:
     """A file system of its own at `place`, where the tests may mount one."""
@@ -222,29 +194,13 @@ def test_a_full_disk_is_named_leaves_nothing_half_and_the_same_command_finishes(
     assert failures >= 2
 
 
-SYSCALLS = {"x86_64": (0xC000003E, 74), "aarch64": (0xC00000B7, 82)}
-"""Machine → its name for the kernel's filters, and its number of fsync."""
-
-
-def over_quota() -> None:
-    """Let the kernel answer every fsync of this process as file systems do whose quota is used up."""
-    name, fsync = SYSCALLS[platform.machine()]
-    refuse = 0x00050000 | errno.EDQUOT  # SECCOMP_RET_ERRNO
-    rows = [(0x20, 0, 0, 4), (0x15, 0, 3, name), (0x20, 0, 0, 0), (0x15, 0, 1, fsync), (0x06, 0, 0, refuse), (0x06, 0, 0, 0x7FFF0000)]
-    filters = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *row) for row in rows))
-    program = ctypes.create_string_buffer(struct.pack("@HP", len(rows), ctypes.addressof(filters)))
-    system = ctypes.CDLL(None, use_errno=True)
-    assert system.prctl(38, 1, 0, 0, 0) == 0  # no new rights: what a filter needs
-    assert system.prctl(22, 2, program, 0, 0) == 0
-
-
 def largest_file() -> None:
     """Let no file of this process grow beyond a few bytes, as a limit of the system's for one user does."""
     resource.setrlimit(resource.RLIMIT_FSIZE, (10, resource.RLIM_INFINITY))
 
 
 LIMITS: dict[str, tuple[Callable[[], None], str]] = {
-    "over quota": (over_quota, "Disk quota exceeded"),
+    "over quota": (lambda: refuse("fsync", errno.EDQUOT), "Disk quota exceeded"),
     "too large a file": (largest_file, "File too large|requested and"),
 }
 
@@ -254,8 +210,7 @@ LIMITS: dict[str, tuple[Callable[[], None], str]] = {
 def test_what_a_user_may_not_write_any_more_is_named_and_the_same_command_finishes(
     name: str, how: str, inputs: Path, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if sys.platform != "linux" or platform.machine() not in SYSCALLS:
-        pytest.skip("disk: no filter of system calls on this machine")
+    skip_without_filters()
     monkeypatch.setenv("PGA_MIRROR", str(inputs / "mirror"))
     limit, named = LIMITS[how]
 

@@ -6,13 +6,13 @@ import sys
 import threading
 from pathlib import Path
 
-from filelock import FileLock, Timeout
 from snakemake.utils import validate
 from snakemake.workflow import JobScheduler
 
 from pga.fingerprints import steps as fingerprints
 from pga.data.folder import identity
 from pga.runtime.files import digest
+from pga.runtime.locks import Busy, acquire
 from pga.params.datasets import load_datasets
 from pga.params.experiment import REAL, Scale, load_scale
 from pga.params.reading import read_yaml
@@ -42,16 +42,13 @@ PINNED = next(iter(SOURCES["inception"].files.values())).checksum.value
 LABELLED = [name for name, dataset in DATASETS.items() if dataset.labelled]
 
 
-FOLDER_LOCK = FileLock(".snakemake/pga.lock")
-
-
 def hold_folder() -> None:
     """One run of the workflow at a time. The system releases this lock when a process dies, however it dies; Snakemake's own stays behind
     after kill -9 and must then be removed by hand (`nolock` in the profile switches it off)."""
     Path(".snakemake").mkdir(exist_ok=True)
     try:
-        FOLDER_LOCK.acquire(timeout=0)
-    except Timeout:
+        acquire(Path(".snakemake/pga.lock"))
+    except Busy:
         raise WorkflowError("another snakemake is running in this folder; wait for it or stop it") from None
 
 
