@@ -8,6 +8,7 @@ import struct
 import tokenize
 import zipfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,15 @@ UNREADABLE = (
     NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error, struct.error, tokenize.TokenError,
 )  # fmt: skip
 """What numpy raises of a damaged .npy or .npz file (the fuzzing tests found each)."""
+
+
+def full_batches(n: int, size: int) -> Iterator[tuple[npt.NDArray[np.int64], int]]:
+    """(indices of a batch, how many of them count): every image once, the last batch filled up from the start.
+
+    Batch normalisation by the batch in hand would see another law in a smaller batch.
+    """
+    for start in range(0, n, size):
+        yield np.arange(start, start + size) % n, min(size, n - start)
 
 
 def array_path(folder: str | Path, dataset: str, split: str) -> Path:

@@ -12,16 +12,21 @@ import torch
 from pga.runtime.errors import UserError
 from pga.runtime.gpu_locks import claim, runs_per_gpu
 
+GPUS_ASKED_FOR = "PGA_GPUS"
+"""How many GPUs the workflow was given (`--resources gpu=N`); its jobs inherit it."""
+
 
 def choose(name: str) -> torch.device:
     """The device for "auto" (a GPU if there is one), "cpu", or "cuda[:k]"; without k, a GPU that no other process of ours uses.
 
-    Only GPUs that torch sees count, so that a scheduler's CUDA_VISIBLE_DEVICES is respected. The claim ends with the process.
+    Only GPUs that torch sees count, so that a scheduler's CUDA_VISIBLE_DEVICES is respected. The claim ends with the process. The device
+    is named on stderr, with a warning where the workflow was given GPUs (`PGA_GPUS`) and this is none.
 
     Raises:
         UserError: a GPU is asked for and there is none.
     """
     if name == "auto" and not torch.cuda.is_available():
+        announce(torch.device("cpu"), os.environ.get(GPUS_ASKED_FOR, "0"))
         return torch.device("cpu")
     try:
         if name == "auto":
@@ -32,13 +37,39 @@ def choose(name: str) -> torch.device:
     if device.type not in ("cpu", "cuda"):
         raise UserError(f"--device {name}: accepted are auto, cpu, cuda, cuda:0, …")
     if device.type == "cuda" and not torch.cuda.is_available():
-        raise UserError(f"--device {name}: torch sees no GPU here (CUDA_VISIBLE_DEVICES={os.environ.get('CUDA_VISIBLE_DEVICES', 'unset')})")
+        raise UserError(f"--device {name}: torch sees no GPU here ({why_none()})")
     if (device.index or 0) >= max(torch.cuda.device_count(), 1):
         raise UserError(f"--device {name}: torch sees {torch.cuda.device_count()} GPUs here, accepted are cuda:0 to the last of them")
     if device.type == "cuda":
         device = torch.device("cuda", claimed() if device.index is None else device.index)
         torch.cuda.set_device(device)
+    announce(device)
     return device
+
+
+@cache
+def announce(device: torch.device, asked: str = "0") -> None:
+    """Name the device on stderr, once in a process; warn where `asked` GPUs were wanted instead."""
+    print(f"device: {describe(device)}{f', {device}' if device.type == 'cuda' else ''}", file=sys.stderr, flush=True)
+    if asked.isdecimal() and int(asked):
+        print(
+            f"warning: a GPU was asked for (--resources gpu={asked}), and torch sees none ({why_none()}): computing on the CPU",
+            file=sys.stderr, flush=True,
+        )  # fmt: skip
+
+
+def why_none() -> str:
+    """Why torch sees no GPU, as far as it can be known."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if torch.version.cuda is None and torch.version.hip is None:
+        return f"torch {torch.__version__} is built without CUDA"
+    if visible == "":
+        return "CUDA_VISIBLE_DEVICES is empty"
+    try:
+        torch.cuda.init()
+    except (RuntimeError, AssertionError) as error:
+        return f"CUDA_VISIBLE_DEVICES={'unset' if visible is None else visible}; {first_line(error)}"
+    return f"CUDA_VISIBLE_DEVICES={visible}"
 
 
 @cache

@@ -33,7 +33,7 @@ def runs_per_gpu() -> int:
 
 
 def lock_folder() -> Path:
-    """Where the locks of this user lie: on the machine itself, because GPUs are the machine's, and not in TMPDIR, which may differ by job."""
+    """Where the locks of this user lie: on the machine, because GPUs are the machine's; not in TMPDIR, which may differ from job to job."""
     return Path("/tmp") / f"pga-gpus-{os.getuid()}"
 
 
@@ -55,7 +55,7 @@ def claim(identities: list[str], places: int = 1, usable: Callable[[int], bool] 
     folder = folder or lock_folder()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if folder.stat().st_uid != os.getuid():
-        raise UserError(f"{folder}: the locks on GPUs belong there, but it is another user's; CUDA_VISIBLE_DEVICES=K --device cuda:0 does without")
+        raise UserError(f"{folder}: locks on GPUs belong there, but it is another user's; --device cuda:0 (or another number) needs none")
     lost: set[int] = set()
     waiting = False
     while True:

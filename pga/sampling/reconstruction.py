@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import torch
 
-from pga.data.prepared import Images
+from pga.data.prepared import Images, full_batches
 from pga.networks.architectures import unit_range
 from pga.networks.autoencoder import Decoder, Encoder
 from pga.params.run import Run
@@ -15,15 +13,6 @@ from pga.runtime.errors import UserError
 from pga.runtime.progress import track
 from pga.sampling.density import from_uint8
 from pga.sampling.sample import to_uint8
-
-
-def full_batches(n: int, size: int) -> Iterator[tuple[np.ndarray, int]]:
-    """(indices of a batch, how many of them count): every image once, the last batch filled up from the start.
-
-    Batch normalisation by the batch in hand would see another law in a smaller batch.
-    """
-    for start in range(0, n, size):
-        yield np.arange(start, start + size) % n, min(size, n - start)
 
 
 def reconstruct(

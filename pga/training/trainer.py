@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from pga.data.prepared import Images
+from pga.data.prepared import Images, full_batches
 from pga.method.terms import TERMS
 from pga.method.values import Noise, Values, active, backward, draw_noise, network_losses, shares, term_value, weights
 from pga.networks.architectures import unit_range
@@ -60,7 +60,8 @@ class Trainer:
             )
         encoder, decoder = build_run(run, derive(run.seed, "weights"))
         self.encoder, self.decoder = encoder.to(device, self.dtype), decoder.to(device, self.dtype)
-        check_batch(min(len(self.images), run.batch_size), run)
+        for images_of in filter(len, (self.images, self.validation)):
+            check_batch(min(len(images_of), run.batch_size), run)
         check_shape(self.images, self.decoder, run)
         parameters = [*self.encoder.parameters(), *self.decoder.parameters()]
         self.optimiser = OPTIMISERS[run.optimiser](parameters, run)
@@ -128,7 +129,7 @@ class Trainer:
 
     def advance(self) -> None:
         """One step: an update, recorded as a CUDA graph on a GPU, and what is written down of it."""
-        on = tuple(term for term, weight in self.weights.items() if active(term, weight, self.step, self.run.warmup_steps))
+        on = tuple(filter(self.active, self.weights))
         self.now.copy_(self.places())
         held = (on, self.optimiser.lr)
         values, terms = self.recording.run(lambda: self.update(self.now, on), held, self.noise, self.changing)
@@ -142,17 +143,31 @@ class Trainer:
         if len(self.validation) and self.step % steps_per_epoch(len(self.images), self.run.batch_size) == 0:
             self.validate()
 
+    def active(self, term: str) -> bool:
+        """Whether a term is switched on at this step."""
+        return active(term, self.weights[term], self.step, self.run.warmup_steps)
+
     def validate(self) -> None:
-        """After an epoch: the validation loss, the best weights so far, and the learning rate's schedule."""
+        """After an epoch: the validation loss, the best weights so far, and the learning rate's schedule.
+
+        Raises:
+            Diverged: the loss is not finite. Of a term that the warm-up leaves out that is no fault: then the epoch does not count.
+        """
         noise = generator(self.device, self.run.seed, "validation")  # the same noise after every epoch
         self.encoder.eval(), self.decoder.eval()
-        total = 0.0
+        sums = {term: 0.0 for term, weight in self.weights.items() if weight}
         with torch.no_grad():
-            for images in self.validation.split(self.run.batch_size):
-                values = self.values(self.scaled(images), draw_noise(len(images), self.run.latent_dim, noise, self.dtype))
-                total += len(images) * sum(weight * float(term_value(term, values)) for term, weight in self.weights.items() if weight)
+            for index, count in full_batches(len(self.validation), min(self.run.batch_size, len(self.validation))):
+                x = self.scaled(self.validation[torch.from_numpy(index).to(self.device)])
+                values = self.values(x, draw_noise(len(x), self.run.latent_dim, noise, self.dtype))
+                for term in sums:
+                    sums[term] += count * float(term_value(term, values))
         self.encoder.train(), self.decoder.train()
-        loss = total / len(self.validation)
+        means = {term: total / len(self.validation) for term, total in sums.items()}
+        loss = sum(self.weights[term] * value for term, value in means.items())
+        if not math.isfinite(loss):
+            self.check({term: value for term, value in means.items() if self.active(term)}, " on the validation images")
+            return
         if loss < self.best_loss:
             self.best_loss, self.best_epoch = loss, self.step
             if self.run.selection == "best_validation":
@@ -186,8 +201,12 @@ class Trainer:
         encoder_loss, decoder_loss = network_losses(tensors, self.weights)
         self.history.append({"step": self.step, **row, "encoder_loss": encoder_loss, "decoder_loss": decoder_loss})
 
-    def check(self, terms: dict[str, float]) -> None:
+    def check(self, terms: dict[str, float], where: str = "") -> None:
         """Refuse to go on with a non-finite or runaway loss.
+
+        Args:
+            terms: values by name.
+            where: of which images, if not of the step's, for the message.
 
         Raises:
             Diverged: with the step, the term and what to do.
@@ -197,7 +216,7 @@ class Trainer:
             if not math.isfinite(value) or abs(value) > limit:
                 raise Diverged(
                     f"{self.run.dataset}/{self.run.name}, seed {self.run.seed}, stopped at step {self.step}: term {term} "
-                    f"({TERMS[term].meaning}) is {value:.4g}, accepted are finite values up to {limit:g}. A longer warmup_steps "
+                    f"({TERMS[term].meaning}) is {value:.4g}{where}, accepted are finite values up to {limit:g}. A longer warmup_steps "
                     f"(now {self.run.warmup_steps}), a smaller learning_rate (now {self.run.learning_rate:g}) or smaller coefficients help"
                     f"{CAUSES.get(TERMS[term].loss, '')}"
                 )

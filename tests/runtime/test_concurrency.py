@@ -15,7 +15,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from pga.runtime.locks import alone
 from PIL import Image
 from test_training import CPU, a_run, blobs, outputs
 
@@ -25,6 +24,7 @@ from pga.params.datasets import Folder
 from pga.runtime.checkpoint import load_tensors, save_tensors
 from pga.runtime.errors import UserError
 from pga.runtime.files import atomic, read_record, write_record
+from pga.runtime.locks import alone
 from pga.sampling.generated import load_made, save_made
 from pga.training.loop import train
 

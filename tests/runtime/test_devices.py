@@ -86,6 +86,41 @@ def test_a_lost_gpu_is_left_out(tmp_path: Path) -> None:
     assert nothing.process.returncode != 0
 
 
+def test_jobs_with_different_folders_for_temporary_files_take_different_gpus(tmp_path: Path) -> None:
+    script = "from pga.runtime import gpu_locks; print(gpu_locks.claim(['a-test', 'b-test']), flush=True); input()"
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    jobs = [
+        subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, env={**os.environ, "TMPDIR": str(tmp_path / name)}, text=True, **pipes)
+        for name in ("one", "two")
+    ]
+    assert {job.stdout.readline().strip() for job in jobs} == {"0", "1"}
+    for job in jobs:
+        job.communicate("\n")
+
+
+def test_another_users_folder_of_locks_is_refused(tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("devices: no right to give a folder away")
+    os.chown(tmp_path, 12345, 12345)
+    with pytest.raises(UserError, match=f"{tmp_path}: locks on GPUs belong there, but it is another user's"):
+        gpu_locks.claim(["a"], folder=tmp_path)
+
+
+def test_the_device_is_the_first_line_of_a_log_with_a_warning_where_a_gpu_was_asked_for(tmp_path: Path) -> None:
+    if torch.cuda.is_available():
+        pytest.skip("devices: there is a GPU here")
+    command = [sys.executable, "-m", "pga", "sample", "--run", str(tmp_path), "--out", "x.npy"]
+
+    def log(**environment: str) -> list[str]:
+        return subprocess.run(command, cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True).stderr.splitlines()
+
+    assert log()[0].startswith("device: CPU ")
+    warned = log(PGA_GPUS="1", CUDA_VISIBLE_DEVICES="")
+    assert warned[0].startswith("device: CPU ")
+    assert warned[1].startswith("warning: a GPU was asked for (--resources gpu=1), and torch sees none (CUDA_VISIBLE_DEVICES is empty")
+    assert "warning" not in log(PGA_GPUS="0")[1]
+
+
 @pytest.mark.parametrize("text", ["0", "two", "-1", "1.5", ""])
 def test_a_wrong_number_of_runs_per_gpu_is_named(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PGA_RUNS_PER_GPU", text)

@@ -13,11 +13,12 @@ from test_training import CPU, a_run, blobs
 from torch import Tensor, nn
 
 from pga.cli import main
+from pga.data.prepared import full_batches
 from pga.method.losses import reconstruction
 from pga.runtime.errors import UserError
 from pga.runtime.files import sha256, write_record
 from pga.sampling.density import from_uint8
-from pga.sampling.reconstruction import full_batches, reconstruct
+from pga.sampling.reconstruction import reconstruct
 from pga.sampling.sample import load_networks
 from pga.training.loop import train
 

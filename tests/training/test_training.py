@@ -138,6 +138,36 @@ def test_validation_images_are_not_trained_on() -> None:
         Trainer(a_run(train_images=80, validation_images=30), images, CPU)
 
 
+@pytest.mark.parametrize("model, changes", [("vae", {}), ("wae", {"network": "ghosh_32_grey", "width": 2}), ("lpga", {})])
+def test_a_remainder_of_one_validation_image_is_filled_up_to_a_batch(model: str, changes: dict[str, object], tmp_path: Path) -> None:
+    run = a_run(model, selection="best_validation", validation_images=17, train_images=32, warmup_steps=0, steps=6, **changes)
+    images = blobs(60) if not changes else np.pad(blobs(60), ((0, 0), (12, 12), (12, 12), (0, 0)))
+    trainer = Trainer(run, images, CPU)
+    while trainer.step < run.steps:
+        trainer.advance()
+    assert 0 < trainer.best_loss < np.inf and trainer.best_epoch > 0
+    seen = []
+    trainer.scaled = lambda images: seen.append(len(images)) or Trainer.scaled(trainer, images)
+    trainer.validate()
+    assert seen == [16, 16]
+    with pytest.raises(UserError, match="batches of 1 image"):
+        Trainer(a_run(model, validation_images=1, **changes), images, CPU)
+
+
+def test_a_validation_loss_that_is_not_finite_stops_the_run_by_name_and_in_the_warm_up_does_not_count(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run = a_run(lr_patience=1, selection="best_validation", train_images=40, validation_images=16)
+    trainer = Trainer(run, blobs(), CPU)
+    monkeypatch.setattr("pga.training.trainer.term_value", lambda term, values: torch.tensor(float("nan") if term == "lr_h" else 1.0))
+    trainer.step = 5
+    trainer.validate()
+    assert trainer.optimiser.lr == run.learning_rate and not trainer.best
+    trainer.step = 20
+    with pytest.raises(Diverged, match=r"stopped at step 20: term lr_h \(.*\) is nan on the validation images"):
+        trainer.validate()
+
+
 def test_kill_9_of_the_command_then_the_same_command(tmp_path: Path) -> None:
     script = (
         "import sys, torch; from pathlib import Path; sys.path.insert(0, 'tests/training'); from test_training import *\n"

@@ -22,7 +22,9 @@ from pga.params.sources import load_sources
 # The code of this folder runs, the same whose meaning the rules' params hold, whatever is installed. One thread for linear algebra,
 # whatever the machine has: sums depend on it (training sets its own number, which is part of the run).
 programs = "".join(f"{name}() ( exec {shlex.quote(sys.executable)} -m {name} \"$@\" ); " for name in ("pga", "snakemake"))
-shell.prefix(f"export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1; {programs}")
+# PGA_GPUS: a job that finds no GPU where some were asked for says so.
+gpus = workflow.resource_settings.resources.get("gpu") or 0
+shell.prefix(f"export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 PGA_GPUS={shlex.quote(str(gpus))}; {programs}")
 
 SOURCES = load_sources("params/sources.yaml")
 DATASETS = load_datasets("params/datasets.yaml")
