@@ -42,7 +42,7 @@ def decode_celeba(content: bytes, crop: int, size: int, resize: str) -> npt.NDAr
             if image.size != (WIDTH, HEIGHT) or image.mode != "RGB":
                 raise BadImage(f"{image.size[0]}×{image.size[1]} {image.mode}, an aligned CelebA image is {WIDTH}×{HEIGHT} RGB")
             pixels = np.asarray(image)
-    except (OSError, SyntaxError, ValueError) as error:
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise BadImage(f"not a complete JPEG ({str(error).splitlines()[0]})") from error
     top, left = (HEIGHT - crop) // 2, (WIDTH - crop) // 2
     cropped = pixels[top : top + crop, left : left + crop]

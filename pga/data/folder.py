@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import re
-import warnings
 from collections.abc import Iterator, Sequence
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,26 +18,48 @@ from pga.runtime.errors import UserError
 
 GREY, COLOUR = {"1", "L", "LA"}, {"RGB", "RGBA", "P", "PA", "CMYK", "YCbCr", "HSV", "LAB"}
 LARGEST = 512 << 20
-"""Bytes beyond which a file is not read."""
+"""Bytes that an image file may have."""
 ADDRESS = r"<[^<>]* at 0x[0-9a-f]+>"
 """An object in Pillow's messages, which would differ from call to call in the provenance."""
 
 
 def list_files(folder: Path) -> list[str]:
-    """Every file below `folder` that is not hidden, relative to it, sorted; links to folders are not followed.
+    """Every file below `folder` that is not hidden, relative to it, sorted.
+
+    Links are followed, but not those to a folder that holds the place where the walk already is: they lead in a circle.
 
     Raises:
-        UserError: there is no such folder, or it is empty.
+        UserError: there is no such folder, one cannot be read, or there is no file.
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder; `path` of a data set of kind folder names the one with the images")
-    found = []
-    for parent, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [(Path(parent) / name).relative_to(folder).as_posix() for name in files if not name.startswith(".")]
+    found = sorted(walk(folder, "", (os.path.realpath(folder),)))
     if not found:
         raise UserError(f"{folder}: holds no file; images are wanted there (JPEG, PNG, … whatever Pillow reads)")
-    return sorted(found)
+    return found
+
+
+def walk(folder: Path, below: str, above: tuple[str, ...]) -> Iterator[str]:
+    """Files below `folder`, named from `below`; `above` are the real paths of the folders on the way here."""
+    try:
+        entries = list(os.scandir(folder / below))
+    except OSError as error:
+        raise UserError(f"{folder / below}: cannot be read: {error.strerror or error}") from error
+    for entry in entries:
+        name = f"{below}{entry.name}"
+        if entry.name.startswith("."):
+            continue
+        if not os.path.isdir(entry.path):  # a link that leads nowhere is a file that cannot be read
+            yield name
+            continue
+        real = os.path.realpath(entry.path)
+        if not any(f"{place}/".startswith(f"{real.rstrip('/')}/") for place in above):
+            yield from walk(folder, f"{name}/", (*above, real))
+
+
+def printable(name: str) -> str:
+    """A file's name as text: bytes that are not UTF-8 are written `\\xff`."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def identity(folder: Path) -> list[tuple[str, int, int]]:
@@ -60,28 +81,36 @@ def identities(folder: Path, names: Sequence[str]) -> list[tuple[str, int, int]]
 
 
 def reader(folder: Path, names: Sequence[str]) -> Iterator[tuple[str, bytes]]:
-    """Contents of files; of one that cannot be read, nothing, which no image is."""
+    """Contents of files; of one that cannot be read, or is no file, nothing, which no image is."""
     for name in names:
         try:
+            if not (folder / name).is_file():  # a pipe would never end
+                raise OSError
             with open(folder / name, "rb") as file:
-                yield name, file.read(LARGEST)
+                yield name, file.read(LARGEST + 1)
         except OSError:
             yield name, b""
 
 
-def decode_own(content: bytes, crop: int | None, size: int, channels: int, convert: bool, min_size: int) -> npt.NDArray[np.uint8]:
+def decode_own(
+    content: bytes, crop: int | None, size: int, channels: int, convert: bool, min_size: int, max_pixels: int
+) -> npt.NDArray[np.uint8]:
     """One image → (size, size, channels): upright as its EXIF says, centre crop, antialiased resize; transparency becomes white.
 
     Raises:
-        BadImage: it is unreadable or truncated, too small, has a mode of more than 8 bits, or is grey where colour is
+        BadImage: it is unreadable or truncated, too small or too large, has a mode of more than 8 bits, or is grey where colour is
             wanted (or the reverse) and `convert` is off.
     """
+    if len(content) > LARGEST:
+        raise BadImage(f"too large: more than {LARGEST:,} bytes")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(content)) as opened:
-                opened.load()
-                image = ImageOps.exif_transpose(opened)
+        with any_number_of_pixels(), Image.open(io.BytesIO(content)) as opened:
+            if opened.width * opened.height > max_pixels:
+                raise BadImage(f"too large: {opened.width * opened.height:,} pixels, accepted {max_pixels:,}; `max_pixels` sets it")
+            opened.load()
+            image = ImageOps.exif_transpose(opened)
+    except BadImage:
+        raise
     except Exception as error:  # on damaged files Pillow's readers raise whatever they run into, struct.error and RuntimeError among it
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise BadImage(f"not a complete image ({re.sub(ADDRESS, 'its content', reason)})") from error
@@ -101,6 +130,11 @@ def decode_own(content: bytes, crop: int | None, size: int, channels: int, conve
     return np.asarray(cropped.resize((size, size), Image.Resampling.BICUBIC)).reshape(size, size, channels)
 
 
-def decoder(crop: int | None, size: int, channels: int, convert: bool, min_size: int) -> partial[npt.NDArray[np.uint8]]:
-    """`decode_own` with its parameters bound, to be sent to other processes."""
-    return partial(decode_own, crop=crop, size=size, channels=channels, convert=convert, min_size=min_size)
+@contextlib.contextmanager
+def any_number_of_pixels() -> Iterator[None]:
+    """Within the block Pillow opens images of any size, whose pixels it has not read yet; by itself it has a limit that is no parameter."""
+    before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+    try:
+        yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = before

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -134,9 +135,11 @@ def folder(row: Folder, context: Context) -> Prepared:
     names = own.list_files(row.path)
     key = digest([row.model_dump(mode="json"), own.identity(row.path), preparing_code("folder")])
     context.alone()
-    decode = own.decoder(row.crop, row.size, row.channels, row.convert, row.min_size)
+    given = row.model_dump(include={"crop", "size", "channels", "convert", "min_size", "max_pixels"})
+    decode = partial(own.decode_own, **given)
     shape = (row.size, row.size, row.channels)
     images, bad = decode_all(names, lambda some: own.reader(row.path, some), decode, shape, context.part, key, context.processes, context.name)
+    bad = [(own.printable(name), reason) for name, reason in bad]
     if bad and row.on_bad == "fail":
         remove(context.part)
         raise UserError(

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from pga.params.base import Count, Name, Strict
 from pga.params.reading import read_typed
 from pga.params.sources import Source
+
+Place = Annotated[Path, AfterValidator(lambda path: Path(os.path.expanduser(path)))]
+"""A folder or file of the user's; `~` is the home folder."""
 
 
 class Digits(Strict):
@@ -54,7 +58,7 @@ class Celeba(Strict):
 
     kind: Literal["celeba"]
     source: Name
-    folder: Path | None = Field(None, description="a folder of the aligned JPEGs that is already here, read instead of the archive")
+    folder: Place | None = Field(None, description="a folder of the aligned JPEGs that is already here, read instead of the archive")
     crop: Annotated[int, Field(ge=1, le=178)] = Field(description="side of the centre crop of the 178×218 image")
     size: Count = Field(64, description="side after resizing")
     resize: Literal["tf1_bicubic", "antialias"] = Field("tf1_bicubic", description="the authors' resize, or an antialiased one")
@@ -70,7 +74,7 @@ class Folder(Strict):
 
     kind: Literal["folder"]
     source: None = None
-    path: Path
+    path: Place
     crop: Count | None = Field(None, description="side of the centre crop; by default the largest square")
     size: Count = Field(description="side after an antialiased resize")
     channels: Literal[1, 3] = Field(3, description="1 grey, 3 colour")
@@ -78,6 +82,7 @@ class Folder(Strict):
     test_fraction: Annotated[float, Field(gt=0, le=0.5)] = Field(0.1, description="every so-manyth image is a test image")
     on_bad: Literal["fail", "skip"] = Field("fail", description="what to do with files that cannot be used: stop, or list and leave out")
     min_size: Count = Field(8, description="pixels that the shorter side must have")
+    max_pixels: Count = Field(89_478_485, description="pixels that an image may have; more need memory (the default is Pillow's)")
     labelled: Literal[False] = False
 
     def raw_files(self, sources: dict[str, Source]) -> list[str]:

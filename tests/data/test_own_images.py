@@ -7,12 +7,14 @@ import io
 import json
 import os
 import struct
+import tempfile
 import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from child import forked
 from PIL import Image, features
 
 from pga.data.decode import BadImage
@@ -37,9 +39,15 @@ def file_of(image: Image.Image | np.ndarray, kind: str = "PNG", **options: Any) 
 
 
 def decode(
-    content: bytes, size: int = 8, crop: int | None = None, channels: int = 3, convert: bool = False, min_size: int = 8
+    content: bytes,
+    size: int = 8,
+    crop: int | None = None,
+    channels: int = 3,
+    convert: bool = False,
+    min_size: int = 8,
+    max_pixels: int = 89_478_485,
 ) -> np.ndarray:
-    return decode_own(content, crop, size, channels, convert, min_size)
+    return decode_own(content, crop, size, channels, convert, min_size, max_pixels)
 
 
 def write(folder: Path, files: dict[str, bytes]) -> Path:
@@ -78,6 +86,56 @@ def test_a_folder_that_is_absent_empty_or_a_file_is_named(tmp_path: Path) -> Non
         with pytest.raises(UserError, match=f"^{tmp_path / name}: {message}"):
             run_prepare(tmp_path / name, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_links_to_folders_are_followed_and_end(tmp_path: Path) -> None:
+    write(tmp_path, {"elsewhere/cats/1.png": flat(1), "elsewhere/cats/deep/2.png": flat(2), "mine/dogs/3.png": flat(3)})
+    mine, elsewhere = tmp_path / "mine", tmp_path / "elsewhere"
+    (mine / "cats").symlink_to(elsewhere / "cats", target_is_directory=True)
+    (mine / "again").symlink_to("dogs", target_is_directory=True)
+    (elsewhere / "cats" / "up").symlink_to(elsewhere, target_is_directory=True)
+    (elsewhere / "cats" / "back").symlink_to(mine / "dogs", target_is_directory=True)
+    (mine / "dogs" / "round").symlink_to(elsewhere / "cats", target_is_directory=True)  # a circle of two
+    assert list_files(mine) == [
+        "again/3.png", "again/round/1.png", "again/round/deep/2.png", "cats/1.png", "cats/back/3.png", "cats/deep/2.png",
+        "dogs/3.png", "dogs/round/1.png", "dogs/round/deep/2.png",
+    ]  # fmt: skip
+
+
+def test_a_subfolder_that_may_not_be_read_is_named() -> None:
+    if os.geteuid() != 0:
+        pytest.skip("own images: no right to give up rights")
+    with tempfile.TemporaryDirectory(prefix="pga") as place:  # pytest's own folders are closed themselves
+        folder = write(Path(place), {"1.png": flat(1), "closed/2.png": flat(2)})
+        folder.chmod(0o755), (folder / "closed").chmod(0o700)
+        status, said = forked(lambda: list_files(folder) and 0, 65534)
+    assert status == 99 and f"UserError: {folder}/closed: cannot be read: Permission denied" in said
+
+
+def test_a_file_whose_name_is_no_utf_8_is_an_image_or_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = write(tmp_path / "images", {f"{i}.png": flat(i) for i in range(4)})
+    for name, content in ((b"caf\xe9.png", flat(50)), (b"\xff\xfe.jpg", b"text")):
+        with open(os.path.join(os.fsencode(folder), name), "wb") as file:
+            file.write(content)
+    with pytest.raises(UserError, match=r"1 of 6 files cannot be used:\n  \\xff\\xfe.jpg: not a"):
+        run_prepare(folder, tmp_path / "out")
+    train, test, found = run_prepare(folder, tmp_path / "out", on_bad="skip")
+    assert sorted([*train[:, 0, 0, 0], *test[:, 0, 0, 0]]) == [0, 1, 2, 3, 50]
+    assert [entry["file"] for entry in found["skipped"]] == ["\\xff\\xfe.jpg"]
+    assert "  \\xff\\xfe.jpg: not a" in capsys.readouterr().err
+
+
+def test_a_pipe_among_the_images_is_a_bad_file(tmp_path: Path) -> None:
+    folder = write(tmp_path / "images", {f"{i}.png": flat(i) for i in range(4)})
+    os.mkfifo(folder / "pipe")
+    with pytest.raises(UserError, match="1 of 5 files cannot be used:\n  pipe: not a"):
+        run_prepare(folder, tmp_path / "out")
+
+
+def test_the_home_folder_is_meant_by_a_tilde(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    write(tmp_path / "images", {f"{i}.png": flat(i) for i in range(4)})
+    assert len(run_prepare(Path("~/images"), tmp_path / "out")[0]) == 2
 
 
 def test_a_link_to_a_parent_folder_is_not_followed(tmp_path: Path) -> None:
@@ -328,13 +386,23 @@ def test_an_image_must_hold_the_crop_and_min_size() -> None:
     assert (decode(flat(77, 1), min_size=1) == 77).all()  # one pixel, where it is allowed, fills its square
 
 
-def test_a_decompression_bomb_is_bad() -> None:
-    # 100 and 400 million pixels in files of some kB; Pillow warns of the one and refuses the other.
+def test_an_image_of_more_pixels_than_are_accepted_is_bad() -> None:
+    # 100 and 400 million pixels in files of some bytes; Pillow by itself warns of the one and refuses the other.
     for side in (10_000, 20_000):
         header = struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
         content = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + b"IHDR" + header + struct.pack(">I", zlib.crc32(b"IHDR" + header))
-        with pytest.raises(BadImage, match=r"^not a complete image \(Image size \(\d+ pixels\) exceeds limit"):
-            decode(content + struct.pack(">I", 0) + b"IDAT" + struct.pack(">I", zlib.crc32(b"IDAT")), channels=1)
+        content += struct.pack(">I", 0) + b"IDAT" + struct.pack(">I", zlib.crc32(b"IDAT"))
+        with pytest.raises(BadImage, match=f"^too large: {side**2:,} pixels, accepted 89,478,485; `max_pixels` sets it$"):
+            decode(content, channels=1)
+    with pytest.raises(BadImage, match="^too large: 81 pixels, accepted 80; `max_pixels` sets it$"):
+        decode(flat(1, 9), max_pixels=80)
+    assert decode(flat(1, 9), max_pixels=81).shape == (8, 8, 3)
+
+
+def test_an_image_beyond_pillows_own_limit_is_read_where_max_pixels_allows_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 30)  # instead of 90 million, which would take seconds
+    assert decode(flat(1, 9), max_pixels=81).shape == (8, 8, 3)
+    assert Image.MAX_IMAGE_PIXELS == 30
 
 
 @pytest.mark.filterwarnings("ignore")  # Pillow's, of damaged files
