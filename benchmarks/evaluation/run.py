@@ -154,7 +154,7 @@ def classifiers(n: int, repeats: int) -> tuple[list[Row], dict[str, list[float]]
     rows, log = [], {}
     with tempfile.TemporaryDirectory() as folder:
         for (size, channels), recipe in RECIPES.items():
-            record = {"size": size, "channels": channels, "classes": 10, "features": recipe.features, "accuracy": 1, "required_accuracy": 0}
+            record = dict(size=size, channels=channels, classes=10, features=recipe.features, accuracy=1, required_accuracy=0, majority=0)
             save_tensors(path := Path(folder) / "classifier", Classifier(size, channels, 10, recipe).state_dict(), record)
             images = np.random.default_rng(0).integers(0, 256, (n, size, size, channels), np.uint8)
             extractor = ClassifierFeatures(path)

@@ -430,6 +430,19 @@ def test_a_classifier_that_is_not_good_enough_is_refused(folder: Path, tmp_path:
     save_tensors(tmp_path / "poor.safetensors", tensors, {**record, "accuracy": 0.9})
     with pytest.raises(UserError, match=r"poor.safetensors: test accuracy 0.9000 is below the 0.96"):
         ClassifierFeatures(tmp_path / "poor.safetensors")
+    save_tensors(tmp_path / "blind.safetensors", tensors, {**record, "accuracy": 0.97, "majority": 0.97})
+    with pytest.raises(UserError, match="test accuracy 0.9700 is no better than naming the most frequent class, 0.9700"):
+        ClassifierFeatures(tmp_path / "blind.safetensors")
+
+
+@pytest.mark.parametrize("split", ["training", "test"])
+def test_a_classifier_of_one_class_is_refused_before_it_is_trained(split: str, tmp_path: Path) -> None:
+    images = np.zeros((6, 8, 8, 1), np.uint8)
+    one, two = (images, np.full(6, 3)), (images, np.arange(6) % 2)
+    parts = (one, two) if split == "training" else (two, one)
+    with pytest.raises(UserError, match=rf"the {split} images are of one class \(3\): a classifier of them learns nothing"):
+        train_classifier(*parts, tmp_path / "classifier.safetensors", "data")
+    assert not (tmp_path / "classifier.safetensors").exists()
 
 
 def test_weights_of_something_else_are_refused(tmp_path: Path) -> None:

@@ -142,7 +142,7 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from pga.evaluation.features.classifier import RECIPES, Classifier
 
     recipe = RECIPES[8, 1]
-    about = {"size": 8, "channels": 1, "classes": 10, "accuracy": 1.0, "required_accuracy": 0.9, "features": recipe.features}
+    about = dict(size=8, channels=1, classes=10, accuracy=1.0, required_accuracy=0.9, majority=0.1, features=recipe.features)
     save_tensors(folder / "classifier.safetensors", Classifier(8, 1, 10, recipe).state_dict(), about)
     np.save(folder / "toy.npy", blobs())
     labels = np.arange(100) % 10

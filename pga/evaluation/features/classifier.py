@@ -88,7 +88,14 @@ def recipe_for(images: Images) -> Recipe:
 def train_classifier(
     train: tuple[Images, Labels], test: tuple[Images, Labels], path: Path, data_sha256: str, seed: int = 0
 ) -> dict[str, object]:
-    """Train on `train`, measure on `test`, write the weights to `path` and return what was measured. Deterministic on a CPU."""
+    """Train on `train`, measure on `test`, write the weights to `path` and return what was measured. Deterministic on a CPU.
+
+    Raises:
+        UserError: the labels are of fewer than two classes, or there is no recipe for images of this shape.
+    """
+    for split, (_, found) in (("training", train), ("test", test)):
+        if len(np.unique(found)) < 2:
+            raise UserError(f"the {split} images are of one class ({found[0]}): a classifier of them learns nothing, and has no features")
     devices.make_deterministic(threads=1)
     images, labels = np.ascontiguousarray(train[0]), torch.from_numpy(train[1])
     recipe = recipe_for(images)
@@ -113,6 +120,7 @@ def train_classifier(
         "channels": images.shape[-1],
         "classes": int(labels.max()) + 1,
         "accuracy": accuracy(model, *test),
+        "majority": float(np.bincount(test[1]).max() / len(test[1])),
         "required_accuracy": recipe.accuracy,
         "features": recipe.features,
         "data_sha256": data_sha256,
@@ -132,7 +140,8 @@ class ClassifierFeatures:
     """The classifier's penultimate layer as a feature space (an `Extractor`).
 
     Raises:
-        UserError: the weights are damaged, or its test accuracy is below what its recipe requires.
+        UserError: the weights are damaged, or its test accuracy is below what its recipe requires or not above that of naming the most
+            frequent class.
     """
 
     label = "classifier"
@@ -145,6 +154,11 @@ class ClassifierFeatures:
             raise UserError(
                 f"{path}: test accuracy {record['accuracy']:.4f} is below the {record['required_accuracy']} "
                 "that its features need to mean anything"
+            )
+        if record["accuracy"] <= record["majority"]:
+            raise UserError(
+                f"{path}: test accuracy {record['accuracy']:.4f} is no better than naming the most frequent class, "
+                f"{record['majority']:.4f}: its features mean nothing"
             )
         self.digest: str = record["tensors"]
         self.accuracy: float | None = record["accuracy"]
