@@ -19,6 +19,7 @@ from PIL import Image
 from pga.data.decode import BadImage
 from pga.runtime.errors import UserError
 from pga.data.tf1_resize import resize_tf1, to_uint8
+from pga.data.verify import lines_of_table
 
 WIDTH, HEIGHT = 178, 218
 LARGEST = 1 << 20
@@ -59,16 +60,18 @@ def decoder(crop: int, size: int, resize: str) -> Callable[[bytes], npt.NDArray[
 def read_partition(path: Path) -> dict[str, str]:
     """Image name → train, validation or test, in the order of the names (which is that of the official numbers).
 
+    Names and numbers may be separated by spaces, tabs or commas: the CSV that goes around holds the same.
+
     Raises:
         UserError: a line is not a name and 0, 1 or 2, or a name stands twice.
     """
     found: dict[str, str] = {}
     try:
-        lines = path.read_text(encoding="ascii").splitlines()
+        lines = list(lines_of_table(path.read_bytes()))
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot be read ({error})") from error
-    for number, line in enumerate(lines, 1):
-        match = re.fullmatch(r"(\d{6}\.jpg) +([012])", line.strip())
+    for number, line, words in lines:
+        match = re.fullmatch(r"(\d{6}\.jpg) ([012])", " ".join(words))
         if not match or match[1] in found:
             raise UserError(f"{path}:{number}: found {line[:80]!r}, accepted is a new name and its partition, e.g. 000001.jpg 0")
         found[match[1]] = PARTITIONS[match[2]]
@@ -102,7 +105,7 @@ def archive_reader(path: Path, listed: Sequence[str]) -> Reader:
     for info in archive.infolist():
         if info.is_dir():
             continue
-        match = re.fullmatch(r"(?:img_align_celeba/)?(\d{6}\.jpg)", info.filename)
+        match = re.fullmatch(r"(?:img_align_celeba/){0,2}(\d{6}\.jpg)", info.filename)
         if not match or match[1] in members or info.file_size > LARGEST:
             raise UserError(f"{path}: its member {info.filename!r} ({info.file_size} bytes) does not belong in CelebA's archive")
         members[match[1]] = info.filename
@@ -118,8 +121,14 @@ def archive_reader(path: Path, listed: Sequence[str]) -> Reader:
     return read
 
 
+def aligned_folder(folder: Path) -> Path:
+    """Where in `folder` the JPEGs are: archives of CelebA have them one or two folders deeper."""
+    deeper = ("", "img_align_celeba", "img_align_celeba/img_align_celeba", "Img/img_align_celeba", "Img/img_align_celeba/img_align_celeba")
+    return next((folder / name for name in deeper if next((folder / name).glob("*.jpg"), None)), folder)
+
+
 def folder_reader(folder: Path, listed: Sequence[str]) -> Reader:
-    """Reads images out of a folder of aligned JPEGs.
+    """Reads images out of a folder of aligned JPEGs (of `aligned_folder`).
 
     Raises:
         UserError: there is no such folder, or its images are not those of the partition.

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pga.runtime.errors import UserError
+from pga.data.verify import member_called
 from pga.params.sources import Checksum
 
 ALLOWED = {("numpy.core.multiarray", "_reconstruct"), ("numpy", "ndarray"), ("numpy", "dtype")}
@@ -50,17 +51,17 @@ def read_cifar10(path: Path, checksum: Checksum) -> dict[str, tuple[npt.NDArray[
     try:
         with tarfile.open(path) as archive:
             for member in archive:
-                if member.isfile() and member.name in TRAIN + TEST:
+                if member.isfile() and (name := member_called(member.name, TRAIN + TEST)):
                     stream = archive.extractfile(member)
                     assert stream is not None
                     content = stream.read()
-                    found, expected = hashlib.new(checksum.algorithm, content).hexdigest(), checksum.members[member.name]
+                    found, expected = hashlib.new(checksum.algorithm, content).hexdigest(), checksum.members[name]
                     if found != expected:
                         raise UserError(
-                            f"{path}: {checksum.algorithm} of its member {member.name} is {found}, expected {expected}; "
+                            f"{path}: {checksum.algorithm} of its member {name} is {found}, expected {expected}; "
                             "delete it and fetch again"
                         )
-                    batches[member.name] = batch(content, f"{path}: {member.name}")
+                    batches[name] = batch(content, f"{path}: {name}")
     except (OSError, EOFError, tarfile.TarError, zlib.error, lzma.LZMAError) as error:
         raise UserError(f"{path}: cannot be read ({error}); delete it and fetch again") from error
     missing = [name for name in TRAIN + TEST if name not in batches]

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import sys
+import tarfile
 from pathlib import Path
 
 from pga.data.download import Refused, download
@@ -89,22 +90,54 @@ def transfer(place: str, part: Path, row: SourceFile) -> None:
     if place.startswith(("http://", "https://")):
         download(place, part, row.max_size)
     else:
-        copy(Path(place), part, row.max_size)
+        copy(Path(place), part, row)
     verify(part, row.checksum)
 
 
 def places(row: SourceFile, mirror: str | None) -> list[str]:
-    """Where the file may be, the mirror first."""
-    below = [] if not mirror else [f"{mirror.rstrip('/')}/{path}" for path in row.mirror]
-    return [*below, *row.urls]
+    """Where the file may be, the mirror first.
+
+    A mirror that is a folder may also be one of the folders on the way: with `MNIST/raw/…` among the places, the folder `MNIST/raw`.
+    """
+    if not mirror:
+        return list(row.urls)
+    if mirror.startswith(("http://", "https://")):
+        return [*(f"{mirror.rstrip('/')}/{path}" for path in row.mirror), *row.urls]
+    folder = Path(mirror.removeprefix("file://")).expanduser()
+    ends = [folder.joinpath(*parts[start:]) for parts in (Path(path).parts for path in row.mirror) for start in range(1, len(parts) + 1)]
+    found = [end for end in ends if end.is_file() or (end.is_dir() and row.checksum.of == "members" and end.name in map(name_of, row.mirror))]
+    return list(dict.fromkeys([*(f"{folder / path}" for path in row.mirror), *map(str, found), *row.urls]))
 
 
-def copy(source: Path, part: Path, max_size: int) -> None:
-    """Copy from a mirror that is a folder."""
+def name_of(path: str) -> str:
+    """The last part of a path."""
+    return path.rpartition("/")[2]
+
+
+def copy(source: Path, part: Path, row: SourceFile) -> None:
+    """Copy from a mirror that is a folder; pack what is an archive of members and lies there unpacked."""
     try:
+        if source.is_dir() and row.checksum.of == "members":
+            pack(source, part, row)
+            return
         with open(source, "rb") as file:
-            if (size := os.fstat(file.fileno()).st_size) > max_size:
-                raise Refused(f"it has {size} bytes, at most {max_size} are accepted")
+            if (size := os.fstat(file.fileno()).st_size) > row.max_size:
+                raise Refused(f"it has {size} bytes, at most {row.max_size} are accepted")
     except OSError as error:
         raise Refused(error.strerror or str(error)) from error
     shutil.copyfile(source, part)
+
+
+def pack(folder: Path, part: Path, row: SourceFile) -> None:
+    """An archive of the members, which lie unpacked in `folder`; without times or owners, so that it is the same everywhere."""
+    files = {member: folder / name_of(member) for member in row.checksum.members}
+    if missing := [path.name for path in files.values() if not path.is_file()]:
+        raise Refused(f"it lacks {', '.join(missing)}")
+    if (size := sum(path.stat().st_size for path in files.values())) > row.max_size:
+        raise Refused(f"it has {size} bytes, at most {row.max_size} are accepted")
+    with tarfile.open(part, "w") as archive:
+        for member, path in files.items():
+            info = tarfile.TarInfo(member)
+            info.size = path.stat().st_size
+            with open(path, "rb") as file:
+                archive.addfile(info, file)

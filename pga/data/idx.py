@@ -15,13 +15,14 @@ from pga.runtime.errors import UserError
 
 
 def read_idx(path: Path) -> npt.NDArray[np.uint8]:
-    """The array in a gzipped IDX file of unsigned bytes.
+    """The array in an IDX file of unsigned bytes, gzipped or not.
 
     Raises:
         UserError: the file is damaged or holds something else.
     """
     try:
-        content = gzip.decompress(path.read_bytes())
+        content = path.read_bytes()
+        content = gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content
     except (OSError, EOFError, ValueError, zlib.error) as error:
         raise UserError(f"{path}: cannot be decompressed ({error}); delete it and fetch again") from error
     zeros, kind, dimensions = struct.unpack_from(">HBB", content) if len(content) >= 4 else (1, 0, 0)

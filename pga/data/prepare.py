@@ -115,8 +115,9 @@ def celeba(row: Celeba, context: Context) -> Prepared:
         contents = aligned.archive_reader(context.raw / archive, names)
         content: Any = context.files[archive]
     else:
-        contents = aligned.folder_reader(row.folder, names)
-        content = own.identities(row.folder, names)
+        place = aligned.aligned_folder(row.folder)
+        contents = aligned.folder_reader(place, names)
+        content = own.identities(place, names)
     key = digest([row.model_dump(mode="json"), names, content, preparing_code("celeba")])
     context.alone()
     decode = aligned.decoder(row.crop, row.size, row.resize)

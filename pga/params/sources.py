@@ -16,8 +16,9 @@ Hex = Annotated[str, Field(pattern=r"^[0-9a-f]{8,64}$")]
 class Checksum(Strict):
     """What must match before a file is accepted."""
 
-    of: Literal["file", "content", "members"] = Field(
-        "file", description="the file itself, its decompressed content, or an archive's members"
+    of: Literal["file", "content", "members", "lines"] = Field(
+        "file",
+        description="the file itself, its decompressed content, an archive's members, or a list's lines however their words are separated",
     )
     algorithm: Literal["md5", "sha256"]
     value: Hex | None = Field(None, description="in hexadecimal; the first digits suffice for sha256")

@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -29,8 +30,9 @@ from pga.data.decode import CHUNK, BadImage, Rows, decode_all, journal_of, resum
 from pga.data.prepare import prepare
 from pga.data.prepared import load
 from pga.data.tf1_resize import resize_tf1, to_uint8
+from pga.data.verify import Mismatch, verify
 from pga.params.datasets import Celeba
-from pga.params.sources import load_sources
+from pga.params.sources import Checksum, load_sources
 from pga.runtime.errors import UserError
 
 ROOT = Path(__file__).parents[2]
@@ -109,6 +111,13 @@ def png() -> bytes:
     return file.getvalue()
 
 
+def huge() -> bytes:
+    """A JPEG that claims 65,500×65,500 pixels in the header of its frame."""
+    content = jpeg()
+    frame = content.index(b"\xff\xc0") + 5
+    return content[:frame] + struct.pack(">HH", 65_500, 65_500) + content[frame + 4 :]
+
+
 BAD = {
     "truncated": (jpeg()[:-200], r"not a complete JPEG \(.*truncated.*\)"),
     "cut in its header": (jpeg()[:100], r"not a.* JPEG.*"),
@@ -120,6 +129,7 @@ BAD = {
     "CMYK": (jpeg(mode="CMYK"), "178×218 CMYK, an aligned CelebA image is 178×218 RGB"),
     "a PNG": (png(), r"not a.* JPEG.*"),
     "a web page": (b"<html>quota exceeded</html>", r"not a.* JPEG.*"),
+    "a bomb": (huge(), r"not a complete JPEG \(Image size .* exceeds limit .*\)"),
 }
 
 
@@ -151,6 +161,23 @@ def test_the_partition_is_sorted_by_the_official_numbers(tmp_path: Path) -> None
     path = tmp_path / PARTITION
     path.write_text("000010.jpg 2\r\n000002.jpg 0\n000009.jpg 1\n")
     assert list(read_partition(path).items()) == [("000002.jpg", "train"), ("000009.jpg", "validation"), ("000010.jpg", "test")]
+
+
+KAGGLE = "\ufeffimage_id,partition\r\n000001.jpg,0\r\n000002.jpg,2\r\n"
+SAME_PARTITION = {"a comma and a heading": KAGGLE, "tabs": "000001.jpg\t0\n000002.jpg\t2\n", "two spaces": "000001.jpg  0 \n000002.jpg  2 \n"}
+
+
+@pytest.mark.parametrize("text", SAME_PARTITION.values(), ids=SAME_PARTITION)
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_partition_written_another_way_is_the_same_and_another_one_is_not(end: str, text: str, tmp_path: Path) -> None:
+    path, official = tmp_path / PARTITION, f"000001.jpg 0{end}000002.jpg 2{end}".encode()
+    path.write_bytes(text.encode())
+    assert read_partition(path) == {"000001.jpg": "train", "000002.jpg": "test"}
+    checksum = Checksum(of="lines", algorithm="md5", value=hashlib.md5(official).hexdigest())
+    verify(path, checksum)
+    path.write_bytes(text.replace("000001.jpg", "000003.jpg").encode())
+    with pytest.raises(Mismatch, match="md5 of its lines is"):
+        verify(path, checksum)
 
 
 @pytest.mark.parametrize(
@@ -299,6 +326,19 @@ def test_a_folder_that_is_absent_or_lacks_images_is_named(tmp_path: Path) -> Non
         run_prepare(tmp_path / "raw", tmp_path / "out", row)
     message = f"{tmp_path}/faces: its images differ from the partition's 6: 1 missing (000001.jpg), 1 too many (999999.jpg)"
     assert str(raised.value) == message
+
+
+@pytest.mark.parametrize("below", ["img_align_celeba/img_align_celeba", "Img/img_align_celeba"])
+def test_the_folder_may_be_the_one_around_the_images(below: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    images = synthetic(tmp_path / "raw")
+    whole = run_prepare(tmp_path / "raw", tmp_path / "whole", SMALL)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "faces" / below).mkdir(parents=True)
+    for name, content in images.items():
+        (tmp_path / "faces" / below / name).write_bytes(content)
+    (tmp_path / "faces" / "list_attr_celeba.csv").touch()
+    row = Celeba(kind="celeba", source="celeba", crop=108, size=8, folder="~/faces")
+    assert np.array_equal(run_prepare(tmp_path / "raw", tmp_path / "out", row), whole)
 
 
 @pytest.mark.parametrize("what", ["a folder", "a broken link"])

@@ -20,6 +20,7 @@ from pga.data import cifar10
 from pga.data.cifar10 import TEST, TRAIN, batch, read_cifar10
 from pga.data.prepare import prepare
 from pga.data.prepared import load, load_labels
+from pga.data.verify import verify
 from pga.params.datasets import load_datasets
 from pga.params.sources import Checksum, load_sources
 from pga.runtime.errors import UserError
@@ -169,6 +170,16 @@ def test_batches_stay_in_their_numbers_order_however_they_are_packed(packing: st
         assert images.flags["C_CONTIGUOUS"] and images.dtype == np.uint8 and labels.dtype == np.int64
         assert np.array_equal(images.transpose(0, 3, 1, 2).reshape(-1, 3072), rows[split])
         assert len(labels) == len(rows[split])
+
+
+@pytest.mark.parametrize("form", ["./{}", "./{name}", "{name}"])
+def test_members_may_begin_with_a_dot_or_stand_in_no_folder(form: str, small: dict[str, bytes], tmp_path: Path) -> None:
+    renamed = {form.format(member, name=member.rpartition("/")[2]): content for member, content in small.items()}
+    expected = read_cifar10(pack(tmp_path / "usual.tar", small), table(small))
+    path = pack(tmp_path / "other.tar.gz", renamed, "w:gz")
+    verify(path, table(small))
+    found = read_cifar10(path, table(small))
+    assert all(np.array_equal(found[split][0], expected[split][0]) for split in ("train", "test"))
 
 
 @pytest.mark.parametrize("absent", [TRAIN[1], TEST[0]])

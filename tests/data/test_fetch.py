@@ -37,7 +37,8 @@ from pga.data import download as downloading
 from pga.data import verify as verifying
 from pga.data.download import Refused, download
 from pga.data.fetch import fetch
-from pga.params.sources import Source, load_sources
+from pga.data.idx import read_idx
+from pga.params.sources import Checksum, Source, load_sources
 from pga.runtime.errors import UserError
 
 CONTENT = random.Random(0).randbytes(300_000)
@@ -244,7 +245,7 @@ def test_an_unreadable_archive_is_another_file(server: Server, tmp_path: Path) -
     packed[10:30] = b"\xff" * 20  # begins a block of a kind that there is not
     checksum = {"of": "content", "algorithm": "sha256", "value": sha(CONTENT)}
     for damaged in (bytes(packed), gzip.compress(CONTENT)[:-100], b"no archive"):
-        with pytest.raises(UserError, match=r"serves another file: it cannot be read \(.+\)\n"):
+        with pytest.raises(UserError, match=r"serves another file: (it cannot be read \(.+\)|sha256 of its content is \w+, expected \w+)\n"):
             get(a_source(server.serve(reply(body=damaged)), checksum=checksum), tmp_path)
         assert left(tmp_path) == []
 
@@ -809,6 +810,41 @@ def test_a_mirror_after_a_broken_download_leaves_nothing_of_it(server: Server, t
     (folder / "file.bin").write_bytes(CONTENT)
     assert get(a_source(url, mirror=["file.bin"]), tmp_path / "raw", mirror=str(folder)).read_bytes() == CONTENT
     assert not list((tmp_path / "raw").rglob("*.part*"))
+
+
+@pytest.mark.parametrize("packed", [True, False])
+@pytest.mark.parametrize("place", ["", "MNIST", "MNIST/raw"])
+def test_a_folder_that_torchvision_filled_is_a_mirror(
+    place: str, packed: bool, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mnist = load_sources(root / "params" / "sources.yaml")["mnist"]
+    name = "t10k-labels-idx1-ubyte.gz"
+    content = struct.pack(">HBBI", 0, 8, 1, 3) + bytes(3)
+    checksum = {"of": "content", "algorithm": "md5", "value": hashlib.md5(content).hexdigest()}
+    row = mnist.files[name].model_copy(update={"urls": (), "checksum": Checksum.model_validate(checksum)})
+    path = tmp_path / "home" / "torch" / "MNIST" / "raw" / (name if packed else name.removesuffix(".gz"))
+    path.parent.mkdir(parents=True)
+    path.write_bytes(gzip.compress(content) if packed else content)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("PGA_MIRROR", f"~/torch/{place}")
+    fetched = fetch("mnist", mnist.model_copy(update={"files": {name: row}}), name, tmp_path / "raw")
+    assert read_idx(fetched).tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize("place", ["", "cifar-10-batches-py"])
+def test_an_unpacked_archive_in_a_mirror_is_packed_the_same_every_time(place: str, tmp_path: Path) -> None:
+    members = {f"cifar-10-batches-py/{name}": random.Random(name).randbytes(999) for name in ("data_batch_1", "test_batch")}
+    checksum = {"of": "members", "algorithm": "md5", "members": {name: hashlib.md5(content).hexdigest() for name, content in members.items()}}
+    source = a_source(mirror=["cifar10/a.tar.gz", "cifar10/cifar-10-batches-py"], checksum=checksum)
+    folder = tmp_path / "mirror"
+    for name, content in members.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    found = [get(source, tmp_path / number, mirror=str(folder / place)).read_bytes() for number in "12"]
+    assert found[0] == found[1]
+    (folder / "cifar-10-batches-py" / "test_batch").unlink()
+    with pytest.raises(UserError, match=f"{folder}/cifar-10-batches-py: it lacks test_batch"):
+        get(source, tmp_path / "3", mirror=str(folder / place))
 
 
 @pytest.mark.parametrize("kind", ["folder", "URL"])

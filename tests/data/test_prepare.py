@@ -224,15 +224,19 @@ def test_an_idx_file_of_another_size_than_its_header_says_is_named(content: byte
 
 WHOLE = gzip.compress(header(4096) + np.random.default_rng(0).integers(0, 9, 4096, np.uint8).tobytes(), mtime=0)
 DAMAGED = {
-    "not packed": header(2) + bytes(2),
     "cut in gzip's header": WHOLE[:5],
     "cut in the middle": WHOLE[: len(WHOLE) // 2],
     "cut before the checksum": WHOLE[:-8],
     "other checksum": WHOLE[:-8] + bytes(4) + WHOLE[-4:],
     "damaged stream": WHOLE[:10] + b"\xff" * 20 + WHOLE[30:],
     "bytes behind the stream": WHOLE + b"more",
-    "a web page": b"<html></html>",
 }
+
+
+def test_an_unpacked_idx_file_is_read_too(tmp_path: Path) -> None:
+    path = tmp_path / "a.gz"
+    path.write_bytes(header(2, 3) + bytes(range(6)))
+    assert read_idx(path).tolist() == [[0, 1, 2], [3, 4, 5]]
 
 
 @pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED)

@@ -7,7 +7,7 @@ rule fetch:
     wildcard_constraints:
         source="|".join(SOURCES),
     params:
-        pinned=lambda wildcards: SOURCES[wildcards.source].files[wildcards.file].model_dump(mode="json"),
+        pinned=lambda wildcards: SOURCES[wildcards.source].files[wildcards.file].checksum.model_dump(mode="json"), # where it comes from does not matter
     log: "logs/fetch/{source}-{file}.log"
     benchmark: "logs/fetch/{source}-{file}.tsv"
     threads: 1
