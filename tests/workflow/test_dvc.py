@@ -342,6 +342,17 @@ def test_a_full_disk_on_pull_builds_nothing_and_goes_on_when_there_is_room(labor
         subprocess.run(["umount", "-l", str(small)], check=True)
 
 
+def test_a_folder_of_results_that_is_a_link_is_refused_before_anything_is_made(project: Path, tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    shutil.rmtree(project / "results", ignore_errors=True)
+    (project / "results").symlink_to(tmp_path / "disk", target_is_directory=True)
+    call(project, "git", "init", "-q")
+    call(project, "dvc", "config", "core.analytics", "false")
+    failed = call(project, "dvc", "repro", check=False)
+    assert failed.returncode != 0 and "results: a link out of the repository, which DVC does not follow" in failed.stdout + failed.stderr
+    assert not (project / "data/processed").exists() and not list((tmp_path / "disk").iterdir())
+
+
 @pytest.mark.slow
 def test_what_dvc_says_of_a_changed_parameter_is_true_and_its_lock_honest_after_a_failure(laboratory: Path, copy: Path) -> None:
     pull(copy)

@@ -72,6 +72,19 @@ def end_idle_looking() -> None:
         workflow.scheduler.job_rate_limiter = None
 
 
+def refuse_links_under_dvc() -> None:
+    """DVC versions what lies in the repository, and says so of a folder that is a link only after everything in it was made."""
+    folders = [Path("data"), *Path("data").glob("*"), Path("results"), *Path("results").glob("*")]
+    links = [str(folder) for folder in folders if folder.is_symlink() and folder.name != "raw"]
+    if links and "DVC_STAGE" in os.environ:
+        raise WorkflowError(
+            f"{', '.join(links)}: a link out of the repository, which DVC does not follow; docs/sharing.md says how results lie on another disk"
+        )
+
+
+refuse_links_under_dvc()
+
+
 def one_of(names) -> str:
     """A pattern that matches just these names, and nothing if there are none."""
     return "|".join(names) or "(?!)"
