@@ -23,7 +23,7 @@ def facts() -> dict[str, str]:
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else "none",
         "system": f"{platform.system()} {platform.machine()}",
         "versions": ", ".join(f"{name} {version}" for name, version in versions().items()),
-        "commit": f"{state['commit']}{' with changes' if state['dirty'] else ''}",
+        "commit": f"{state['commit'] or 'unknown'}{' with changes' if state['dirty'] else ''}",
     }
 
 

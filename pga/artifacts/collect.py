@@ -13,7 +13,9 @@ from pga.params.experiment import REAL, Scale
 from pga.runtime.errors import UserError
 from pga.runtime.files import read_record
 
-COLUMNS = ["dataset", "model", "seed", "sampling", "metric", "value", "standard_error", "n", "reference", "extractor", "extractor_accuracy"]
+RUN = ["dataset", "model", "seed", "sampling"]
+MEASURED = ["metric", "value", "standard_error", "n", "reference", "reference_n", "extractor", "absent"]
+COLUMNS = [*RUN, *MEASURED, "extractor_accuracy"]
 
 
 def collect(scale: Scale, artifact: str | None = None, allow_missing: bool = False) -> tuple[pd.DataFrame, list[str]]:
@@ -42,7 +44,12 @@ def collect(scale: Scale, artifact: str | None = None, allow_missing: bool = Fal
             rows += found
     if missing and not allow_missing:
         raise UserError(f"runs are missing: {', '.join(missing)}; run them, or pass --allow-missing for a partial table")
-    return pd.DataFrame(rows, columns=COLUMNS), missing
+    return tidy(rows), missing
+
+
+def tidy(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """Rows as the table; numbers that may be unknown stay whole."""
+    return pd.DataFrame(rows, columns=COLUMNS).astype({"reference_n": "Int64"})
 
 
 def read_metrics(path: Path, scale: Scale | None = None) -> pd.DataFrame:
@@ -56,8 +63,9 @@ def read_metrics(path: Path, scale: Scale | None = None) -> pd.DataFrame:
         UserError: the file is absent, or is no such table, or says something else than the metrics.json that it was collected from.
     """
     table = read_table(path, COLUMNS, "a table of metrics", "`pga collect` makes it")
+    table = table.astype({"reference_n": "Int64"})
     if scale is not None:
-        for dataset, model, seed, sampling in table[COLUMNS[:4]].drop_duplicates().itertuples(index=False, name=None):
+        for dataset, model, seed, sampling in table[RUN].drop_duplicates().itertuples(index=False, name=None):
             source = Path(scale.results, str(dataset), str(model), f"seed{seed}", str(sampling), "metrics.json")
             if source.exists():
                 refuse_different(path, table, source, {"dataset": dataset, "model": model, "seed": int(seed), "sampling": sampling})
@@ -71,7 +79,7 @@ def refuse_different(path: Path, table: pd.DataFrame, source: Path, who: dict[st
         UserError: they are not.
     """
     shown = table[(table[list(who)] == pd.Series(who)).all(axis=1)]
-    measured = pd.DataFrame(rows_of(source, who), columns=COLUMNS)
+    measured = tidy(rows_of(source, who))
     if shown[COLUMNS].to_csv(index=False) != measured.to_csv(index=False):
         raise UserError(f"{path}: says something else than {source}, which it was collected from; run `pga collect` again")
 
@@ -106,7 +114,7 @@ def rows_of(path: Path, who: dict[str, Any]) -> list[dict[str, Any]]:
     try:
         accuracy = {extractor["name"]: extractor["accuracy"] for extractor in content["extractors"]}
         return [
-            {**who, **{key: metric[key] for key in COLUMNS[4:10]}, "extractor_accuracy": accuracy[metric["extractor"]]}
+            {**who, **{key: metric[key] for key in MEASURED}, "extractor_accuracy": accuracy[metric["extractor"]]}
             for metric in content["metrics"]
         ]
     except (KeyError, TypeError) as error:

@@ -26,7 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--foreign", action="store_true", help="the statistics are another tool's (mu, sigma): you vouch for their feature space"
     )
     parser.add_argument(
-        "--few-samples", action="store_true", help="accept no more samples than feature dimensions; most of the distance is then bias"
+        "--few-samples",
+        action="store_true",
+        help="accept no more samples, or real images, than feature dimensions; most of the distance is then bias",
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:K")
     parser.add_argument("--out", required=True, type=Path, help="the .csv file to write; a .json beside it says of which run it is")

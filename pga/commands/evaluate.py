@@ -48,7 +48,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="extractors whose --reference is a .npz of another tool (mu, sigma): you vouch that it is of this feature space",
     )
     parser.add_argument(
-        "--few-samples", action="store_true", help="accept no more samples than feature dimensions; most of the distance is then bias"
+        "--few-samples",
+        action="store_true",
+        help="accept no more samples, or real images, than feature dimensions; most of the distance is then bias",
     )
     parser.add_argument("--dataset", required=True, help="written into the result")
     parser.add_argument("--model", required=True, help="written into the result")
@@ -74,8 +76,8 @@ def run(arguments: argparse.Namespace) -> None:
     spaces = [space(arguments, k) for k in range(len(labels))]  # all of them before the first takes its time
     samples = load_measured(arguments.samples, arguments.dataset, arguments.model, arguments.seed)
     images = chosen(samples, arguments.at_most, arguments.seed)
-    for extractor, _, real in spaces:
-        refuse(len(images), extractor, arguments.metrics, real, arguments.few_samples)
+    for extractor, reference, real in spaces:
+        refuse(len(images), extractor, reference, arguments.metrics, real, arguments.few_samples)
         check_images(images)
         extractor(np.ascontiguousarray(images[:1]))  # refuses another shape than it sees
     inputs = {"samples": sha256(arguments.samples)}

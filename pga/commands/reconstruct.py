@@ -48,7 +48,16 @@ def write(row: Run, encoder: Encoder, decoder: Decoder, data: Path, out_dir: Pat
     who = {"dataset": row.dataset, "model": row.name, "seed": row.seed, "sampling": RECONSTRUCTION}
     values = {"reconstruction_error": error, "reconstruction_error_255": error * 127.5**2}
     metrics = [
-        {"metric": name, "value": value, "standard_error": None, "n": len(images), "reference": "test", "extractor": "pixels"}
+        {
+            "metric": name,
+            "value": value,
+            "standard_error": None,
+            "n": len(images),
+            "reference": "test",
+            "reference_n": len(images),
+            "extractor": "pixels",
+            "absent": None,
+        }
         for name, value in values.items()
     ]
     content = {

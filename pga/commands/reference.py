@@ -28,7 +28,7 @@ def run(arguments: argparse.Namespace) -> None:
     import numpy as np
 
     from pga.data.prepared import load
-    from pga.evaluation.features.extractor import stream
+    from pga.evaluation.features.extractor import refuse_other_range, stream
     from pga.evaluation.features.load_extractor import load_extractor
     from pga.evaluation.statistics import Keep, identity, save_statistics, statistics
     from pga.runtime import devices
@@ -36,6 +36,7 @@ def run(arguments: argparse.Namespace) -> None:
 
     devices.make_deterministic(threads=1)
     images, checksum = load(arguments.data, arguments.dataset, arguments.split)
+    refuse_other_range(images)
     extractor = load_extractor(arguments.extractor, arguments.weights, arguments.device, arguments.weights_sha256)
     about = {
         "dataset": arguments.dataset,

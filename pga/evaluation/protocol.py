@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pga.data.prepared import Images
-from pga.evaluation.features.extractor import Extractor, Features, stream
+from pga.evaluation.features.extractor import Extractor, Features, refuse_other_range, stream
 from pga.evaluation.metrics.extrapolation import distance_at_infinity, subset_sizes
 from pga.evaluation.metrics.frechet import frechet_distance
 from pga.evaluation.metrics.kid import kernel_distance
@@ -21,11 +21,12 @@ from pga.runtime.seeds import derive
 
 
 class Measured(NamedTuple):
-    """A metric's name without its feature space, its value, and its standard error where it has one."""
+    """A metric's name without its feature space, its value, and its standard error where it has one; or why there is no value."""
 
     name: str
-    value: float
+    value: float | None
     standard_error: float | None = None
+    absent: str | None = None
 
 
 def kid(features: Features, real: Features, reference: Statistics, seed: int) -> list[Measured]:
@@ -49,6 +50,8 @@ def neighbours(features: Features, real: Features, reference: Statistics, seed: 
     """Median distance from a sample to the nearest real image, relative to that between real images: near 0, samples are copies."""
     to_real = np.median(nearest(features, real)[1])
     among_real = np.median(nearest(real, real, k=2)[1][:, 1])  # the first is the image itself
+    if among_real == 0:
+        return [Measured("nearest_real", None, absent="at least half of the real images have a duplicate among them, at distance 0")]
     return [Measured("nearest_real", float(to_real / among_real))]
 
 
@@ -61,18 +64,21 @@ def chosen(images: Images, at_most: int | None, seed: int) -> Images:
     return subset
 
 
-def refuse(n: int, extractor: Extractor, extra: Sequence[str], real: Features | None, few_samples: bool = False) -> None:
+def refuse(
+    n: int, extractor: Extractor, reference: Statistics, extra: Sequence[str], real: Features | None, few_samples: bool = False
+) -> None:
     """Refuse what cannot be measured before any feature is computed.
 
     Raises:
-        UserError: no more samples than feature dimensions, so that their covariance has no full rank, unless `few_samples` says that
-            this is known; fewer than an extrapolation needs; no features of real images where `extra` needs them.
+        UserError: no more samples, or real images, than feature dimensions, so that their covariance has no full rank, unless
+            `few_samples` says that this is known; fewer than an extrapolation needs; no features of real images where `extra` needs them.
     """
-    if n <= extractor.dim and not few_samples:
-        raise UserError(
-            f"{n} samples are too few for {extractor.dim} feature dimensions; more than {extractor.dim} are needed "
-            "(--few-samples, few_samples in a scale's evaluation, if it is a try and no result)"
-        )
+    for count, what in ((n, "samples"), (reference.n, "real images in the reference")):
+        if 0 < count <= extractor.dim and not few_samples:  # another tool's statistics do not say of how many images they are
+            raise UserError(
+                f"{count} {what} are too few for {extractor.dim} feature dimensions ({extractor.label}); more than {extractor.dim} are "
+                "needed (--few-samples, few_samples in a scale's evaluation, if it is a try and no result)"
+            )
     if real is None and (lacking := [key for key in extra if key != "infinity"]):
         raise UserError(f"{', '.join(lacking)} ({extractor.label}): features of real images are needed, which its reference is without")
     if "infinity" in extra:
@@ -89,6 +95,14 @@ EXTRA: dict[str, Callable[[Features, Features, Statistics, int], list[Measured]]
     "neighbours": neighbours,
 }
 """What can be measured beside the Fréchet distance, from the same features."""
+
+NAMES = {
+    "kid": ("kid",),
+    "manifold": ("precision", "recall", "density", "coverage"),
+    "infinity": ("fd_infinity",),
+    "neighbours": ("nearest_real",),
+}
+"""The metrics of each."""
 
 
 def evaluate(
@@ -109,12 +123,13 @@ def evaluate(
         extra: keys of `EXTRA`; they keep all features of the samples in memory.
         real: features of real images, which all of `extra` but "infinity" need.
         seed: of the subsets that `extra` draws.
-        few_samples: accept no more samples than feature dimensions.
+        few_samples: accept no more samples, or real images, than feature dimensions.
 
     Raises:
         UserError: what `refuse` refuses.
     """
-    refuse(len(samples), extractor, extra, real, few_samples)
+    refuse(len(samples), extractor, reference, extra, real, few_samples)
+    refuse_other_range(samples)
     batches = list(stream(extractor, samples)) if extra else stream(extractor, samples)
     found = statistics(batches)
     official = extractor.digest.startswith(OFFICIAL)
@@ -126,8 +141,8 @@ def evaluate(
         for key in extra:
             try:
                 found_of_key = EXTRA[key](features, real, reference, seed)
-            except ValueError as error:
-                raise UserError(f"--metrics {key} ({extractor.label}): {error}") from error
+            except ValueError as error:  # what else was measured is written
+                found_of_key = [Measured(name, None, absent=str(error)) for name in NAMES[key]]
             measured += [(prefix(extractor.label, official) + part.name, part) for part in found_of_key]
     split = reference.about.get("split")
     return {
@@ -140,7 +155,9 @@ def evaluate(
                 "standard_error": part.standard_error,
                 "n": len(samples),
                 "reference": split,
+                "reference_n": reference.n or None,
                 "extractor": extractor.label,
+                "absent": part.absent,
             }
             for name, part in measured
         ],

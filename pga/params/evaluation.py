@@ -39,7 +39,8 @@ class Evaluation(Strict):
     )
     few_samples: bool = Field(
         False,
-        description="accept no more samples than feature dimensions: their covariance has no full rank, and most of the distance is bias",
+        description="accept no more samples, or real images, than feature dimensions: their covariance has no full rank, and most of the "
+        "distance is bias",
     )
     foreign: dict[Annotated[str, Field(pattern=FOREIGN)], str] = Field(
         {}, description="statistics of another tool (.npz with mu, sigma) instead of ours: DATASET/FEATURE_SPACE-SPLIT → its file"

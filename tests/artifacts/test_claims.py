@@ -22,7 +22,8 @@ PAPER, CLAIMS = load_scale("params/paper.yaml"), load_claims("params/claims.yaml
 def metrics(*rows: tuple[str, str, str, int, float], metric: str = "fid") -> pd.DataFrame:
     """(data set, model, sampling, seed, value) as `pga collect` writes them."""
     return pd.DataFrame(
-        [[*row[:2], row[3], row[2], metric, row[4], None, 5000, "train", "inception-tf1", None] for row in rows], columns=COLUMNS
+        [[*row[:2], row[3], row[2], metric, row[4], None, 5000, "train", 60000, "inception-tf1", None, None] for row in rows],
+        columns=COLUMNS,
     )
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from pga.artifacts.collect import COLUMNS
-from pga.artifacts.tables.evaluation_table import HEADS, grid, lacking, quantity, summaries, text, way
+from pga.artifacts.tables.evaluation_table import HEADS, caption, grid, lacking, quantity, summaries, text, way
 from pga.params.evaluation import METRIC_NAMES, prefix
 from pga.params.experiment import REAL, Scale, load_scale
 
@@ -28,7 +28,8 @@ def metrics(scale: Scale, without: tuple[str, ...] = ()) -> pd.DataFrame:
             extractor = "pixels" if sampling == "reconstruction" else "classifier"
             values = {"classifier_fd": 10.0 + seed, "classifier_recall": 0.5, "reconstruction_error": 0.1}
             rows += [
-                dict(zip(COLUMNS, (dataset, model, seed, sampling, name, values[name], None, 300, "train", extractor, 0.98), strict=True))
+                {"dataset": dataset, "model": model, "seed": seed, "sampling": sampling, "metric": name, "value": values[name], "n": 300}
+                | {"reference": "train", "reference_n": 1437, "extractor": extractor, "extractor_accuracy": 0.98}
                 for name in names
                 if f"{dataset}/{model}/{seed}/{sampling}" not in without
             ]
@@ -47,6 +48,19 @@ def test_every_measurement_has_a_row_per_metric_with_mean_and_standard_error(qui
     assert lacking(found, quick) == []
 
 
+def test_a_metric_without_a_value_is_absent_by_name_and_hides_no_other(quick: Scale) -> None:
+    table = metrics(quick).astype({"absent": object})
+    place = (table.model == "vae") & (table["sampling"] == "prior") & (table.metric == "classifier_recall")
+    table.loc[place, "value"] = math.nan
+    table.loc[place, "absent"] = "too few images"
+    found = summaries(table, quick)
+    assert lacking(found, quick) == []
+    shown = grid(found[found.extractor == "classifier"], "digits", "classifier", quick)
+    [vae] = [cells for run, images, *cells in shown.rows if (run, images) == ("vae", "prior, against training images")]
+    assert vae == ["300", "1,437", "11.0 ± 0.6", "absent"]
+    assert "classifier_recall of digits/vae (prior) is absent: too few images." in caption(quick, found, [])
+
+
 def test_what_is_missing_is_named(quick: Scale) -> None:
     found = summaries(metrics(quick, ("digits/vae/1/prior", "digits/real/0/prior")), quick)
     assert lacking(found, quick) == ["digits/vae seed 1 (prior)", "digits/real seed 0 (prior)"]
@@ -56,12 +70,12 @@ def test_a_grid_shows_each_way_of_sampling_and_the_accuracy_of_the_features(quic
     found = summaries(metrics(quick), quick)
     shown = grid(found[found.extractor == "classifier"], "digits", "classifier", quick)
     assert shown.title == "digits, features: classifier (test accuracy 0.9800)"
-    assert shown.head == ("Run", "Images", "n", "Fréchet", "Recall")
+    assert shown.head == ("Run", "Images", "n", "n real", "Fréchet", "Recall")
     rows = {(run, images): cells for run, images, *cells in shown.rows}
-    assert rows["vae", "prior, against training images"] == ["300", "11.0 ± 0.6", "0.500 ± 0.000"]
-    assert rows["lpga_resnet", "prior, standing batch statistics, against training images"] == ["300", "10.0", "0.500"]
+    assert rows["vae", "prior, against training images"] == ["300", "1,437", "11.0 ± 0.6", "0.500 ± 0.000"]
+    assert rows["lpga_resnet", "prior, standing batch statistics, against training images"] == ["300", "1,437", "10.0", "0.500"]
     assert ("lpga_resnet", "prior, against test images") in rows
-    assert rows[REAL, "test against training images"] == ["300", "10.0", "0.500"]
+    assert rows[REAL, "test against training images"] == ["300", "1,437", "10.0", "0.500"]
     assert way(REAL, "prior_test", quick) == "training against test images"
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 import pytest
+from artifacts import measured
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
@@ -66,7 +67,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def write_metrics(dataset: str, model: str, seed: int, value: float) -> None:
-    metric = {"metric": "classifier_fd", "value": value, "standard_error": None, "n": 300, "reference": "train", "extractor": "classifier"}
+    metric = measured("classifier_fd", value)
     content = {"dataset": dataset, "model": model, "seed": seed, "sampling": "prior", "metrics": [metric]}
     path = Path("results", "tiny", dataset, model, f"seed{seed}", "prior", "metrics.json")
     write_record(path, {**content, "extractors": [{"name": "classifier", "accuracy": 0.9}]})

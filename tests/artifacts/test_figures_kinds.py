@@ -11,6 +11,7 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
+from artifacts import measured
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
@@ -81,8 +82,7 @@ def of(dataset: str, model: str, seed: int, file: str) -> Path:
 
 def write_metrics(dataset: str, model: str, seed: int, sampling: str, metric: str, value: float) -> None:
     who = {"dataset": dataset, "model": model, "seed": seed, "sampling": sampling}
-    measured = {"metric": metric, "value": value, "standard_error": None, "n": 300, "reference": "train", "extractor": "classifier"}
-    content = {**who, "extractors": [{"name": "classifier", "accuracy": 0.9}], "metrics": [measured]}
+    content = {**who, "extractors": [{"name": "classifier", "accuracy": 0.9}], "metrics": [measured(metric, value)]}
     write_record(of(dataset, model, seed, f"{sampling}/metrics.json"), content)
 
 

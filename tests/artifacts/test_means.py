@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from artifacts import measured
 from test_workflow import TINY
 
 from pga.cli import main
@@ -22,9 +23,8 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for (model, seed), value in VALUES.items():
         for sampling in ("prior", "reconstruction"):  # reconstructions have no KID here
             numbers = {"classifier_fd": value, **({"classifier_kid": 2 * value} if sampling == "prior" else {})}
-            rest = {"standard_error": None, "n": 300, "reference": "train", "extractor": "classifier"}
             who = {"dataset": "digits", "model": model, "seed": seed, "sampling": sampling}
-            metrics = [{"metric": metric, "value": number, **rest} for metric, number in numbers.items()]
+            metrics = [measured(metric, number) for metric, number in numbers.items()]
             path = Path(f"results/tiny/digits/{model}/seed{seed}/{sampling}/metrics.json")
             write_record(path, {**who, "extractors": [{"name": "classifier", "accuracy": 0.99}], "metrics": metrics})
     return Path("results/tiny/digits")

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from artifacts import record, write_records
+from artifacts import measured, record, write_records
 from scales import COMMON
 
 from pga.artifacts.collect import COLUMNS, collect
@@ -342,9 +342,41 @@ def test_the_caption_says_what_the_numbers_are(folder: Path) -> None:
 @pytest.mark.parametrize("resize, title", [("tf1", "FID, mean"), ("pytorch_fid", "FID (pytorch-fid's resize), mean")])
 def test_only_the_classifiers_distance_is_called_one_of_a_small_classifier(resize: str, title: str, folder: Path) -> None:
     (folder / "fid.yaml").write_text(SCALE.replace("{extractor: classifier}", f"{{extractor: inception, resize: {resize}}}"))
-    caption = table1.caption(load_scale(folder / "fid.yaml"), [], True)
+    caption = table1.caption(load_scale(folder / "fid.yaml"), [], [])
     assert caption.startswith(title)
     assert "classifier" not in caption
+
+
+def test_the_caption_has_the_numbers_of_real_images_and_of_those_in_the_samples_place(folder: Path) -> None:
+    real = SCALE.replace("{title: LPGA, model: lpga}", "{title: LPGA, model: lpga}\n    - {title: Test images, model: real}")
+    assert real != SCALE
+    (folder / "tiny.yaml").write_text(real)
+    found = metrics({**VALUES, ("digits", "real", "prior"): (0.5,), ("cifar10", "real", "prior"): (0.25,)})
+    found["reference_n"] = found.dataset.map({"digits": 1437, "small_digits": 1437, "cifar10": 50000})
+    found.loc[found.model == "real", "n"] = 360
+    assert write(folder, found) == 0
+    caption = (folder / "out/table1.md").read_text().splitlines()[-1]
+    assert "300 samples against the training images (Digits 1,437; CIFAR-10 50,000)" in caption
+    assert "in the samples' place (Digits 360; CIFAR-10 360), the distance that a perfect generator would reach" in caption
+    row = csv_rows(folder)["Test images", "Digits"]
+    assert [row[key] for key in ("samples", "images", "reference_n")] == ["", "360", "1437"]
+
+
+@pytest.mark.parametrize(
+    "changes, said",
+    [
+        ({"seeds: [0, 1, 2]": "seeds: [1]"}, "classifier Fréchet distance, one run each, of seed 1; lower"),
+        ({"vpga: {": "vpga: {seeds: [2], "}, "mean ± standard error over seeds 0, 1, 2, or 2; lower"),
+    ],
+    ids=["one seed", "a row with seeds of its own"],
+)
+def test_the_caption_does_not_average_over_one_seed(changes: dict[str, str], said: str, folder: Path) -> None:
+    text = SCALE
+    for old, new in changes.items():
+        assert old in text, text
+        text = text.replace(old, new)
+    (folder / "tiny.yaml").write_text(text)
+    assert said in table1.caption(load_scale(folder / "tiny.yaml"), [], [])
 
 
 def test_equal_metrics_give_equal_bytes(folder: Path) -> None:
@@ -386,8 +418,7 @@ def place_results(scale: Scale, without: tuple[tuple[str, str, int, str], ...] =
                 continue
             of = scale.samplings.get(sampling, scale.samplings["prior"])
             value = number + len(sampling) / 100
-            metric = {"metric": "classifier_fd", "value": value, "standard_error": None, "n": of.n, "reference": of.reference}
-            metric["extractor"] = "classifier"
+            metric = measured("classifier_fd", value, n=of.n, reference=of.reference)
             write_record(
                 Path(scale.results, run.dataset, run.name, f"seed{run.seed}", sampling, "metrics.json"),
                 {"dataset": run.dataset, "model": run.name, "seed": run.seed, "sampling": sampling, "n": 300, "metrics": [metric]}
@@ -444,40 +475,16 @@ def test_collect_refuses_a_file_of_another_run_or_version(
     "change, named",
     [
         (
-            {
-                "metrics": [
-                    {
-                        "metric": "classifier_fd",
-                        "value": 1.0,
-                        "standard_error": None,
-                        "n": 299,
-                        "reference": "train",
-                        "extractor": "classifier",
-                    }
-                ]
-            },
+            {"metrics": [measured("classifier_fd", 1.0, n=299, reference="train", extractor="classifier")]},
             "n 299, now 300",
         ),
         (
-            {
-                "metrics": [
-                    {
-                        "metric": "classifier_fd",
-                        "value": 1.0,
-                        "standard_error": None,
-                        "n": 300,
-                        "reference": "test",
-                        "extractor": "classifier",
-                    }
-                ]
-            },
+            {"metrics": [measured("classifier_fd", 1.0, n=300, reference="test", extractor="classifier")]},
             "'test', now 'train'",
         ),
         (
             {
-                "metrics": [
-                    {"metric": "fid", "value": 1.0, "standard_error": None, "n": 300, "reference": "train", "extractor": "inception-tf1"}
-                ],
+                "metrics": [measured("fid", 1.0, n=300, reference="train", extractor="inception-tf1")],
                 "extractors": [{"name": "inception-tf1", "accuracy": None}],
             },
             "measured in other features than the scale says, classifier",

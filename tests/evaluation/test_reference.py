@@ -191,7 +191,15 @@ def test_evaluation_is_the_distance_of_whole_sets_and_names_its_inputs(folder: P
     [metric] = found.pop("metrics")
     value = metric.pop("value")
     assert value == pytest.approx(expected, rel=1e-5) and value > 0
-    assert metric == {"metric": "classifier_fd", "standard_error": None, "n": 150, "reference": "train", "extractor": "classifier"}
+    assert metric == {
+        "metric": "classifier_fd",
+        "standard_error": None,
+        "n": 150,
+        "reference": "train",
+        "reference_n": 200,
+        "extractor": "classifier",
+        "absent": None,
+    }
     assert found == {
         "dataset": "halves",
         "model": "lpga",
@@ -240,6 +248,67 @@ def test_fewer_samples_than_the_covariance_needs_are_refused_unless_asked_for(n:
     expected = from_features(*(extractor(part).astype(np.float64) for part in (images[:n], images)))
     assert metric["value"] == pytest.approx(expected, rel=1e-6)
     assert evaluate(images[: DIM + 1], extractor, own)["n"] == DIM + 1
+
+
+@pytest.mark.parametrize("n", [20, DIM])
+def test_a_reference_of_fewer_images_than_the_covariance_needs_is_refused_unless_asked_for(
+    n: int, folder: Path, extractor: ClassifierFeatures
+) -> None:
+    real, samples = np.load(folder / "halves.npy"), np.load(folder / "samples.npy")
+    few = statistics(stream(extractor, real[:n]))
+    with pytest.raises(UserError, match=rf"{n} real images in the reference are too few for {DIM} feature dimensions \(classifier\)"):
+        evaluate(samples, extractor, few)
+    [metric] = evaluate(samples, extractor, few, few_samples=True)["metrics"]
+    assert metric["reference_n"] == n and metric["value"] > 0
+    assert evaluate(samples, extractor, statistics(stream(extractor, real[: DIM + 1])))["metrics"][0]["reference_n"] == DIM + 1
+
+
+def test_real_images_that_stand_twice_leave_a_named_absence_and_everything_else(folder: Path, tmp_path: Path) -> None:
+    real = np.load(folder / "halves.npy")
+    np.save(tmp_path / "halves.npy", np.concatenate([real, real]))
+    write_record(tmp_path / "halves.json", {"sha256": {"train": sha256(tmp_path / "halves.npy")}})
+    weights = ["--extractor", "classifier", "--weights", str(folder / "classifier0.safetensors")]
+    assert main(["reference", "halves", "--data", str(tmp_path), *weights, "--out", str(tmp_path / "r.npz")]) == 0
+    more = ("--metrics", "kid", "manifold", "neighbours", "--reference-features", str(tmp_path / "r-features.npy"))
+    assert evaluation(folder, tmp_path / "r.npz", tmp_path / "m.json", more=more) == 0
+    found = {metric["metric"]: metric for metric in read_record(tmp_path / "m.json")["metrics"]}
+    absent = found.pop("classifier_nearest_real")
+    assert absent["value"] is None and "have a duplicate" in absent["absent"]
+    assert len(found) == 6 and all(np.isfinite(metric["value"]) and metric["absent"] is None for metric in found.values())
+
+
+def test_what_a_metric_cannot_take_leaves_a_named_absence_too(folder: Path, extractor: ClassifierFeatures) -> None:
+    real = np.load(folder / "halves.npy")
+    features = extractor(real)[:5]  # the balls of density and coverage need more than 5 rows
+    found = evaluate(np.load(folder / "samples.npy"), extractor, statistics(stream(extractor, real)), ("manifold", "kid"), features)
+    values = {metric["metric"]: (metric["value"], metric["absent"]) for metric in found["metrics"]}
+    for name in ("precision", "recall", "density", "coverage"):
+        assert values[f"classifier_{name}"] == (None, "reference: 5 rows are too few, at least 6 are needed")
+    assert values["classifier_kid"][0] is not None and values["classifier_fd"][0] > 0
+
+
+@pytest.mark.parametrize("levels", [(0, 1), (1,), (0, 1, 255)], ids=["0 and 1", "1", "minus one became 255"])
+def test_samples_in_the_range_of_another_type_are_refused(
+    levels: tuple[int, ...], folder: Path, tmp_path: Path, extractor: ClassifierFeatures, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert reference(folder, tmp_path / "r.npz") == 0
+    images = np.random.default_rng(0).choice(levels, (150, 8, 8, 1)).astype(np.uint8)
+    np.save(tmp_path / "samples.npy", images)
+    assert evaluation(folder, tmp_path / "r.npz", tmp_path / "m.json", more=("--samples", str(tmp_path / "samples.npy"))) == 1
+    assert "numbers of [0, 1] or [-1, 1] converted to integers" in capsys.readouterr().err and not (tmp_path / "m.json").exists()
+    np.save(tmp_path / "halves.npy", images)
+    write_record(tmp_path / "halves.json", {"sha256": {"train": sha256(tmp_path / "halves.npy")}})
+    assert reference(folder, tmp_path / "real.npz", "--data", str(tmp_path)) == 1
+    assert "[-1, 1] converted to integers" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("levels", [(0,), (0, 255), (0, 1, 2)], ids=["black", "black and white", "dark"])
+def test_images_that_are_only_dark_or_without_greys_are_measured(
+    levels: tuple[int, ...], folder: Path, extractor: ClassifierFeatures
+) -> None:
+    images = np.random.default_rng(0).choice(levels, (150, 8, 8, 1)).astype(np.uint8)
+    own = statistics(stream(extractor, np.load(folder / "halves.npy")))
+    assert evaluate(images, extractor, own)["metrics"][0]["value"] > 0
 
 
 def test_evaluate_refuses_statistics_of_another_extractor(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

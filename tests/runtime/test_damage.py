@@ -156,7 +156,7 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
     np.save(folder / "own.npy", blobs(20))
     write_record(folder / "metrics.json", {"dataset": "toy", "model": "lpga", "seed": 3, "metrics": [{"metric": "fid", "value": 1.5}]})
     (folder / "images.gz").write_bytes(__import__("kills").idx(blobs(5)))
-    (folder / "metrics.csv").write_text(",".join(COLUMNS) + "\ntoy,lpga,0,prior,fid,1.5,,20,train,classifier,0.9\n")
+    (folder / "metrics.csv").write_text(",".join(COLUMNS) + "\ntoy,lpga,0,prior,fid,1.5,,20,train,100,classifier,,0.9\n")
     (folder / "partition.txt").write_text("000001.jpg 0\n000002.jpg 2\n")
     (folder / "curve.csv").write_text("step,metric,value,n\n10,fid,1.5,20\n20,fid,1.25,20\n")
     write_beside([folder / "curve.csv"], maker(RUN))

@@ -90,7 +90,7 @@ def inputs(open_folder: Path, cheap: None) -> Path:
         make_results(folder / "finished")
     scale = load_scale(ROOT / "params/quick.yaml")
     rows = [
-        f"{dataset},{model},{seed},{sampling},{scale.evaluation.metric},1.5,,9,train,classifier,1.0"
+        f"{dataset},{model},{seed},{sampling},{scale.evaluation.metric},1.5,,9,train,100,classifier,,1.0"
         for dataset, model, sampling in scale.measurements()
         for seed in scale.seeds
     ]

@@ -33,6 +33,12 @@ def record(scale: Scale, place: Place, **changes: Any) -> dict[str, Any]:
     }
 
 
+def measured(metric: str, value: float | None, **changes: Any) -> dict[str, Any]:
+    """One entry of a metrics.json."""
+    rest = {"standard_error": None, "n": 300, "reference": "train", "reference_n": 400, "extractor": "classifier", "absent": None}
+    return {"metric": metric, "value": value, **rest, **changes}
+
+
 def write_records(scale: Scale, **changes: Any) -> None:
     """run.json of every run of a scale, below the current folder."""
     for run in scale.all_runs():

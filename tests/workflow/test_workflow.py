@@ -185,6 +185,11 @@ def test_a_new_origin_of_a_value_retrains_nothing(finished: Path, edited) -> Non
     assert trainings(finished) == set()
 
 
+def test_another_checksum_of_inceptions_weights_concerns_nothing_that_does_without_them(finished: Path, edited) -> None:
+    edited("params/sources.yaml", "value: 6726825d", "value: 0726825d")
+    assert "Nothing to be done" in snakemake(finished, *TARGETS).stderr
+
+
 def test_one_more_seed_trains_only_that_seed(finished: Path, edited) -> None:
     edited("params/tiny.yaml", "seeds: [0, 1]", "seeds: [0, 1, 2]")
     assert trainings(finished) == {("lpga", 2), ("vpga", 2)}

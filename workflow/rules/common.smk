@@ -203,6 +203,11 @@ def weights_file(extractor: str, dataset: str) -> str:
     return f"data/raw/inception/{next(iter(SOURCES['inception'].files))}"
 
 
+def pinned(extractors: list[str]) -> str:
+    """The flag with the checksum of Inception's weights, for those who read them."""
+    return f"--weights-sha256 {PINNED}" if any(extractor.startswith("inception") for extractor in extractors) else ""
+
+
 def references_of(wildcards) -> list[str]:
     """Statistics of the real images in each feature space: the training images unless the sampling says otherwise."""
     split = scale_of(wildcards).samplings[wildcards.get("sampling", "prior")].reference

@@ -31,7 +31,7 @@ rule reference:
     wildcard_constraints:
         extractor="classifier|inception-(tf1|pytorch_fid)",
     params:
-        pinned=PINNED,
+        pinned=lambda wildcards: pinned([wildcards.extractor]),
         code=lambda wildcards: fingerprints.reference_code(),
     log: "logs/reference/{dataset}-{extractor}-{split}.log"
     benchmark: "logs/reference/{dataset}-{extractor}-{split}.tsv"
@@ -41,7 +41,7 @@ rule reference:
         runtime="4h",
         gpu=lambda wildcards: 0 if wildcards.extractor == "classifier" else 1,
     shell:
-        "pga reference {wildcards.dataset} --split {wildcards.split} --extractor {wildcards.extractor} --weights {input.weights} --weights-sha256 {params.pinned}"
+        "pga reference {wildcards.dataset} --split {wildcards.split} --extractor {wildcards.extractor} --weights {input.weights} {params.pinned}"
         " --data data/processed --out {output.statistics} 2> {log}"
 
 
@@ -60,7 +60,7 @@ rule evaluate:
         few_samples=few_samples,
         at_most=lambda wildcards: f"--at-most {sampling_of(wildcards).n}" if wildcards.model == REAL else "",
         device=lambda wildcards: scale_of(wildcards).device,
-        pinned=PINNED,
+        pinned=lambda wildcards: pinned(extractors_of(wildcards)),
         code=lambda wildcards: fingerprints.evaluation_code(),
     log: "logs/evaluate/{root}/{dataset}/{model}/seed{seed}-{sampling}.log"
     benchmark: "logs/evaluate/{root}/{dataset}/{model}/seed{seed}-{sampling}.tsv"
@@ -70,7 +70,7 @@ rule evaluate:
         runtime="4h",
         gpu=lambda wildcards: 0 if scale_of(wildcards).device == "cpu" else 1,
     shell:
-        "pga evaluate --samples {input.samples} {params.at_most} --extractor {params.extractors} --weights {input.weights} --weights-sha256 {params.pinned}"
+        "pga evaluate --samples {input.samples} {params.at_most} --extractor {params.extractors} --weights {input.weights} {params.pinned}"
         " --reference {input.references} {params.foreign} {params.metrics} {params.few_samples}"
         " --dataset {wildcards.dataset} --model {wildcards.model} --seed {wildcards.seed} --sampling {wildcards.sampling}"
         " --device {params.device} --out {output.metrics} 2> {log}"
@@ -86,7 +86,7 @@ rule neighbours:
     params:
         extractor=lambda wildcards: extractor_of(scale_of(wildcards)),
         device=lambda wildcards: scale_of(wildcards).device,
-        pinned=PINNED,
+        pinned=lambda wildcards: pinned([extractor_of(scale_of(wildcards))]),
         code=lambda wildcards: fingerprints.neighbours_code(),
     log: "logs/neighbours/{root}/{dataset}/{model}/seed{seed}-{sampling}.log"
     benchmark: "logs/neighbours/{root}/{dataset}/{model}/seed{seed}-{sampling}.tsv"
@@ -96,7 +96,7 @@ rule neighbours:
         runtime="2h",
         gpu=lambda wildcards: 0 if scale_of(wildcards).device == "cpu" else 1,
     shell:
-        "pga neighbours {wildcards.dataset} --samples {input.samples} --weights {input.weights} --weights-sha256 {params.pinned} --extractor {params.extractor}"
+        "pga neighbours {wildcards.dataset} --samples {input.samples} --weights {input.weights} {params.pinned} --extractor {params.extractor}"
         " --data data/processed --device {params.device} --out {output.neighbours} 2> {log}"
 
 
@@ -114,7 +114,7 @@ rule curve:
         foreign=lambda wildcards: "--foreign" if foreign_of(wildcards).startswith(f"--foreign {extractor_of(scale_of(wildcards))}") else "",
         few_samples=few_samples,
         device=lambda wildcards: scale_of(wildcards).device,
-        pinned=PINNED,
+        pinned=lambda wildcards: pinned([extractor_of(scale_of(wildcards))]),
         code=lambda wildcards: fingerprints.curve_code(run_of(wildcards)),
     log: "logs/curve/{root}/{dataset}/{model}/seed{seed}.log"
     benchmark: "logs/curve/{root}/{dataset}/{model}/seed{seed}.tsv"
@@ -124,7 +124,7 @@ rule curve:
         runtime="4h",
         gpu=lambda wildcards: 0 if scale_of(wildcards).device == "cpu" else 1,
     shell:
-        "pga curve --run {input.snapshots} --reference {input.reference} --weights {input.weights} --weights-sha256 {params.pinned} --extractor {params.extractor}"
+        "pga curve --run {input.snapshots} --reference {input.reference} --weights {input.weights} {params.pinned} --extractor {params.extractor}"
         " {params.foreign} {params.few_samples} {params.prior} --device {params.device} --out {output.curve} 2> {log}"
 
 

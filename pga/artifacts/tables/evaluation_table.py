@@ -49,7 +49,7 @@ def make(request: Request) -> Made:
         grid(part, str(dataset), str(extractor), scale)
         for (dataset, extractor), part in found.groupby(["dataset", "extractor"], sort=False)
     ]
-    text = caption(scale, missing + runs.missing)
+    text = caption(scale, found, missing + runs.missing)
     texts = {"csv": found.to_csv(index=False, lineterminator="\n"), "md": as_markdown(grids, text), "tex": as_latex(grids, text)}
     return Made(texts, text, runs.records, scale.measures())
 
@@ -84,12 +84,16 @@ def summaries(metrics: pd.DataFrame, scale: Scale) -> pd.DataFrame:
                     "n": cell.n,
                     "images": first.n,
                     "reference": first.reference,
+                    "reference_images": first.reference_n,
                     "extractor_accuracy": first.extractor_accuracy,
                     "missing_seeds": " ".join(map(str, cell.missing)),
+                    "absent": "; ".join(dict.fromkeys(part.absent.dropna())),
                 }
             )
     columns = ["dataset", "model", "sampling", "extractor", "metric", "mean", "standard_error", "n"]
-    return pd.DataFrame(rows, columns=[*columns, "images", "reference", "extractor_accuracy", "missing_seeds"])
+    return pd.DataFrame(
+        rows, columns=[*columns, "images", "reference", "reference_images", "extractor_accuracy", "missing_seeds", "absent"]
+    ).astype({"reference_images": "Int64"})
 
 
 def grid(found: pd.DataFrame, dataset: str, extractor: str, scale: Scale) -> Grid:
@@ -99,14 +103,18 @@ def grid(found: pd.DataFrame, dataset: str, extractor: str, scale: Scale) -> Gri
     rows = []
     for (model, sampling), part in found.groupby(["model", "sampling"], sort=False):
         cells = {key: text(mean, error) for key, mean, error in zip(part.quantity, part["mean"], part.standard_error, strict=True)}
-        rows.append(
-            (str(model), way(str(model), str(sampling), scale), f"{part.images.iloc[0]:,}", *(cells.get(key, "–") for key in shown))
-        )
+        counts = (f"{part.images.iloc[0]:,}", number(part.reference_images.iloc[0]))
+        rows.append((str(model), way(str(model), str(sampling), scale), *counts, *(cells.get(key, "–") for key in shown)))
     accuracy = found.extractor_accuracy.iloc[0]
     title = {"pixels": "reconstructions of test images"}.get(extractor, f"features: {extractor}")
     title += f" (test accuracy {accuracy:.4f})" if pd.notna(accuracy) else ""
     heads = tuple(HEADS[key] for key in shown)
-    return Grid(("Run", "Images", "n", *heads), ("l", "l", "r", *"r" * len(shown)), tuple(rows), f"{dataset}, {title}")
+    return Grid(("Run", "Images", "n", "n real", *heads), ("l", "l", "r", "r", *"r" * len(shown)), tuple(rows), f"{dataset}, {title}")
+
+
+def number(count: int | None) -> str:
+    """A number of images, which may be unknown."""
+    return "?" if pd.isna(count) else f"{count:,}"
 
 
 def way(model: str, sampling: str, scale: Scale) -> str:
@@ -122,20 +130,26 @@ def way(model: str, sampling: str, scale: Scale) -> str:
     return f"{law}{standing}, against {reference[row.reference]} images"
 
 
-def text(mean: float, standard_error: float | None) -> str:
-    """Three significant digits, and the standard error with as many decimals."""
+def text(mean: float | None, standard_error: float | None) -> str:
+    """Three significant digits, and the standard error with as many decimals; or that there is no value."""
+    if mean is None or pd.isna(mean):
+        return "absent"
     decimals = min(6, max(0, 2 - math.floor(math.log10(abs(mean))))) if mean else 2
     return f"{mean:.{decimals}f}" + (f" ± {standard_error:.{decimals}f}" if pd.notna(standard_error) else "")
 
 
-def caption(scale: Scale, missing: list[str]) -> str:
+def caption(scale: Scale, found: pd.DataFrame, missing: list[str]) -> str:
     """What the numbers are, and what is missing."""
     said = (
         f"All metrics, mean ± standard error over seeds; the headline is the {TITLES[scale.evaluation.metric]}. Fréchet: distance of "
         "Gaussians, the lower the better; n → ∞: its extrapolation to infinitely many samples. KID: unbiased kernel distance. Precision, "
         "recall, density, coverage: the higher the better. Nearest real: median distance of a sample to its nearest real image, relative "
         f"to that between real images; near 0, samples are copies. {REAL}: real images in the samples' place, what a perfect generator "
-        "would reach. "
+        "would reach. n, n real: images and real images that are compared; metrics of single images take at most 10,000 real ones. "
     )
+    for (dataset, model, sampling, metric), part in found[found.absent != ""].groupby(
+        ["dataset", "model", "sampling", "metric"], sort=False
+    ):
+        said += f"{metric} of {dataset}/{model} ({sampling}) is absent: {part.absent.iloc[0]}. "
     said += FEW if scale.evaluation.few_samples else ""
     return said.strip() + (f" PARTIAL: missing are {', '.join(missing)}." if missing else "")

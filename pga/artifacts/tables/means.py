@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from pga.artifacts.collect import COLUMNS, rows_of
+from pga.artifacts.collect import rows_of, tidy
 from pga.artifacts.tables.summary_cells import summarise
 from pga.params.experiment import Scale
 from pga.runtime.errors import UserError
@@ -26,7 +26,7 @@ def metrics_on(scale: Scale, dataset: str) -> pd.DataFrame:
         for seed in scale.seeds_of(name, model) if name == dataset else ():
             who = {"dataset": name, "model": model, "seed": seed, "sampling": sampling}
             rows += rows_of(Path(scale.results, name, model, f"seed{seed}", sampling, "metrics.json"), who)
-    return pd.DataFrame(rows, columns=COLUMNS)
+    return tidy(rows)
 
 
 def means(scale: Scale, dataset: str) -> dict[str, dict[str, dict[str, float]]]:

@@ -6,6 +6,7 @@ import pandas as pd
 
 from pga.artifacts.tables.formats import Grid, as_latex, as_markdown
 from pga.artifacts.tables.request import Made, Request
+from pga.method.terms import reads_delta
 from pga.params.base import Origin
 from pga.params.experiment import Scale
 
@@ -19,15 +20,17 @@ ORIGINS = {
 
 
 def listed(scale: Scale) -> pd.DataFrame:
-    """One row per run and value."""
-    return pd.DataFrame(
-        [
-            {"dataset": dataset, "run": name, "key": key, "value": value, "origin": origin}
-            for dataset, block in scale.datasets.items()
-            for name, row in block.runs.items()
-            for key, value, origin in row.listed()
-        ]
-    )
+    """One row per run and value that the run uses, its seeds among them."""
+    rows = []
+    for dataset, block in scale.datasets.items():
+        for name, row in block.runs.items():
+            unused = {"seeds"} if reads_delta(row.model) else {"seeds", "delta", "epsilon"}
+            used = [value for value in row.listed() if value[0] not in unused]
+            used.append(("seeds", " ".join(map(str, row.seeds or scale.seeds)), ""))
+            rows += [{"dataset": dataset, "run": name, "key": key, "value": value, "origin": origin} for key, value, origin in used]
+    found = pd.DataFrame(rows)
+    found["value"] = found.value.map(lambda value: str(value).lower() if isinstance(value, bool) else value)  # as YAML writes it
+    return found
 
 
 def shared(runs: list[str], everyone: list[str]) -> str:

@@ -15,7 +15,10 @@ TITLES = {
     "inception_fd_pytorch_fid": "Fréchet distance in other Inception features (not FID, pytorch-fid's resize)",
 }
 """How a metric is called in heads and captions."""
-FEW = "Fewer samples than feature dimensions were accepted: where there are, most of the distance is bias, and it is no result. "
+FEW = (
+    "Fewer samples or real images than feature dimensions were accepted: where there are, most of the distance is bias, "
+    "and it is no result. "
+)
 """What captions say where the scale has `few_samples`."""
 
 
@@ -29,6 +32,9 @@ class Cell:
         n: number of runs.
         values: (seed, value) of each run.
         missing: seeds without a run.
+        absent: seeds whose run has no value of this metric, because it could not be measured.
+        images: number of images of a run; None if no run is there.
+        real: number of real images that they are compared with; None if unknown.
     """
 
     mean: float | None
@@ -36,11 +42,14 @@ class Cell:
     n: int
     values: tuple[tuple[int, float], ...]
     missing: tuple[int, ...] = ()
+    absent: tuple[int, ...] = ()
+    images: int | None = None
+    real: int | None = None
 
     def text(self, digits: int = 2) -> str:
         """Mean and standard error as 12.34 ± 0.56, or what is missing."""
         if self.mean is None:
-            return "missing"
+            return "missing" if self.missing else "absent"
         shown = f"{self.mean:.{digits}f}"
         return shown if self.standard_error is None else f"{shown} ± {self.standard_error:.{digits}f}"
 
@@ -60,11 +69,13 @@ def summarise(metrics: pd.DataFrame, dataset: str, model: str, sampling: str, me
         (metrics.dataset == dataset) & (metrics.model == model) & (metrics.sampling == sampling) & (metrics.metric == metric)
     ]  # fmt: skip
     by_seed = {int(seed): float(value) for seed, value in zip(chosen.seed, chosen.value, strict=True)}
-    values = tuple((seed, by_seed[seed]) for seed in seeds if seed in by_seed)
     missing = tuple(seed for seed in seeds if seed not in by_seed)
+    absent = tuple(seed for seed in seeds if seed in by_seed and math.isnan(by_seed[seed]))
+    values = tuple((seed, by_seed[seed]) for seed in seeds if seed in by_seed and seed not in absent)
+    images, real = (int(chosen[key].iloc[0]) if len(chosen) and pd.notna(chosen[key].iloc[0]) else None for key in ("n", "reference_n"))
     n = len(values)
     if n == 0:
-        return Cell(None, None, 0, (), missing)
+        return Cell(None, None, 0, (), missing, absent, images, real)
     mean = math.fsum(value for _, value in values) / n
     spread = math.sqrt(math.fsum((value - mean) ** 2 for _, value in values) / (n - 1) / n) if n > 1 else None
-    return Cell(mean, spread, n, values, missing)
+    return Cell(mean, spread, n, values, missing, absent, images, real)

@@ -32,7 +32,7 @@ def make(request: Request) -> Made:
         "md": as_markdown(scale, found, missing),
         "tex": as_latex(scale, found, missing),
     }
-    return Made(texts, caption(scale, missing, claims_beside(found)), runs.records, scale.shows("table1"))
+    return Made(texts, caption(scale, found, missing), runs.records, scale.shows("table1"))
 
 
 @dataclass(frozen=True)
@@ -84,39 +84,55 @@ def claims_beside(found: list[Entry]) -> bool:
     return any(entry.claim is not None for entry in found)
 
 
-def caption(scale: Scale, missing: list[str], beside: bool) -> str:
+def caption(scale: Scale, found: list[Entry], missing: list[str]) -> str:
     """What the numbers are, and what is missing."""
     text = (
-        f"{TITLES[scale.evaluation.metric]}, mean ± standard error over seeds {', '.join(map(str, scale.seeds))}; lower is better, "
-        f"the best of each column and block in bold. {protocols(scale)} "
+        f"{TITLES[scale.evaluation.metric]}, {over_seeds(scale)}; lower is better, the best of each column and block in bold. "
+        f"{protocols(scale, found)} "
     )
     text += NOTES[scale.evaluation.metric] + (FEW if scale.evaluation.few_samples else "")
     if any(row.model == REAL for row in scale.table1.rows):
         text += (
-            "Real images: those of the split that is not the reference (at most as many as samples) in the samples' place, "
+            f"Real images: those of the split that is not the reference in the samples' place{real_images(found)}, "
             "the distance that a perfect generator would reach. "
         )
     replaced = [f"{column.title} stands in for the paper's {column.paper}" for column in scale.table1.columns if column.paper]
     text += "".join(f"{line}. " for line in replaced)
-    text += "Paper: FID as Zhang et al. (ICML 2020) report it." if beside else ""
+    text += "Paper: FID as Zhang et al. (ICML 2020) report it." if claims_beside(found) else ""
     return text + (f" PARTIAL: missing are {', '.join(missing)}." if missing else "")
 
 
-def protocols(scale: Scale) -> str:
-    """How many samples are compared with which real images, per block where they differ."""
-    found: dict[str, list[str]] = {}
+def over_seeds(scale: Scale) -> str:
+    """What a number is taken over: several seeds, which may differ from row to row, or one."""
+    rows = [(row.on(column), row.model) for row in scale.table1.rows if row.model != REAL for column in scale.table1.columns]
+    several = list(dict.fromkeys(scale.seeds_of(*run) for run in rows))
+    if all(len(seeds) == 1 for seeds in several):
+        return f"one run each, of seed {', '.join(dict.fromkeys(str(seeds[0]) for seeds in several))}"
+    return "mean ± standard error over seeds " + ", or ".join(", ".join(map(str, seeds)) for seeds in several)
+
+
+def protocols(scale: Scale, found: list[Entry]) -> str:
+    """How many samples are compared with which real images, and how many these are, per block where they differ."""
+    blocks: dict[str, list[str]] = {}
     for row in scale.table1.rows:
         if row.model == REAL:
             continue
         sampling = scale.samplings[row.sampling]
-        blocks = found.setdefault(
-            f"{sampling.n:,} samples against the {'training' if sampling.reference == 'train' else 'test'} images", []
-        )
-        if row.block not in blocks:
-            blocks.append(row.block)
-    if len(found) == 1:
-        return f"{next(iter(found))}."
-    return " ".join(f"{protocol}: {'; '.join(blocks)}." for protocol, blocks in found.items())
+        real = dict.fromkeys((e.column.title, e.cell.real) for e in found if e.row == row and e.cell.real is not None)
+        counts = f" ({'; '.join(f'{title} {n:,}' for title, n in real)})" if real else ""
+        split = "training" if sampling.reference == "train" else "test"
+        of_protocol = blocks.setdefault(f"{sampling.n:,} samples against the {split} images{counts}", [])
+        if row.block not in of_protocol:
+            of_protocol.append(row.block)
+    if len(blocks) == 1:
+        return f"{next(iter(blocks))}."
+    return " ".join(f"{protocol}: {'; '.join(names)}." for protocol, names in blocks.items())
+
+
+def real_images(found: list[Entry]) -> str:
+    """How many real images stand in the samples' place."""
+    counts = dict.fromkeys((e.column.title, e.cell.images) for e in found if e.row.model == REAL and e.cell.images is not None)
+    return f" ({'; '.join(f'{title} {n:,}' for title, n in counts)})" if counts else ""
 
 
 def as_csv(scale: Scale, found: list[Entry]) -> str:
@@ -132,7 +148,9 @@ def as_csv(scale: Scale, found: list[Entry]) -> str:
                 "metric": scale.evaluation.metric,
                 "density": scale.samplings[entry.row.sampling].density,
                 "samples": scale.samplings[entry.row.sampling].n if entry.row.model != REAL else None,
+                "images": entry.cell.images,
                 "reference": scale.samplings[entry.row.sampling].reference,
+                "reference_n": entry.cell.real,
                 "mean": entry.cell.mean,
                 "standard_error": entry.cell.standard_error,
                 "n": entry.cell.n,
@@ -143,7 +161,9 @@ def as_csv(scale: Scale, found: list[Entry]) -> str:
                 "paper_standard_error": entry.claim.standard_error if entry.claim else None,
             }
         )
-    text: str = pd.DataFrame(rows).astype({"samples": "Int64"}).to_csv(index=False, lineterminator="\n")
+    text: str = (
+        pd.DataFrame(rows).astype({"samples": "Int64", "images": "Int64", "reference_n": "Int64"}).to_csv(index=False, lineterminator="\n")
+    )
     return text
 
 
@@ -181,7 +201,7 @@ def as_markdown(scale: Scale, found: list[Entry], missing: list[str]) -> str:
         last = block
         cells = [(f"**{shown(e)}**" if e.best else shown(e)) + (f" | {claimed(e.claim)}" if beside else "") for e in group]
         lines.append(f"| {markdown(title)} | " + " | ".join(cells) + " |")
-    return "\n".join(lines) + f"\n\n{caption(scale, missing, beside)}\n"
+    return "\n".join(lines) + f"\n\n{caption(scale, found, missing)}\n"
 
 
 def bold(text: str, best: bool) -> str:
@@ -203,5 +223,5 @@ def as_latex(scale: Scale, found: list[Entry], missing: list[str]) -> str:
         block = now
         cells = [bold(latex(shown(e)), e.best) + (f" & {latex(claimed(e.claim))}" if beside else "") for e in group]
         lines.append(" & ".join([latex(title), *cells]) + r" \\")
-    lines += [r"\bottomrule", r"\end{tabular}", rf"\caption{{{latex(caption(scale, missing, beside))}}}", r"\end{table}"]
+    lines += [r"\bottomrule", r"\end{tabular}", rf"\caption{{{latex(caption(scale, found, missing))}}}", r"\end{table}"]
     return "\n".join(lines) + "\n"

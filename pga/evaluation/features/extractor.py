@@ -45,6 +45,24 @@ def check_images(images: Images) -> None:
         raise UserError(f"features need uint8 images (N, height, width, 1 or 3), found {images.dtype} of shape {images.shape}")
 
 
+def refuse_other_range(images: Images) -> None:
+    """Refuse images whose numbers are those of another range than 0…255, after a look at as few of them as settle it.
+
+    Raises:
+        UserError: there is no value but 0 and 1, or 255 as well: [0, 1] or [-1, 1] converted to integers.
+    """
+    levels: set[int] = set()
+    for start in range(0, len(images), 100):
+        levels |= set(map(int, np.unique(images[start : start + 100])))
+        if levels - {0, 1, 255}:
+            return
+    if 1 in levels:
+        raise UserError(
+            f"the images' only values are {', '.join(map(str, sorted(levels)))}: these look like numbers of [0, 1] or [-1, 1] converted to "
+            "integers; accepted are uint8 images of 0…255"
+        )
+
+
 def stream(extractor: Extractor, images: Images, batch_size: int = 100) -> Iterator[Features]:
     """Features of `images`, batch by batch: memory does not grow with their number.
 
