@@ -6,12 +6,14 @@ PGA_ENV ?=
 QUICK ?= quick
 ARGS ?=
 SCALE ?= quick
+SHARED = $(patsubst workflow/dvc/%.yaml,%,$(wildcard workflow/dvc/*.yaml))
 
 VENV = .venv
 ENVIRONMENT = $(or $(PGA_ENV),$(CURDIR)/$(VENV)/bin)
 IN_ENVIRONMENT = PATH="$(ENVIRONMENT):$$PATH"
 PIP = "$(VENV)/bin/python" -m pip --disable-pip-version-check install
 LOCKED = --require-hashes --no-deps
+OURS = -e . -e workflow/command
 
 .PHONY: help env quick repro pull push test kills lint lock clean
 
@@ -26,9 +28,11 @@ help: ## list the commands
 	@echo "  ARGS=           more arguments for pytest or snakemake, e.g. make test ARGS='-k losses'"
 
 quick: env ## make every table, figure and the report of the quick scale (minutes, nothing is downloaded)
-	$(IN_ENVIRONMENT) snakemake --cores $(CORES) $(ARGS) $(QUICK)
+	$(IN_ENVIRONMENT) snakemake $(QUICK) --cores $(CORES) $(ARGS)
 
 repro: env ## make a scale by DVC, which versions it (SCALE=quick or a file of workflow/dvc/, e.g. SCALE=paper)
+	@test -e workflow/dvc/$(SCALE).yaml || test $(SCALE) = quick || \
+	  { echo 'error: SCALE=$(SCALE): there are quick $(SHARED); another is a file workflow/dvc/$(SCALE).yaml (docs/sharing.md)' >&2; exit 1; }
 	@test $(SCALE) = quick || test -e $(SCALE)/dvc.yaml || { mkdir -p $(SCALE) && cp workflow/dvc/$(SCALE).yaml $(SCALE)/dvc.yaml; }
 	$(IN_ENVIRONMENT) dvc repro $(ARGS) $(if $(filter quick,$(SCALE)),,$(SCALE)/)dvc.yaml
 
@@ -36,6 +40,7 @@ pull: env ## bring shared results by DVC, checked, so that nothing is trained ag
 	$(IN_ENVIRONMENT) python workflow/pull.py $(ARGS)
 
 push: env ## send results to the remote of DVC, for others to pull (ARGS='-r team': to another remote)
+	@test -n '$(wildcard dvc.lock */dvc.lock)' || { echo 'error: there is no dvc.lock, so there is nothing to push: make repro writes it' >&2; exit 1; }
 	$(IN_ENVIRONMENT) dvc push $(ARGS) || { echo 'error: the push is not complete, as it says above; what has arrived stays, and' \
 	  'nobody builds on the rest. When the remote answers (dvc remote list), the same command sends what is missing' >&2; exit 1; }
 
@@ -54,8 +59,8 @@ ifeq ($(PGA_ENV),)
 env: $(VENV)/complete ## make the environment in .venv (once, and after its lock has changed)
 else
 env:
-	@"$(PGA_ENV)/python" -P -c 'import pga, snakemake, torch' || \
-	  { echo 'error: PGA_ENV=$(PGA_ENV) lacks what the line above names; "$(PGA_ENV)/python" -m pip install -r requirements.lock, then ... install --no-deps -e .' >&2; exit 1; }
+	@"$(PGA_ENV)/python" -P -c 'import pga, pga_snakemake, snakemake, torch' || { echo 'error: PGA_ENV=$(PGA_ENV) lacks what the line above names:' \
+	  '"$(PGA_ENV)/python" -m pip install -r requirements.lock, then ... install --no-deps $(OURS)' >&2; exit 1; }
 endif
 
 # Each stamp is written last and holds the environment's place: the scripts in an environment name it, so that an environment that was moved,
@@ -82,8 +87,9 @@ $(VENV)/locked: requirements.lock
 	@"$(VENV)/bin/python" -m compileall -q -j 0 "$(VENV)/lib" # now, on all cores: in many containers Python may not keep what it compiles
 	@echo '$(CURDIR)' > $@
 
-$(VENV)/complete: $(VENV)/locked pyproject.toml
-	$(PIP) --quiet --no-deps --no-build-isolation -e .
+# After the lock, whose Snakemake brings the command that workflow/command replaces.
+$(VENV)/complete: $(VENV)/locked pyproject.toml workflow/command/pyproject.toml
+	$(PIP) --quiet --no-deps --no-build-isolation $(OURS)
 	@touch $@
 
 lock: env ## write requirements.lock and the pins of environment.yml anew from pyproject.toml (ARGS=--upgrade for newer versions)

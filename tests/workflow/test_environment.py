@@ -86,7 +86,9 @@ def test_lock_pins_the_torch_that_goes_with_torchvision(root: Path) -> None:
 
 def test_conda_environment_pins_the_same_versions(root: Path) -> None:
     environment = yaml.safe_load((root / "environment.yml").read_text())
-    (pip,) = [entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict)]
+    (listed,) = [entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict)]
+    assert [line for line in listed if line.startswith("-e ")] == ["-e .", "-e workflow/command"], "the project's own"
+    pip = [line for line in listed if not line.startswith("-e ")]
     pinned = {canonicalize_name(r.name): r for r in map(Requirement, pip)}
     assert len(pinned) == len(pip)
     assert {name: r.extras for name, r in pinned.items()} == {name: r.extras for name, r in wanted(root).items()}
