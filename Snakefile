@@ -3,9 +3,17 @@
 #   snakemake --cores 2 results/quick/table1.csv                 minutes on two cores (params/quick.yaml)
 # The name of a scale's file, e.g. `quick`, is the target that makes everything of it. workflow/rules/ has one file per stage.
 
+import os
+import shlex
+
 from snakemake.utils import min_version
 
 min_version("9.0")
+
+if not os.path.samefile(workflow.basedir, os.curdir):
+    raise WorkflowError(f"this workflow runs in its own folder, which holds its parameters, data and results: cd {shlex.quote(workflow.basedir)}")
+if config:
+    raise WorkflowError(f"--config {' '.join(config)}: nothing reads it; parameters are the files in params/ (docs/own-data.md)")
 
 report: "workflow/report/workflow.rst"
 
@@ -21,7 +29,7 @@ include: "workflow/rules/advice.smk"
 
 
 # Downloads, because compute nodes often have no network, and what takes seconds.
-localrules: fetch, paper, collect, collect_shown, summary, table1, claims, table_of_parameters, costs, table_of_evaluation, equivalence, figure, partial_figure, rule_graph
+localrules: fetch, collect, collect_shown, summary, table1, claims, table_of_parameters, costs, table_of_evaluation, equivalence, figure, partial_figure, rule_graph
 
 
 onstart:
@@ -33,15 +41,16 @@ onerror:
     advise([log] if isinstance(log, str) else log)
 
 
-rule paper:
+rule targets:
+    # What there is to ask for: the paper's 135 trainings begin by name only.
     default_target: True
-    input: artifacts("results")
+    localrule: True
+    message: overview()
 
 
 for root, (file, _) in SCALES.items():
-    if root != "results":
 
-        rule:
-            name: Path(file).stem
-            localrule: True
-            input: artifacts(root)
+    rule:
+        name: Path(file).stem
+        localrule: True
+        input: artifacts(root)

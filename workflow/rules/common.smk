@@ -277,3 +277,19 @@ def files_of_dataset(root: str, dataset: str) -> list[str]:
     scale = SCALES[root][1]
     drawn = {f"{root}/{file}" for figure in scale.figures for file in scale.files_of_figure(figure)}
     return sorted(path for path in drawn.union(metrics_of(root)) if path.startswith(f"{root}/{dataset}/"))
+
+
+def overview() -> str:
+    """What can be asked for, as text that Snakemake formats: braces are doubled."""
+    experiments = []
+    for root, (file, scale) in SCALES.items():
+        trainings = len(scale.all_runs())
+        experiments.append(f"  {Path(file).stem:<16} {scale.description} ({trainings} training{'s' * (trainings != 1)}, in {root}/)")
+    lines = [
+        "no target was named, so nothing is made. An experiment is a target that makes everything of it:",
+        *experiments,
+        "Each of its tables, figures and files is a target, too. With -n behind it, a command only shows the plan:",
+        "  snakemake --cores 2 results/quick/table1.csv",
+        "  snakemake --cores 4 --resources gpu=1 results/figures/figure2.png",
+    ]
+    return "\n".join(lines).replace("{", "{{").replace("}", "}}")
