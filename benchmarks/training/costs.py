@@ -54,12 +54,12 @@ def rates(log: Path) -> tuple[str, dict[str, float]]:
     return device[1] if device else log.stem, {row: float(value.split("/")[0]) for row, value in speed.items()}
 
 
-def artifacts(scale: Scale) -> Iterator[tuple[str, list[tuple[str, str]]]]:
-    """(artifact, its runs as (data set, row)), Table 1 first; a run that several show is counted in each."""
-    yield "Table 1", list(dict.fromkeys((d, m) for d, m, _ in scale.samplings_shown("table1") if m in scale.datasets[d].runs))
-    for name, figure in scale.figures.items():
-        yield name.replace("figure", "Figure "), list(dict.fromkeys(figure.runs()))
-    yield "everything", [(run.dataset, run.name) for run in scale.all_runs() if run.seed == scale.seeds[0]]
+def artifacts(scale: Scale) -> Iterator[tuple[str, list[Run]]]:
+    """(artifact, the runs that it needs), Table 1 first; a run that several show is counted in each."""
+    yield "Table 1", scale.runs_of("table1")
+    for name in scale.figures:
+        yield name.replace("figure", "Figure "), scale.runs_of(name)
+    yield "everything", scale.all_runs()
 
 
 def duration(seconds: float) -> str:
@@ -78,7 +78,6 @@ def main() -> None:
     arguments = parser.parse_args()
     scale = load_scale(ROOT / "params/paper.yaml")
     runs = {(run.dataset, run.name): run for run in scale.all_runs() if run.seed == scale.seeds[0]}
-    seeds = {key: len(scale.params(*key).seeds or scale.seeds) for key in runs}
     step = {key: flop_per_step(run) for key, run in runs.items()}
     steps = {key: run.total_steps(len(range(IMAGES[run.dataset])[run.split(IMAGES[run.dataset])[0]])) for key, run in runs.items()}
     devices, speeds, measured = [], [], []
@@ -90,23 +89,22 @@ def main() -> None:
         speeds.append({key: own.get(key, rate / step[key]) for key in runs})
         measured.append(own)
 
-    def time(keys: list[tuple[str, str]], which: int, n: dict[tuple[str, str], int]) -> str:
-        """Of so many runs of each row on one device."""
+    def time(keys: list[tuple[str, str]], which: int) -> str:
+        """Of a run of each row on one device."""
         guessed = "" if set(keys) <= set(measured[which]) else "≈ "
-        return guessed + duration(sum(n[key] * steps[key] / speeds[which][key] for key in keys))
+        return guessed + duration(sum(steps[key] / speeds[which][key] for key in keys))
 
     table = [["artifact", "runs", "PFLOP", *devices]]
-    for artifact, keys in artifacts(scale):
-        total = sum(seeds[key] * step[key] * steps[key] for key in keys)
-        times = [time(keys, which, seeds) for which in range(len(devices))] if keys else ["–"] * len(devices)
-        table.append([artifact, str(sum(seeds[key] for key in keys)), f"{total / 1e15:,.0f}", *times])
+    for artifact, needed in artifacts(scale):
+        keys = [(run.dataset, run.name) for run in needed]
+        total = sum(step[key] * steps[key] for key in keys)
+        times = [time(keys, which) for which in range(len(devices))] if keys else ["–"] * len(devices)
+        table.append([artifact, str(len(keys)), f"{total / 1e15:,.0f}", *times])
     rows = [
         ["data", "row", "GFLOP/step", "steps", *(f"{device.split(' (')[0]}, {what}" for device in devices for what in ("steps/s", "time"))]
     ]
     for key in runs:
-        times = [
-            (f"{measured[k][key]:.4g}" if key in measured[k] else "–", time([key], k, dict.fromkeys(runs, 1))) for k in range(len(devices))
-        ]
+        times = [(f"{measured[k][key]:.4g}" if key in measured[k] else "–", time([key], k)) for k in range(len(devices))]
         rows.append([*key, f"{step[key] / 1e9:,.1f}", f"{steps[key]:,}", *(cell for pair in times for cell in pair)])
     text = [
         "# What it costs",
@@ -114,7 +112,7 @@ def main() -> None:
         "Made by `benchmarks/training/costs.py` from speeds measured on these devices, in float32. Training only, all terms in use.",
         "≈: a row is among them whose speed was not measured; it takes its FLOP at the median rate of those measured (in the head).",
         "",
-        "## Artifacts, all seeds, one run after another",
+        "## Artifacts, one run after another",
         "",
         *as_markdown(table),
         "",

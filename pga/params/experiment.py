@@ -199,8 +199,23 @@ class Scale(Strict):
             return self.seeds[:1]
         return self.params(dataset, name).seeds or self.seeds
 
+    def runs_of(self, artifact: str) -> list[Run]:
+        """The runs that must be trained for a table or figure."""
+        if artifact in self.figures:
+            folders = {tuple(file.split("/")[:3]) for file in self.files_of_figure(artifact)}
+        else:
+            shown = {(dataset, model) for dataset, model, _ in self.samplings_shown(artifact)}
+            folders = {(*row, f"seed{seed}") for row in shown for seed in self.seeds_of(*row)}
+        return [run for run in self.all_runs() if (run.dataset, run.name, f"seed{run.seed}") in folders]
+
     def files_of_figure(self, name: str) -> list[str]:
-        """Everything that a figure reads, under this scale's folder of results."""
+        """Everything that a figure reads, under this scale's folder of results.
+
+        Raises:
+            UserError: no such figure; the text names those that there are.
+        """
+        if name not in self.figures:
+            raise UserError(f"no figure {name!r}; there are {', '.join(self.figures) or 'none'}")
         figure = self.figures[name]
         return [file for dataset, model in figure.runs() for file in figure.files(dataset, model, self.seeds_of(dataset, model))]
 
