@@ -66,11 +66,13 @@ def run(arguments: argparse.Namespace) -> None:
 
     from pga.evaluation.features.extractor import check_images
     from pga.evaluation.protocol import chosen, evaluate, refuse
+    from pga.params.base import check_seed
     from pga.runtime import devices
     from pga.runtime.files import sha256, write_record
     from pga.sampling.generated import load_measured
 
     check(arguments)
+    check_seed(arguments.seed)
     devices.make_deterministic(threads=1)
     labels = arguments.extractor
     spaces = [space(arguments, k) for k in range(len(labels))]  # all of them before the first takes its time

@@ -1,9 +1,13 @@
-"""Draw images from a trained run into one uint8 array (n, height, width, channels)."""
+"""Draw images from a trained run: one uint8 array (n, height, width, channels), one picture of all, or one picture each."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pga.data.prepared import Images
 
 EXAMPLE = "pga sample --run results/quick/digits/lpga/seed0 --out /tmp/samples.npy --n 100"
 
@@ -11,7 +15,9 @@ EXAMPLE = "pga sample --run results/quick/digits/lpga/seed0 --out /tmp/samples.n
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of `pga sample`."""
     parser.add_argument("--run", required=True, type=Path, help="folder of the trained run, or its model.safetensors")
-    parser.add_argument("--out", required=True, type=Path, help="the .npy file to write")
+    parser.add_argument(
+        "--out", required=True, type=Path, help="FILE.npy for an array, FILE.png for one picture, a folder for one PNG each"
+    )
     parser.add_argument("--n", default=5000, type=int, help="number of images (default: %(default)s, as in the paper)")
     parser.add_argument(
         "--batch-size", default=1000, type=int, help="images per batch; batch normalisation uses its statistics (default: 1000)"
@@ -58,6 +64,8 @@ def run(arguments: argparse.Namespace) -> None:
 
     if arguments.n < 1 or arguments.batch_size < 2:
         raise UserError(f"--n {arguments.n} --batch-size {arguments.batch_size}: accepted are n of at least 1 and batches of at least 2")
+    if arguments.out.suffix not in (".npy", ".png", ""):
+        raise UserError(f"--out {arguments.out}: accepted are a .npy file, a .png file, or a folder, whose name has no suffix")
     if arguments.batch_norm == "standing" and (arguments.density != "normal" or arguments.standing_batches < 1):
         raise UserError(
             f"--density {arguments.density} --standing-batches {arguments.standing_batches}: "
@@ -78,4 +86,26 @@ def run(arguments: argparse.Namespace) -> None:
         codes = density.encode(encoder, load(arguments.data, row.dataset)[0], row, device)
         draw = density.fitted(arguments.density, codes, row, device, dtype)
     images = sample(decoder, row, arguments.n, arguments.batch_size, device, draw)
-    save_made(arguments.out, images, maker(row))
+    if arguments.out.suffix == ".npy":
+        save_made(arguments.out, images, maker(row))
+    else:
+        save_pictures(arguments.out, images)
+
+
+def save_pictures(out: Path, images: Images) -> None:
+    """Write images (n, height, width, channels) as one PNG, in a square of rows and columns, or into a folder as one PNG each."""
+    import math
+
+    from PIL import Image
+
+    from pga.artifacts.figures.sheet import grid
+    from pga.runtime.files import atomic
+
+    if out.suffix:
+        columns = math.ceil(math.sqrt(len(images)))
+        pictures = {out: grid(images, math.ceil(len(images) / columns), columns)}
+    else:
+        pictures = {out / f"{number:05d}.png": image for number, image in enumerate(images)}
+    for path, pixels in pictures.items():
+        with atomic(path) as file:
+            Image.fromarray(pixels.squeeze(-1) if pixels.shape[-1] == 1 else pixels).save(file, "PNG")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-EXAMPLE = "pga train --params params/quick.yaml --dataset digits --model lpga --seed 0 --out results/quick/digits/lpga/seed0"
+EXAMPLE = "pga train --params params/quick.yaml --dataset digits --model lpga --seed 0 --out results/mine"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,9 +28,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Train."""
+    from pga.params.base import check_seed
     from pga.params.experiment import load_scale
     from pga.runtime.errors import UserError
 
+    check_seed(arguments.seed)
     row = load_scale(arguments.params).run(arguments.dataset, arguments.model, arguments.seed)
     if arguments.expect not in (None, row.digest):
         raise UserError(

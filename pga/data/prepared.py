@@ -63,6 +63,8 @@ def load(folder: str | Path, dataset: str, split: str = "train") -> tuple[Images
         UserError: the file is absent, is not such an array, or differs from what its provenance recorded.
     """
     path = array_path(folder, dataset, split)
+    if not path.is_file():
+        raise UserError(f"{path}: no such file; `pga prepare {dataset}` makes it")
     images = load_images(path)
     found, expected = sha256(path), provenance(folder, dataset)["sha256"].get(split)
     if found != expected:

@@ -7,6 +7,8 @@ from typing import Annotated, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from pga.runtime.errors import UserError
+
 T = TypeVar("T")
 
 
@@ -33,4 +35,16 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
+
+
+def check_seed(seed: int) -> None:
+    """Refuse on the command line what a file of parameters may not hold.
+
+    Raises:
+        UserError: not among 0 … 2³¹ − 1.
+    """
+    if not 0 <= seed < 2**31:
+        raise UserError(f"--seed {seed}: accepted are 0 to {2**31 - 1}")
+
+
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", description="lower case letters, digits and _, for paths")]

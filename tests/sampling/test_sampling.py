@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from test_training import CPU, a_run, blobs
 from torch import Tensor, nn
 
@@ -91,6 +92,16 @@ def test_other_seeds_and_other_laws_give_other_samples(networks: tuple[Run, Enco
         assert command(folder, tmp_path / f"{law}.npy", "--n", "20", "--batch-size", "20", "--density", law) == 0
         found.append((tmp_path / f"{law}.npy").read_bytes())
     assert len(set(found)) == 3
+
+
+def test_pictures_show_the_same_images_as_the_array(folder: Path, tmp_path: Path) -> None:
+    for out in ("samples.npy", "sheet.png", "each"):
+        assert command(folder, tmp_path / out, "--n", "5", "--batch-size", "16") == 0
+    images = np.load(tmp_path / "samples.npy")[..., 0]
+    assert [path.name for path in sorted((tmp_path / "each").iterdir())] == [f"{number:05d}.png" for number in range(5)]
+    assert all(np.array_equal(np.asarray(Image.open(tmp_path / f"each/{number:05d}.png")), images[number]) for number in range(5))
+    sheet = np.asarray(Image.open(tmp_path / "sheet.png"))  # two rows of three, white lines between and a white place at the end
+    assert sheet.shape == (17, 26) and np.array_equal(sheet[9:, 9:17], images[4]) and (sheet[9:, 18:] == 255).all()
 
 
 @pytest.mark.parametrize("n, batch_size", [(1, 2), (15, 16), (16, 16), (17, 16), (100, 30)])
