@@ -42,7 +42,7 @@ onerror:
 
 
 rule targets:
-    # What there is to ask for: the paper's 135 trainings begin by name only.
+    # What there is to ask for: the paper's trainings begin by name only.
     default_target: True
     localrule: True
     message: overview()

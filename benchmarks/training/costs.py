@@ -58,7 +58,7 @@ def artifacts(scale: Scale) -> Iterator[tuple[str, list[Run]]]:
     """(artifact, the runs that it needs), Table 1 first; a run that several show is counted in each."""
     yield "Table 1", scale.runs_of("table1")
     for name in scale.figures:
-        yield name.replace("figure", "Figure "), scale.runs_of(name)
+        yield re.sub(r"^figure(\d+)$", r"Figure \1", name), scale.runs_of(name)
     yield "everything", scale.all_runs()
 
 
