@@ -52,10 +52,28 @@ class Progress:
 
     def _line(self, **figures: float) -> None:
         self.last_line = time.monotonic()
-        seconds = max(self.last_line - self.start, 1e-9)
-        rate = (self.done - self.initial) / seconds
         shown = "".join(f"  {key} {value:.4g}" for key, value in figures.items())
-        print(f"{self.title}: {self.done}/{self.total} {self.unit}  {rate:.4g} {self.unit}/s{shown}", file=sys.stderr, flush=True)
+        left = f"  {duration(self.seconds_left())} left" if self.initial < self.done < self.total else ""
+        counted = f"{self.title}: {self.done}/{self.total} {self.unit}  {self.rate():.4g} {self.unit}/s"
+        print(f"{counted}{left}{shown}", file=sys.stderr, flush=True)
+
+    def rate(self) -> float:
+        """Units in a second, since this process began with them."""
+        return (self.done - self.initial) / max(time.monotonic() - self.start, 1e-9)
+
+    def seconds_left(self) -> float:
+        """Seconds that the rest takes at that rate."""
+        return (self.total - self.done) / max(self.rate(), 1e-9)
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them, in the two largest units: `1 d 3 h`."""
+    rest, found = round(seconds), list[str]()
+    for size, name in ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")):
+        count, rest = divmod(rest, size)
+        if count or found or size == 1:
+            found.append(f"{count} {name}")
+    return " ".join(found[:2])
 
 
 def track(items: Iterable[T], total: int, title: str, unit: str) -> Iterator[T]:

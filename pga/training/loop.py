@@ -22,12 +22,16 @@ from pga.params.run import Run
 from pga.runtime import devices, environment
 from pga.runtime.checkpoint import load_tensors, save_tensors
 from pga.runtime.errors import UserError
-from pga.runtime.files import atomic, digest, sha256, write_record
+from pga.runtime.files import atomic, digest, read_record, sha256, write_record
 from pga.runtime.locks import Busy, alone
 from pga.runtime.progress import Progress
 from pga.training.trainer import Trainer
 
 CHECKPOINT_EVERY_S = 60.0
+MEASURED_S = 10.0
+"""Seconds of training after which its speed is known well enough to warn of a long one."""
+LONG_S = 4 * 3600.0
+"""Seconds beyond which a training on a CPU is worth a warning."""
 
 
 class Stopped(UserError):
@@ -82,6 +86,7 @@ def train(
         UserError: another process trains the same run.
     """
     started = time.monotonic()
+    say_why_not_extended(run, out)
     folder = checkpoint_folder(scratch, run, data_sha256, code, device)
     folder.mkdir(parents=True, exist_ok=True)
     try:
@@ -114,7 +119,7 @@ def run_to_end(trainer: Trainer, folder: Path, every_s: float) -> dict[str, Any]
             trainer.restore(tensors, record)
             wall_before, resumed = record["wall_s"], [*record["resumed"], trainer.step]
     started = saved_at = logged_at = time.monotonic()
-    logged_step = trainer.step
+    logged_step, measured = trainer.step, False
     snapshots = run.snapshot_steps(len(trainer.images))
 
     def save() -> None:
@@ -138,6 +143,9 @@ def run_to_end(trainer: Trainer, folder: Path, every_s: float) -> dict[str, Any]
             last = trainer.history[-1] if trainer.history else {}
             shown = {key: value for key in ("encoder_loss", "decoder_loss") if (value := last.get(key)) is not None}
             progress.advance(1, **shown)
+            if not measured and time.monotonic() - started >= MEASURED_S:
+                measured = True
+                warn_of_length(progress, trainer)
             if received:
                 save()
                 raise Stopped(
@@ -149,6 +157,33 @@ def run_to_end(trainer: Trainer, folder: Path, every_s: float) -> dict[str, Any]
                 saved_at = time.monotonic()
     save()  # so that a kill while the results are written costs nothing
     return {"resumed_at_steps": resumed, "wall_s": wall_before + time.monotonic() - started}
+
+
+def warn_of_length(progress: Progress, trainer: Trainer) -> None:
+    """Warn of a training that will take long on a CPU."""
+    seconds = progress.seconds_left()
+    if trainer.device.type == "cpu" and seconds > LONG_S:
+        print(
+            f"warning: on this CPU the {progress.total - progress.done:,} steps left of {progress.title} take {seconds / 3600:.0f} hours "
+            f"({seconds / 86400:.1f} days), at {progress.rate():.3g} steps a second; docs/costs.md says what a GPU takes",
+            file=sys.stderr, flush=True,
+        )  # fmt: skip
+
+
+def say_why_not_extended(run: Run, out: Path) -> None:
+    """Say why a longer run does not continue a finished one that lies in its place."""
+    try:
+        before = read_record(out / "run.json")["run"]
+    except (UserError, KeyError):
+        return
+    length = {"steps", "epochs"}
+    if {key for key, value in run.asdict().items() if before.get(key) != value} in ({"steps"}, {"epochs"}, length):
+        lengths = [", ".join(f"{key} {of[key]:,}" for key in sorted(length) if of.get(key)) for of in (before, run.asdict())]
+        print(
+            f"note: {out} holds this run with {lengths[0]}. With {lengths[1]} it begins at step 0: a finished run keeps its weights, not "
+            "its optimiser's state, and history and snapshots of another length are of other steps",
+            file=sys.stderr, flush=True,
+        )  # fmt: skip
 
 
 def load_state(path: Path, snapshots: list[int]) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -302,6 +303,42 @@ def test_each_epoch_shows_every_image_once() -> None:
         seen += ((trainer.batch()[:, 0, 0, 0] + 1) * 127.5).round().int().tolist()
     assert sorted(seen[:64]) == list(range(64)) == sorted(seen[64:])
     assert seen[:64] != seen[64:]
+
+
+def test_a_long_training_on_a_cpu_is_warned_of_with_hours_and_days(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("pga.training.loop.MEASURED_S", 0.0)
+    monkeypatch.setattr("pga.runtime.progress.LINE_EVERY_S", 0.0)
+    advance = Trainer.advance
+
+    def three_steps(self: Trainer) -> None:
+        if self.step == 3:
+            raise Diverged("enough")
+        advance(self)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Trainer, "advance", three_steps)
+        with pytest.raises(Diverged, match="enough"):
+            train(a_run(steps=10**9), blobs(), "data", "code", CPU, tmp_path / "out", tmp_path / "scratch")
+    said = capsys.readouterr().err
+    assert re.search(r"^warning: on this CPU the 999,999,999 steps left of toy/lpga seed 3 take \d+ hours \(\d+\.\d days\)", said, re.M)
+    assert said.count("warning:") == 1
+    assert len(re.findall(r"^toy/lpga seed 3: \d/1000000000 step  .+ step/s  \d+ d \d+ h left", said, re.M)) == 3
+    train(a_run(), blobs(), "data", "code", CPU, tmp_path / "short", tmp_path / "scratch")
+    assert "warning:" not in capsys.readouterr().err
+
+
+def test_a_longer_run_in_the_place_of_a_finished_one_says_why_it_does_not_continue_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for run in (a_run(), a_run(), a_run(learning_rate=0.01)):
+        train(run, blobs(), "data", "code", CPU, tmp_path / "out", tmp_path / "scratch")
+        assert "note:" not in capsys.readouterr().err
+    train(a_run(learning_rate=0.01, steps=90), blobs(), "data", "code", CPU, tmp_path / "out", tmp_path / "scratch")
+    assert f"note: {tmp_path}/out holds this run with steps 60. With steps 90 it begins at step 0: " in capsys.readouterr().err
+    train(a_run(learning_rate=0.01, steps=90), blobs(), "data", "code", CPU, tmp_path / "whole", tmp_path / "scratch")
+    assert outputs(tmp_path / "out") == outputs(tmp_path / "whole")
 
 
 def test_snapshots_are_the_decoder_of_their_step(tmp_path: Path) -> None:
