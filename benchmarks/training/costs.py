@@ -22,7 +22,9 @@ from torch.utils.flop_counter import FlopCounterMode
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 from subjects import NETWORKS, ROOT
 
-from pga.method.values import Noise, Values, backward, shares, term_value, weights
+from pga.method.shared import SharedLoss, SharedValues, shares
+from pga.method.terms import weights
+from pga.method.values import Noise, Values, term_value
 from pga.params.experiment import Scale, load_scale
 from pga.params.run import Run
 from pga.training.weights import build_run
@@ -38,8 +40,12 @@ def flop_per_step(run: Run) -> int:
     noise = Noise(*torch.empty(3, run.batch_size, run.latent_dim, device="meta"))
     with FlopCounterMode(display=False) as counter:
         weight = {term: value for term, value in weights(run.model, run.coefficients).items() if value > 0}
-        values = Values(encoder, decoder, x, noise, run.delta, run.epsilon, run.constant_sigma, shared=shares(weight))
-        backward({term: weight[term] * term_value(term, values) for term in weight}, values)
+        kind = SharedValues if shares(weight) else Values
+        values = kind(encoder, decoder, x, noise, run.delta, run.epsilon, run.constant_sigma)
+        weighted = {term: weight[term] * term_value(term, values) for term in weight}
+        phi, theta = (list(network.parameters()) for network in (encoder, decoder))
+        loss = SharedLoss.apply(weighted, values, len(phi), *phi, *theta) if values.shared else sum(weighted.values())
+        loss.backward()
     return counter.get_total_flops()
 
 

@@ -69,7 +69,7 @@ def speed(run: Run, device: torch.device, seconds: float, read: object, how: Lay
     trainer = how(trainer_of(run, device))
     times = in_turn({"": window(trainer.advance, device)}, seconds, read)[""]
     memory = torch.cuda.max_memory_allocated(device) / 2**30 if device.type == "cuda" else 0.0
-    return 1 / median(times), memory, trainer.recording.replay is not None
+    return 1 / median(times), memory, trainer.graph.replay is not None
 
 
 def measure(name: str, device: torch.device, own: dict[str, int], seconds: float, peak: dict[str, tuple[float, str]]) -> dict[str, str]:

@@ -37,7 +37,7 @@ def _training(model: str, optimiser: str, delta: str, rows: Rows) -> str:
         only={
             "pga.method.terms.MODELS": [model],
             "pga.method.terms.TERMS": terms,
-            "pga.method.losses": sorted({TERMS[term].loss for term in terms} | {"PERTURBATIONS", "root_mean_square"}),
+            "pga.method.losses": sorted({str(TERMS[term].loss) for term in terms} | {"PERTURBATIONS", "root_mean_square"}),
             "pga.training.optimisers.OPTIMISERS": [optimiser],
             "pga.method.losses.PERTURBATIONS": [delta],
             "pga.method.values.EXPRESSIONS": sorted({expression for term in terms for expression in TERMS[term].reads} | {"x̂"}),

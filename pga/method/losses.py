@@ -48,12 +48,12 @@ def gaussian_kl(mu: Tensor, log_var: Tensor) -> Tensor:
     return 0.5 * (mu.square() + log_var.exp() - log_var - 1.0).mean()
 
 
-def code_energy(z: Tensor) -> Tensor:
+def code_l2(z: Tensor) -> Tensor:
     """RAE's penalty of the codes (Ghosh et al. 2019): mean z² over batch and dimensions, as in their code."""
     return z.square().mean()
 
 
-def kernel_energy(kernels: list[Tensor]) -> Tensor:
+def kernel_l2(kernels: list[Tensor]) -> Tensor:
     """RAE-L2's penalty of the decoder (Ghosh et al. 2019): the sum of squares of all kernels, biases excluded.
 
     Their code leaves the fully connected kernel of the 32×32 decoder out (at the start some 3 % of the sum), but not that of CelebA's;
@@ -101,8 +101,3 @@ def normal(xi: Tensor, epsilon: float) -> Tensor:
 
 
 PERTURBATIONS = {"sphere": sphere, "normal": normal}
-
-
-def nonfinite(values: dict[str, Tensor]) -> list[str]:
-    """Names of the values that are NaN or infinite."""
-    return [name for name, value in values.items() if not bool(torch.isfinite(value).all())]

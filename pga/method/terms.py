@@ -15,30 +15,32 @@ Names of what a term reads are the paper's expressions (Sections 3.1–3.5):
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 PHI, THETA, SIGMA = "φ", "θ", "σ"
 
 
 @dataclass(frozen=True)
 class Term:
-    """One term of a loss.
+    """One term of a loss. A term of one's own needs `loss`, `reads` and `moves`.
 
     Attributes:
         symbol: the paper's symbol, as LaTeX.
         source: equation or section of the paper.
-        loss: name of the function in `pga.method.losses`.
+        loss: name of the function in `pga.method.losses`, or a function of one's own that returns a scalar tensor.
         reads: the function's arguments, as expressions of the table above.
         moves: the parameters that receive the gradient.
         meaning: one line for a person.
     """
 
-    symbol: str
-    source: str
-    loss: str
-    reads: tuple[str, ...]
-    moves: tuple[str, ...]
-    meaning: str
+    symbol: str = ""
+    source: str = ""
+    loss: str | Callable[..., Any] = ""
+    reads: tuple[str, ...] = ()
+    moves: tuple[str, ...] = ()
+    meaning: str = ""
 
 
 TERMS: dict[str, Term] = {
@@ -82,8 +84,8 @@ TERMS: dict[str, Term] = {
     "cv_r": Term(r"L_{r}^{\bar\sigma}", "Ghosh et al.", "reconstruction", ("g(z')", "x"), (PHI, THETA), "data reconstruction, constant σ"),
     "cv_kl": Term(r"L_{kl}^{\bar\sigma}", "Ghosh et al.", "gaussian_kl", ("f(x)", "log σ²"), (PHI,), "KL to the prior, constant σ"),
     "mmd": Term(r"L_{mmd}", "Tolstikhin et al.", "inverse_multiquadric_mmd", ("f(x)", "z_N"), (PHI,), "discrepancy of codes and prior"),
-    "l2_code": Term(r"L_{z}", "Ghosh et al.", "code_energy", ("f(x)",), (PHI,), "codes attracted to the origin"),
-    "l2_decoder": Term(r"L_{reg}", "Ghosh et al.", "kernel_energy", ("kernels of g",), (THETA,), "small decoder weights"),
+    "l2_code": Term(r"L_{z}", "Ghosh et al.", "code_l2", ("f(x)",), (PHI,), "codes attracted to the origin"),
+    "l2_decoder": Term(r"L_{reg}", "Ghosh et al.", "kernel_l2", ("kernels of g",), (THETA,), "small decoder weights"),
 }
 
 RECONSTRUCTIONS = ("r", "elbo_r", "cv_r")
@@ -128,3 +130,25 @@ def reads_sigma(model: str) -> bool:
 def reads_delta(model: str) -> bool:
     """Whether a perturbation size ε is needed."""
     return any("δ" in "".join(TERMS[term].reads) for term in MODELS[model])
+
+
+def weights(model: str, coefficients: Mapping[str, float]) -> dict[str, float]:
+    """Weight of each term of `model`, e.g. {"r": 1, "lr_n": α, …}."""
+    return {term: 1.0 if name == ONE else coefficients[name] for term, name in MODELS[model].items()}
+
+
+def active(term: str, weight: float, step: int, warmup_steps: int) -> bool:
+    """Whether a term takes part in the given step (counted from 0): until the warm-up ends only the data reconstruction does.
+
+    The released code's `global_step > init_steps` lets one more step pass, 3001 instead of 3000.
+    """
+    return weight != 0 and (step >= warmup_steps or term in RECONSTRUCTIONS)
+
+
+def network_losses(values: Mapping[str, float], weight: Mapping[str, float], terms: Mapping[str, Term] = TERMS) -> tuple[float, float]:
+    """(encoder's, decoder's) loss: the weighted sum of the values of the terms which move that network's parameters."""
+    sums = {PHI: 0.0, THETA: 0.0}
+    for name, value in values.items():
+        for network in {PHI if parameter == SIGMA else parameter for parameter in terms[name].moves}:
+            sums[network] += weight[name] * float(value)
+    return sums[PHI], sums[THETA]

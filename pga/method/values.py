@@ -1,13 +1,10 @@
-"""A model is networks, weighted terms, and which parameters each term moves (`pga.method.terms`).
+"""What the terms of one step read, with gradients for just the parameters that each term moves (`pga.method.terms`).
 
 The gradient routing of the paper ("who receives which gradient") needs no second optimiser and no backward pass per term: a term
 reads its values from networks whose other parameters are frozen, so that the sum of all terms has exactly the right gradient.
 
-x̂ = g(z) is needed twice: by L_r, which moves φ through z, and by terms that hold z fixed; so is f(x̂), by L_lr,H, which moves f, and by
-terms that hold f fixed. Each is computed once for both (`backward`).
-
-With `precision: bfloat16` or `tf32` the networks' products are taken in that for the terms that bear it. What a term reads that takes a
-small difference of two values of h stays in float32, the codes at which h is taken included; so do weights, losses, sums and updates.
+With `precision` "bfloat16", "float16" or "tf32" the networks' products are taken in that for the terms that tolerate it. What a term
+reads that takes a small difference of two values of h stays in float32, the codes at which h is taken included; so do losses and sums.
 """
 
 from __future__ import annotations
@@ -15,24 +12,27 @@ from __future__ import annotations
 import contextlib
 import copy
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 
 from pga.method import losses
-from pga.method.terms import MODELS, ONE, PHI, RECONSTRUCTIONS, SIGMA, TERMS, THETA
-from pga.networks.autoencoder import Decoder, Encoder
+from pga.method.terms import PHI, SIGMA, TERMS, THETA, Term
 from pga.runtime import precision
+
+Moves = tuple[str, ...]
 
 
 @contextlib.contextmanager
 def frozen(network: nn.Module) -> Iterator[None]:
-    """Within the block `network` passes gradients through to its input, but its parameters receive none."""
-    parameters = list(network.parameters())
+    """Within the block `network` passes gradients through to its input, but its parameters receive none.
+
+    Afterwards each parameter requires a gradient if it did before: layers that the user froze stay frozen.
+    """
+    parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
     for parameter in parameters:
         parameter.requires_grad_(False)
     try:
@@ -57,210 +57,164 @@ def draw_noise(batch: int, latent_dim: int, generator: torch.Generator, dtype: t
     return Noise(*drawn)
 
 
+def posterior(encoder: nn.Module, x: Tensor) -> tuple[Tensor, Tensor | None]:
+    """μ_φ(x) and log σ_φ²(x), (B, H) each, of any encoder; None where it has no σ head.
+
+    An encoder has a method `posterior` that returns both, or its forward pass returns a code or such a pair.
+    """
+    compute = getattr(encoder, "posterior", encoder)
+    found = compute(x)
+    return found if isinstance(found, tuple) else (found, None)
+
+
 class Values:
     """Everything that the terms of one step read, each computed at most once.
 
     `get(expression, moves)` returns the value of an expression of `pga.method.terms` such that gradients reach just the parameters in
     `moves`. φ is live in f, θ in g; σ is live in σ_φ(x) where a term moves σ.
+
+    Args:
+        encoder: f_φ, anything that `posterior` accepts.
+        decoder: g_θ, (B, H) → the shape of x.
+        x: the batch, (B, …).
+        noise: of the step.
+        delta: "sphere" or "normal", the law of δ in Eq. 7.
+        epsilon: size of δ per latent dimension.
+        constant_sigma: σ of models that do not learn it.
+        corrupted: what the encoder sees instead of x.
+        precision: of the networks' products for terms that tolerate less than the networks' own.
     """
+
+    shared = False
+    """Whether x̂ and f(x̂) are computed once for terms that move different parameters (`pga.method.shared`)."""
 
     def __init__(
         self,
-        encoder: Encoder,
-        decoder: Decoder,
+        encoder: nn.Module,
+        decoder: nn.Module,
         x: Tensor,
         noise: Noise,
         delta: str = "sphere",
         epsilon: float = 0.01,
         constant_sigma: float | None = None,
         corrupted: Tensor | None = None,
-        shared: bool = False,
         precision: str = "float32",
     ):
-        """With `shared`, which is for terms that take a difference of h, gradients come from `backward` alone.
-
-        `precision` is that of the networks' products for terms that bear less than the networks' own.
-        """
         self.f, self.g = encoder, decoder
         self.x, self.noise = x, noise
-        self.epsilon, self.precision, self.shared = epsilon, precision, shared
+        self.epsilon, self.precision = epsilon, precision
         self.perturb = losses.PERTURBATIONS[delta]
-        with self.arithmetic(exact=shared):
-            self.mu, self.log_var = encoder.posterior(x if corrupted is None else corrupted)
+        with self.arithmetic(exact=self.shared):
+            self.mu, self.log_var = posterior(encoder, x if corrupted is None else corrupted)
         self.mu = self.mu.to(x.dtype)
         if constant_sigma is not None:
             self.log_var = torch.full_like(self.mu, 2 * math.log(constant_sigma))
         elif self.log_var is not None:
             self.log_var = self.log_var.to(x.dtype)
         self.z = self.mu.detach()
-        # What x̂ is decoded from and σ computed from. The code is a view: torch's counters of FLOP refuse a module's input without a past.
-        self.code = self.mu.detach().requires_grad_().view_as(self.mu) if shared else self.mu
-        self.spread = self.log_var.detach().requires_grad_() if shared and self.log_var is not None else self.log_var
-        self.cache: dict[tuple[str, bool, bool], Tensor] = {}
+        self.cache: dict[tuple[str, bool, bool, bool], Tensor] = {}
 
-    def fresh(self) -> Values:
-        """The same, with what is computed from now on kept apart: a recorded step's values are filled anew by every replay."""
+    def fresh(self) -> Self:
+        """The same, with what is computed from now on kept apart: the values of a captured step are filled anew by every replay."""
         copied = copy.copy(self)
         copied.cache = dict(self.cache)
         return copied
 
-    def get(self, expression: str, moves: tuple[str, ...]) -> Tensor:
+    def get(self, expression: str, moves: Moves) -> Any:
         """The value of `expression`, live in `moves` only. Raises KeyError for an expression that the table does not know."""
-        key = (expression, PHI in moves, THETA in moves)
+        key = (expression, PHI in moves, THETA in moves, SIGMA in moves)
         if key not in self.cache:
             self.cache[key] = EXPRESSIONS[expression](self, moves)
         return self.cache[key]
 
-    def sigma(self) -> Tensor:
-        """σ_φ(x), live in the encoder."""
-        if self.spread is None:
-            raise ValueError("this model reads σ_φ(x), but its encoder has no σ head and the run no constant σ")
-        return (0.5 * self.spread).exp()
+    def code(self, moves: Moves) -> Tensor:
+        """μ_φ(x), live in φ if the term moves it."""
+        return self.mu if PHI in moves else self.z
+
+    def log_variance(self, moves: Moves) -> Tensor:
+        """log σ_φ²(x), live in the encoder if the term moves σ."""
+        if self.log_var is None:
+            raise ValueError("this model reads σ_φ(x), but its encoder has no σ head and no constant σ is given")
+        return self.log_var if SIGMA in moves else self.log_var.detach()
+
+    def sigma(self, moves: Moves) -> Tensor:
+        """σ_φ(x), live in the encoder if the term moves σ."""
+        return (0.5 * self.log_variance(moves)).exp()
 
     def arithmetic(self, exact: bool) -> contextlib.AbstractContextManager[None]:
-        """How the networks compute within the block: in full unless it is for terms that bear less."""
-        return contextlib.nullcontext() if exact else precision.forward(self.precision, self.x.device)
+        """How the networks compute within the block: in full unless it is for terms that tolerate less."""
+        return precision.exact(self.x.device) if exact else precision.forward(self.precision, self.x.device)
 
-    def decode(self, z: Tensor, moves: tuple[str, ...], exact: bool = False) -> Tensor:
+    def decode(self, z: Tensor, moves: Moves, exact: bool = False) -> Tensor:
         """g(z): θ is live only if the term moves it; gradients reach z either way."""
         with self.arithmetic(exact), contextlib.nullcontext() if THETA in moves else frozen(self.g):
             return self.g(z).to(z.dtype)
 
-    def encode(self, x: Tensor, exact: bool = False) -> Tensor:
-        """f(x)."""
-        with self.arithmetic(exact):
-            return self.f(x).to(x.dtype)
+    def encode(self, x: Tensor, moves: Moves, exact: bool = False) -> Tensor:
+        """f(x): φ is live only if the term moves it; gradients reach x either way."""
+        with self.arithmetic(exact), contextlib.nullcontext() if PHI in moves else frozen(self.f):
+            code = self.f(x)
+            return (code[0] if isinstance(code, tuple) else code).to(x.dtype)
 
-    def reconstruction(self) -> Tensor:
-        """x̂; exact where it is h's g(z) too."""
-        return self.decode(self.code, (PHI, THETA), exact=self.shared)
+    def reconstruction(self, moves: Moves) -> Tensor:
+        """x̂ = g(f(x))."""
+        return self.decode(self.code(moves), moves)
 
-    @cached_property
-    def f_of_x_hat(self) -> Tensor:
-        """f(x̂), live in all parameters."""
-        return self.encode(self.get("x̂", (PHI, THETA)), exact=True)
+    def h(self, z: Tensor, moves: Moves) -> Tensor:
+        """h(z) = f(g(z)).
 
-    def h(self, z: Tensor, moves: tuple[str, ...]) -> Tensor:
-        """h(z) = f(g(z)), live in f if φ is moved and in g if θ is; the paper's terms move one of them.
-
-        If θ alone is moved, it is one of two whose difference the term takes (`pga.method.terms`), hence exact.
+        Where φ is not moved it is one of two whose difference the term takes (`pga.method.terms`), hence exact.
         """
-        if PHI in moves:
-            with contextlib.nullcontext() if THETA in moves else torch.no_grad():
-                x = self.decode(z, moves)
-            return self.encode(x)
-        x = self.decode(z, moves, exact=True)
-        with frozen(self.f):
-            return self.encode(x, exact=True)
+        exact = PHI not in moves
+        return self.encode(self.decode(z, moves, exact), moves, exact)
 
-    def h_of_data(self, moves: tuple[str, ...]) -> Tensor:
-        """h(z) for z = sg f(x): f(x̂), once for all terms where `backward` tells their gradients apart."""
-        if self.shared:
-            return self.f_of_x_hat
+    def h_of_data(self, moves: Moves) -> Tensor:
+        """h(z) for z = sg f(x); x̂ is g(z), so that a term that moves φ alone needs no other."""
         if PHI in moves and THETA not in moves:
-            return self.encode(self.get("x̂", (PHI, THETA)).detach())
+            return self.encode(self.get("x̂", (PHI, THETA)).detach(), moves)
         return self.h(self.z, moves)
 
     def delta(self) -> Tensor:
         """δ of Eq. 7."""
         return self.perturb(self.noise.xi_delta, self.epsilon)
 
-    def delta_learned(self) -> Tensor:
-        """δ′ = ξ ⊙ (σ_φ(x) + ε) of LVPGA, live in σ."""
-        return self.noise.xi * (self.sigma() + self.epsilon)
+    def delta_learned(self, moves: Moves) -> Tensor:
+        """δ′ = ξ ⊙ (σ_φ(x) + ε) of LVPGA."""
+        return self.noise.xi * (self.sigma(moves) + self.epsilon)
 
-    def posterior_sample(self, moves: tuple[str, ...]) -> Tensor:
+    def posterior_sample(self, moves: Moves) -> Tensor:
         """z′ = μ + σ_φ(x) ⊙ ξ; the mean is truncated unless the term moves φ itself (the ordinary VAE)."""
-        return (self.mu if PHI in moves else self.z) + self.sigma() * self.noise.xi
-
-    def log_variance(self) -> Tensor:
-        """log σ_φ²(x), live in the encoder."""
-        if self.log_var is None:
-            raise ValueError("this model reads log σ², but its encoder has no σ head")
-        return self.log_var
+        return self.code(moves) + self.sigma(moves) * self.noise.xi
 
 
-EXPRESSIONS: dict[str, Callable[[Values, tuple[str, ...]], Any]] = {
+def kernels(network: nn.Module, moves: Moves) -> list[Tensor]:
+    """All kernels of g, biases excluded."""
+    found = [parameter for parameter in network.parameters() if parameter.ndim > 1]
+    return list(found) if THETA in moves else [parameter.detach() for parameter in found]
+
+
+EXPRESSIONS: dict[str, Callable[[Values, Moves], Any]] = {
     "x": lambda v, moves: v.x,
-    "x̂": lambda v, moves: v.reconstruction(),
-    "f(x)": lambda v, moves: v.mu,
-    "log σ²": lambda v, moves: v.log_variance(),
+    "x̂": lambda v, moves: v.reconstruction(moves),
+    "f(x)": lambda v, moves: v.code(moves),
+    "log σ²": lambda v, moves: v.log_variance(moves),
     "z": lambda v, moves: v.z,
     "z_N": lambda v, moves: v.noise.z_n,
     "h(z_N)": lambda v, moves: v.h(v.noise.z_n, moves),
     "h(z)": lambda v, moves: v.h_of_data(moves),
     "δ": lambda v, moves: v.delta(),
     "h(z+δ)": lambda v, moves: v.h(v.z + v.delta(), moves),
-    "sg δ'": lambda v, moves: v.delta_learned().detach(),
-    "h(z+δ')": lambda v, moves: v.h(v.z + v.delta_learned(), moves),
+    "sg δ'": lambda v, moves: v.delta_learned(()),
+    "h(z+δ')": lambda v, moves: v.h(v.z + v.delta_learned(moves), moves),
     "h(z')": lambda v, moves: v.h(v.posterior_sample(moves), moves),
     "g(z')": lambda v, moves: v.decode(v.posterior_sample(moves), moves),
-    "kernels of g": lambda v, moves: [parameter for parameter in v.g.parameters() if parameter.ndim > 1],
+    "kernels of g": lambda v, moves: kernels(v.g, moves),
     "s": lambda v, moves: losses.root_mean_square(v.z),
 }
 
 
-def term_value(name: str, values: Values) -> Tensor:
-    """The value of one term of `pga.method.terms.TERMS`, with gradients for just the parameters that it moves."""
-    term = TERMS[name]
-    loss: Callable[..., Tensor] = getattr(losses, term.loss)
+def term_value(name: str, values: Values, terms: Mapping[str, Term] = TERMS) -> Tensor:
+    """The value of one term of `terms`, with gradients for just the parameters that it moves."""
+    term = terms[name]
+    loss: Callable[..., Tensor] = getattr(losses, term.loss) if isinstance(term.loss, str) else term.loss
     return loss(*(values.get(expression, term.moves) for expression in term.reads))
-
-
-def shares(terms: Iterable[str]) -> bool:
-    """Whether g(z) is wanted both by a term that moves φ through it and by one that holds z fixed."""
-    rows = [TERMS[term] for term in terms]
-    return any("x̂" in row.reads for row in rows) and any("h(z)" in row.reads and THETA in row.moves for row in rows)
-
-
-def backward(weighted: dict[str, Tensor], values: Values) -> None:
-    """Add the gradient of the sum of weighted terms to the parameters.
-
-    Where x̂ and f(x̂) are shared, they hang on the parameters of g and f at once, but not on f(x), of which the terms read copies. Three
-    passes then compute no more than each needs: what the terms that read x̂ send back to z; θ's gradient of the terms that move θ, and
-    what these send to log σ²; φ's gradient of the terms that move φ, where the first two passes' findings are handed to f(x). The second
-    goes through the small differences, and is exact whatever the precision.
-    """
-    if not values.shared:
-        with precision.backward(values.precision):
-            sum(weighted.values(), start=torch.zeros((), device=values.x.device)).backward()
-        return
-    rows = {term: TERMS[term] for term in weighted}
-    through_x_hat = torch.stack([weighted[term] for term, row in rows.items() if "x̂" in row.reads]).sum()
-    with precision.backward(values.precision):
-        [to_code] = torch.autograd.grad(through_x_hat, values.code, retain_graph=True)
-
-    moving_theta = torch.stack([weighted[term] for term, row in rows.items() if THETA in row.moves]).sum()
-    spread = values.spread if any({THETA, SIGMA} <= set(row.moves) for row in rows.values()) else None
-    free = [] if spread is None else [spread]
-    torch.autograd.backward(moving_theta, inputs=[*values.g.parameters(), *free], retain_graph=True)
-
-    roots: list[Tensor] = [weighted[term] for term, row in rows.items() if PHI in row.moves and "x̂" not in row.reads]
-    gradients: list[Tensor | None] = [None] * len(roots)
-    roots, gradients = [*roots, values.mu], [*gradients, to_code]
-    if spread is not None and values.log_var is not None:
-        roots, gradients = [*roots, values.log_var], [*gradients, spread.grad]
-    with precision.backward(values.precision):
-        torch.autograd.backward(roots, gradients, inputs=list(values.f.parameters()))
-
-
-def weights(model: str, coefficients: dict[str, float]) -> dict[str, float]:
-    """Weight of each term of `model`, e.g. {"r": 1, "lr_n": α, …}."""
-    return {term: 1.0 if name == ONE else coefficients[name] for term, name in MODELS[model].items()}
-
-
-def active(term: str, weight: float, step: int, warmup_steps: int) -> bool:
-    """Whether a term takes part in the given step (counted from 0): until the warm-up ends only the data reconstruction does.
-
-    The released code's `global_step > init_steps` lets one more step pass, 3001 instead of 3000.
-    """
-    return weight > 0 and (step >= warmup_steps or term in RECONSTRUCTIONS)
-
-
-def network_losses(terms: dict[str, Tensor], weight: dict[str, float]) -> tuple[float, float]:
-    """(encoder's, decoder's) loss: the weighted sum of the terms which move that network's parameters."""
-    sums = {PHI: 0.0, THETA: 0.0}
-    for name, value in terms.items():
-        for network in {PHI if parameter == SIGMA else parameter for parameter in TERMS[name].moves}:
-            sums[network] += weight[name] * float(value)
-    return sums[PHI], sums[THETA]

@@ -13,6 +13,8 @@ BN_EPSILON = 1e-3
 class Encoder(nn.Module):
     """f_φ: image → code, and log σ² where the model has a σ head.
 
+    The layers stay as they are given; the heads start as any linear layer of torch does, but for the bias of the σ head.
+
     Args:
         features: layers from the image to a vector.
         n_features: length of that vector.
@@ -26,9 +28,12 @@ class Encoder(nn.Module):
         self.features = nn.Sequential(*features)
         self.mean = nn.Linear(n_features, latent_dim)
         self.log_var = nn.Linear(n_features, latent_dim) if sigma_head else None
-        initialise(self)
         self.bounded = bounded
-        if self.log_var is not None and not bounded:
+        self.start_sigma()
+
+    def start_sigma(self) -> None:
+        """Set the bias of the σ head to where σ starts."""
+        if self.log_var is not None and not self.bounded:
             nn.init.constant_(self.log_var.bias, LOG_VAR_BIAS)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -49,13 +54,12 @@ class Decoder(nn.Module):
     """g_θ: code → image in [-1, 1].
 
     Args:
-        layers: from the code to the image.
+        layers: from the code to the image; they stay as they are given.
     """
 
     def __init__(self, layers: list[nn.Module]):
         super().__init__()
         self.layers = nn.Sequential(*layers)
-        initialise(self)
 
     def forward(self, z: Tensor) -> Tensor:
         """(B, H) → (B, C, S, S) in [-1, 1]."""
@@ -63,13 +67,15 @@ class Decoder(nn.Module):
         return image
 
 
-def initialise(network: nn.Module) -> None:
-    """Glorot-uniform weights and zero biases, as TensorFlow-Slim's defaults in the released code."""
+def initialise(network: Encoder | Decoder) -> None:
+    """Glorot-uniform weights and zero biases, as TensorFlow-Slim's defaults in the released code, and the start of σ."""
     for module in network.modules():
         if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
             nn.init.xavier_uniform_(module.weight)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
+    if isinstance(network, Encoder):
+        network.start_sigma()
 
 
 def batch_norm(kind: type[nn.BatchNorm1d | nn.BatchNorm2d], features: int, use_bn: bool) -> list[nn.Module]:

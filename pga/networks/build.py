@@ -10,7 +10,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from pga.networks import dcgan, dense, ghosh, resnet
 from pga.networks.architectures import NETWORKS
-from pga.networks.autoencoder import Decoder, Encoder
+from pga.networks.autoencoder import Decoder, Encoder, initialise
 
 LAYERS: dict[str, Any] = {"Dcgan": dcgan, "Dense": dense, "Resnet": resnet, "Ghosh": ghosh}
 """For each kind of row the module with its `encoder_layers` and `decoder_layers`."""
@@ -36,7 +36,9 @@ def build(
         torch.manual_seed(seed)
         features, n_features = kind.encoder_layers(row, width, use_bn)
         encoder = Encoder(features, n_features, latent_dim, sigma_head, bounded=type(row).__name__ == "Ghosh")
+        initialise(encoder)  # before the decoder's layers are drawn
         decoder = Decoder(kind.decoder_layers(row, width, latent_dim, use_bn))
+        initialise(decoder)
         if spectral:
             for module in [*encoder.modules(), *decoder.modules()]:
                 if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):

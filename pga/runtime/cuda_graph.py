@@ -1,6 +1,6 @@
-"""A step on a GPU as one CUDA graph: recorded once, replayed without the launches that take most of a small network's step.
+"""A step on a GPU as one CUDA graph: captured once, replayed without the launches that take most of a small network's step.
 
-The recorded kernels are those of the eager step, random numbers included: the generator is registered with the graph, and each replay
+The captured kernels are those of the eager step, random numbers included: the generator is registered with the graph, and each replay
 takes up where its state is, so that a checkpoint's state continues it.
 """
 
@@ -15,31 +15,31 @@ import torch
 from torch import Tensor
 
 T = TypeVar("T")
-REHEARSALS = 3
-"""Eager steps before a recording, in which libraries allocate and choose; what they change is put back."""
+WARMUP_STEPS = 3
+"""Eager steps before a capture, in which libraries allocate and choose; what they change is put back."""
 
 
-def recorded(
+def capture(
     step: Callable[[], T], generator: torch.Generator, changing: list[Tensor], stream: torch.cuda.Stream
 ) -> tuple[Callable[[], None], T]:
-    """What replays `step`, and what the recording returned: tensors that every replay fills anew.
+    """What replays `step`, and what the capture returned: tensors that every replay fills anew.
 
     Args:
-        step: reads and writes tensors at fixed places only, and leaves the host alone.
+        step: reads and writes tensors at fixed places only, and must not synchronise with the host.
         generator: the only source of randomness in `step`.
         changing: every tensor that `step` changes; they are as before when this returns or raises.
-        stream: no other recording's: a stream has a workspace of cuBLAS of its own, which is kept as long as the process lives.
+        stream: no other capture's: a stream has a workspace of cuBLAS of its own, which is kept as long as the process lives.
 
     Raises:
-        RuntimeError: something in `step` cannot be recorded.
+        RuntimeError: something in `step` cannot be captured.
     """
     before, random = [tensor.detach().clone() for tensor in changing], generator.get_state()
     try:
         graph = torch.cuda.CUDAGraph()
-        with mended(generator):
+        with restore_after_failed_capture(generator):
             stream.wait_stream(torch.cuda.current_stream())
             with torch.cuda.stream(stream):
-                for _ in range(REHEARSALS):
+                for _ in range(WARMUP_STEPS):
                     step()
             generator.set_state(random)
             graph.register_generator_state(generator)
@@ -54,16 +54,16 @@ def recorded(
 
 
 @contextlib.contextmanager
-def mended(generator: torch.Generator) -> Iterator[None]:
-    """Mends what a recording leaves behind that breaks off within the block.
+def restore_after_failed_capture(generator: torch.Generator) -> Iterator[None]:
+    """Restores the stream and the generators when a capture fails within the block.
 
-    Its stream is then still the current one, and the generators registered with it refuse to draw outside of a recording.
+    Its stream is then still the current one, and the generators registered with it refuse to draw outside of a capture.
     """
-    around = torch.cuda.current_stream()
+    previous_stream = torch.cuda.current_stream()
     try:
         yield
     except RuntimeError:
-        torch.cuda.set_stream(around)
+        torch.cuda.set_stream(previous_stream)
         torch.cuda.synchronize()
         for stuck in (generator, torch.cuda.default_generators[torch.cuda.current_device()]):
             fresh = torch.Generator(stuck.device)
@@ -73,15 +73,15 @@ def mended(generator: torch.Generator) -> Iterator[None]:
 
 
 def reason(error: BaseException) -> str:
-    """In one line why a recording broke off: torch's first error, since the end of a broken recording raises once more."""
+    """In one line why a capture failed: torch's first error, since the end of a failed capture raises once more."""
     first, before = error, error.__context__
     while before is not None:
         first, before = before if isinstance(before, RuntimeError) else first, before.__context__
     return (str(first).splitlines() or [type(first).__name__])[0]
 
 
-class Recording:
-    """The recording in use. It is made anew whenever something that it holds fast changes, and given up after one failure."""
+class CudaGraph:
+    """The graph in use. It is captured anew whenever `key` changes, and given up after one failure."""
 
     def __init__(self, wanted: bool):
         self.wanted = wanted
@@ -94,9 +94,9 @@ class Recording:
         """The result of `step`: replayed where that is wanted and possible, else eager."""
         if self.wanted and (self.replay is None or key != self.key):
             try:
-                self.forget()
+                self.reset()
                 self.stream = self.stream or torch.cuda.Stream()
-                self.replay, self.result = recorded(step, generator, changing(), self.stream)
+                self.replay, self.result = capture(step, generator, changing(), self.stream)
                 self.key = key
             except RuntimeError as error:
                 self.wanted = False
@@ -106,8 +106,8 @@ class Recording:
         self.replay()
         return self.result  # type: ignore[return-value]
 
-    def forget(self) -> None:
-        """Let go of a recording, whose memory the next one may need, and whose backward graph would tie the next to its stream."""
+    def reset(self) -> None:
+        """Drop the graph, whose memory the next one may need, and whose backward graph would tie the next to its stream."""
         if self.replay is not None:
             torch.cuda.synchronize()  # the last replay may still run
         self.replay = self.result = None

@@ -1,7 +1,7 @@
-"""Arithmetic of the networks' products: what `precision` of a run means where a term bears less than float32.
+"""Reduced-precision products for terms that tolerate them, and full ones for those that do not.
 
-bfloat16 is chosen forward, operation by operation, and the backward pass follows it. TF32 is a switch of the whole process that is read
-whenever a product is taken, in backward passes too, and that only a GPU of NVIDIA heeds; elsewhere `tf32` is float32 to the byte.
+bfloat16 and float16 are chosen forward, operation by operation, and the backward pass follows them. TF32 is a switch of the whole process
+that is read whenever a product is taken, in backward passes too, and that only NVIDIA's GPUs have; elsewhere `tf32` is float32 to the byte.
 """
 
 from __future__ import annotations
@@ -25,12 +25,17 @@ def tf32(on: bool) -> Iterator[None]:
 
 
 def forward(precision: str, device: torch.device) -> contextlib.AbstractContextManager[None]:
-    """For networks' values that bear what `precision` says."""
-    if precision == "bfloat16":
-        return torch.autocast(device.type, torch.bfloat16)
+    """For networks' values that tolerate `precision`."""
+    if precision in ("bfloat16", "float16"):
+        return torch.autocast(device.type, getattr(torch, precision))
     return backward(precision)
 
 
 def backward(precision: str) -> contextlib.AbstractContextManager[None]:
-    """For backward passes of gradients that bear what `precision` says."""
+    """For backward passes of gradients that tolerate `precision`."""
     return tf32(True) if precision == "tf32" else contextlib.nullcontext()
+
+
+def exact(device: torch.device) -> contextlib.AbstractContextManager[None]:
+    """For differences of nearly equal values, forward and backward: torch's default for convolutions on a GPU is TF32."""
+    return tf32(False) if device.type == "cuda" else contextlib.nullcontext()

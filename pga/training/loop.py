@@ -222,7 +222,7 @@ def write_results(trainer: Trainer, folder: Path, out: Path, record: dict[str, A
             "digest": run.digest,
             **record,
             "steps": trainer.step,
-            "selected_step": trainer.best_epoch if trainer.best else trainer.step,
+            "selected_step": trainer.plateau.best_epoch if trainer.best else trainer.step,
             "steps_per_s": trainer.step / wall if wall else None,
             "start_up_and_write_s": time.monotonic() - started - wall,
             **peak_memory(trainer.device),

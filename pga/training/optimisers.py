@@ -36,7 +36,7 @@ class Optimiser:
         """Change the parameters, and their buffers of each name."""
         raise NotImplementedError
 
-    def forget(self) -> None:
+    def zero_grad(self) -> None:
         """Drop all gradients."""
         for parameter in self.parameters:
             parameter.grad = None

@@ -24,8 +24,8 @@ from pythae_networks import Decoder, Encoder
 from torch import Tensor, nn
 
 from pga.method.losses import MMD_SCALES
-from pga.method.terms import MODELS, reads_sigma
-from pga.method.values import Noise, Values, term_value, weights
+from pga.method.terms import MODELS, reads_sigma, weights
+from pga.method.values import Noise, Values, term_value
 
 H, D = 4, 8 * 8
 EMBEDDING, REGULARISATION = 0.3, 0.7

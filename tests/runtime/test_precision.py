@@ -12,6 +12,7 @@ from paired_steps import EPSILON, GRADIENTS, gradients_of, model_weights, shared
 from test_fast_step import a_run, digits_like
 from torch import nn
 
+from pga.method.shared import SharedValues
 from pga.method.values import Noise, Values, term_value
 from pga.sampling import density
 from pga.training.trainer import Trainer
@@ -23,7 +24,8 @@ def values_of(name: str, dtype: torch.dtype, precision: str, shared: bool) -> Va
     """The same networks, images and noise in one arithmetic or another."""
     exact, _ = steps(name, 4, 4, use_bn=True)
     noise = Noise(*(draw.to(dtype) for draw in dataclasses.astuple(exact.noise)))
-    return Values(exact.f.to(dtype), exact.g.to(dtype), exact.x.to(dtype), noise, "sphere", EPSILON, shared=shared, precision=precision)
+    kind = SharedValues if shared else Values
+    return kind(exact.f.to(dtype), exact.g.to(dtype), exact.x.to(dtype), noise, "sphere", EPSILON, precision=precision)
 
 
 def flat(gradients: tuple[GRADIENTS, GRADIENTS]) -> torch.Tensor:

@@ -7,9 +7,11 @@ import reference_step as literal
 import torch
 from torch import Tensor, nn
 
-from pga.method.terms import MODELS, coefficients
-from pga.method.values import Noise, Values, backward, draw_noise, term_value, weights
+from pga.method.shared import SharedLoss, SharedValues
+from pga.method.terms import MODELS, coefficients, weights
+from pga.method.values import Noise, Values, draw_noise, term_value
 from pga.networks.build import build
+from pga.runtime import precision
 
 BATCH = 6
 COEFFICIENTS = {
@@ -99,10 +101,16 @@ def training_gradients(model: str, values: Values, weight: dict[str, float]) -> 
 
 
 def shared_gradients(model: str, values: Values, weight: dict[str, float]) -> tuple[GRADIENTS, GRADIENTS]:
-    """The same as training takes them, from values with one x̂ for all terms."""
+    """The same as training takes them, from values with one x̂ for all terms where they are such."""
     for network in (values.f, values.g):
         network.zero_grad(set_to_none=True)
-    backward({term: weight[term] * term_value(term, values) for term in MODELS[model] if weight[term] > 0}, values)
+    weighted = {term: weight[term] * term_value(term, values) for term in MODELS[model] if weight[term] > 0}
+    if isinstance(values, SharedValues):
+        phi, theta = (list(network.parameters()) for network in (values.f, values.g))
+        SharedLoss.apply(weighted, values, len(phi), *phi, *theta).backward()
+    else:
+        with precision.backward(values.precision):
+            sum(weighted.values()).backward()
     return received(values.f, values.g)
 
 

@@ -27,7 +27,8 @@ from paired_steps import (
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from pga.method.values import Noise, Values
+from pga.method.shared import SharedValues
+from pga.method.values import Noise
 from pga.networks.architectures import NETWORKS as NETWORKS_TABLE
 from pga.networks.autoencoder import Encoder
 from pga.networks.build import build
@@ -132,7 +133,7 @@ def test_whole_steps_are_the_literal_gradients_and_momentum_by_hand(model):
 def test_one_decoding_for_all_terms_gives_the_literal_gradients(use_bn, name, width, latent_dim, model, beta):
     """x̂ of L_r is g(z) of the terms that hold z fixed; θ has its gradient from both, φ from L_r alone. With β > 0 f(x̂) is one, too."""
     values, reference = steps(name, width, latent_dim, use_bn, sigma_head=model != "lpga")
-    shared = Values(values.f, values.g, values.x, values.noise, "sphere", EPSILON, shared=True)
+    shared = SharedValues(values.f, values.g, values.x, values.noise, "sphere", EPSILON)
     decoded, encoded = {"once": 0, "twice": 0}, {"once": 0, "twice": 0}
     weight = model_weights(model, beta=beta)
     for key, compute in (
@@ -160,7 +161,7 @@ def test_float32_gives_the_literal_gradient_within_a_thousandth(name, width, lat
     expected = literal.literal_gradients(reference, model, COEFFICIENTS)
     encoder, decoder = values.f.float(), values.g.float()
     noise = Noise(*(draw.float() for draw in dataclasses.astuple(noise_of(latent_dim))))
-    found = shared_gradients(model, Values(encoder, decoder, values.x.float(), noise, "sphere", EPSILON, shared=True), model_weights(model))
+    found = shared_gradients(model, SharedValues(encoder, decoder, values.x.float(), noise, "sphere", EPSILON), model_weights(model))
     assert isinstance(encoder, Encoder)
     for got, wanted in zip(found, expected, strict=True):
         error = sum(float((got[name].double() - gradient).square().sum()) for name, gradient in wanted.items())
@@ -176,7 +177,7 @@ def digits_like(n: int = 20) -> np.ndarray:
 def test_a_step_that_cannot_be_recorded_runs_eagerly_with_one_warning_and_the_same_bytes(capsys):
     """Without a GPU nothing can be recorded; the attempt leaves weights, velocities, sums and noise as they were."""
     eager, wanting = (Trainer(a_run("lvpga", "conv_8", warmup_steps=2), digits_like(), torch.device("cpu")) for _ in range(2))
-    wanting.recording.wanted = True
+    wanting.graph.wanted = True
     for _ in range(5):
         eager.advance(), wanting.advance()
     tensors, record = eager.state()
@@ -193,10 +194,10 @@ def test_a_step_that_waits_for_the_host_breaks_its_recording_and_then_runs_eager
     eager, wanting = Trainer(dataclasses.replace(run, graph="never"), digits_like(), device), Trainer(run, digits_like(), device)
     update, stream = wanting.update, torch.cuda.current_stream()
 
-    def waiting(places, on):
-        values, terms = update(places, on)
-        assert all(math.isfinite(float(term.detach())) for term in terms.values())
-        return values, terms
+    def waiting(batch_indices, active_terms):
+        loss = update(batch_indices, active_terms)
+        assert all(math.isfinite(float(term)) for term in loss.terms.values())
+        return loss
 
     wanting.update = waiting
     for _ in range(4):
@@ -250,7 +251,7 @@ def test_no_row_of_the_paper_has_a_step_that_waits_for_the_host(name, dataset):
     trainer = Trainer(run, images, torch.device("cpu"))
     for on in (tuple(trainer.weights), tuple(trainer.weights)[:1]):
         with Operations() as operations:
-            trainer.update(trainer.now, on)
+            trainer.update(trainer.index_buffer, on)
         assert "convolution_backward" in operations.found and ("_fused_sgd_" in operations.found or "_fused_adam_" in operations.found)
         assert not {operation.partition(".")[0] for operation in operations.found} & WAITING
     with Operations() as operations:
@@ -265,7 +266,7 @@ def test_what_a_step_changes_is_all_that_it_changes():
     before, noise = [tensor.detach().clone() for tensor in trainer.changing()], trainer.noise.get_state()
     ends = []
     for _ in range(2):
-        trainer.update(trainer.now, tuple(trainer.weights))
+        trainer.update(trainer.index_buffer, tuple(trainer.weights))
         ends.append([tensor.detach().clone() for tensor in trainer.changing()])
         with torch.no_grad():
             for tensor, value in zip(trainer.changing(), before, strict=True):
@@ -287,6 +288,6 @@ def test_a_recorded_step_gives_the_bytes_of_the_eager_one_and_goes_on_from_a_che
             tensors, record = graph.state()
             graph = Trainer(run, digits_like(), device)
             graph.restore({name: tensor.cpu() for name, tensor in tensors.items()}, record)
-    assert graph.recording.wanted, "the step could not be recorded"
+    assert graph.graph.wanted, "the step could not be recorded"
     found = graph.state()[0]
     assert all(torch.equal(tensor, found[name]) for name, tensor in eager.state()[0].items())

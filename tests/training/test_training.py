@@ -16,12 +16,13 @@ import numpy as np
 import pytest
 import torch
 
-from pga.method.terms import MODELS, coefficients
+from pga.method.terms import MODELS, Term, coefficients
 from pga.params.run import Run
 from pga.runtime.checkpoint import load_tensors, save_tensors
 from pga.runtime.errors import UserError
 from pga.sampling.sample import load_snapshots, sample
 from pga.training.loop import train
+from pga.training.plateau import Plateau
 from pga.training.trainer import Diverged, Trainer
 
 CPU = torch.device("cpu")
@@ -80,7 +81,7 @@ def test_schedule_and_selection_survive_interruptions(selection: str, tmp_path: 
     while whole.step < run.steps:
         whole.advance()
         rates.add(whole.optimiser.lr)
-        losses.append(whole.best_loss)
+        losses.append(whole.plateau.best_loss)
     assert len(rates) > 1 and all(rate in [0.01 * 0.5**k for k in range(20)] for rate in rates)
     assert losses[-1] < losses[4] and losses == sorted(losses, reverse=True)
     parts = Trainer(run, images, CPU)
@@ -92,25 +93,21 @@ def test_schedule_and_selection_survive_interruptions(selection: str, tmp_path: 
             parts.restore(*load_tensors(tmp_path / "state"))
     expected = whole.result()
     assert all(torch.equal(tensor, expected[name]) for name, tensor in parts.result().items())
-    assert (whole.best_epoch < run.steps and selection == "best_validation") == any(
+    assert (whole.plateau.best_epoch < run.steps and selection == "best_validation") == any(
         not torch.equal(tensor, whole.tensors()[name]) for name, tensor in expected.items()
     )
 
 
-def test_the_rate_is_halved_by_keras_rule_and_the_selection_is_by_the_lowest_loss(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_rate_is_halved_by_keras_rule_and_the_selection_is_by_the_lowest_loss() -> None:
     """ReduceLROnPlateau(factor 0.5, patience 2, min_delta 0.1) by hand: too small an improvement counts as none, the count starts anew
     after each halving; the best weights are those of the lowest loss, however small its lead."""
-    run = a_run("vae", lr_patience=2, lr_min_delta=0.1, selection="best_validation", train_images=40, validation_images=8, batch_size=8)
-    trainer = Trainer(run, blobs(), CPU)
-    losses = iter([1.0, 0.5, 0.45, 0.41, 0.39, 0.38, 0.20, 0.15])
-    monkeypatch.setattr(
-        "pga.training.trainer.term_value", lambda term, values: torch.tensor(next(losses)) if term == "elbo_r" else torch.tensor(0.0)
-    )
-    rates, best = [], []
-    for trainer.step in range(1, 9):
-        trainer.validate()
-        rates.append(trainer.optimiser.lr / run.learning_rate)
-        best.append(trainer.best_epoch)
+    plateau = Plateau(patience=2, min_delta=0.1)
+    rate, rates, best = 1.0, [], []
+    for step, loss in enumerate([1.0, 0.5, 0.45, 0.41, 0.39, 0.38, 0.20, 0.15], 1):
+        _, halve = plateau.update(loss, step)
+        rate *= 0.5 if halve else 1.0
+        rates.append(rate)
+        best.append(plateau.best_epoch)
     #               1.0  0.5  .45  .41: two epochs within 0.1 of 0.5   .39 improves  .38  .20 improves  .15
     assert rates == [1, 1, 1, 0.5, 0.5, 0.5, 0.5, 0.5]
     assert best == [1, 2, 3, 4, 5, 6, 7, 8]
@@ -122,12 +119,12 @@ def test_the_encoders_input_noise_is_clipped_at_one_standard_deviation_and_the_i
         a_run("wae", network="ghosh_32_grey", width=2, input_noise=0.01), np.pad(blobs(), ((0, 0), (12, 12), (12, 12), (0, 0))), CPU
     )
     x = trainer.batch()
-    noise = trainer.corrupted(x) - x
+    noise = trainer.model.corrupted(x, trainer.noise) - x
     assert noise.abs().max().item() == pytest.approx(0.01, rel=1e-4)
     clipped = (noise.abs() > 0.00999).double().mean().item()
     assert clipped == pytest.approx(0.3173, abs=0.02)  # P(|ξ| > 1)
     assert (x + noise).min() < 0
-    assert Trainer(a_run(), blobs(), CPU).corrupted(x) is None
+    assert Trainer(a_run(), blobs(), CPU).model.corrupted(x, trainer.noise) is None
 
 
 def test_validation_images_are_not_trained_on() -> None:
@@ -146,7 +143,7 @@ def test_a_remainder_of_one_validation_image_is_filled_up_to_a_batch(model: str,
     trainer = Trainer(run, images, CPU)
     while trainer.step < run.steps:
         trainer.advance()
-    assert 0 < trainer.best_loss < np.inf and trainer.best_epoch > 0
+    assert 0 < trainer.plateau.best_loss < np.inf and trainer.plateau.best_epoch > 0
     seen = []
     trainer.scaled = lambda images: seen.append(len(images)) or Trainer.scaled(trainer, images)
     trainer.validate()
@@ -155,17 +152,15 @@ def test_a_remainder_of_one_validation_image_is_filled_up_to_a_batch(model: str,
         Trainer(a_run(model, validation_images=1, **changes), images, CPU)
 
 
-def test_a_validation_loss_that_is_not_finite_stops_the_run_by_name_and_in_the_warm_up_does_not_count(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_validation_loss_that_is_not_finite_stops_the_run_by_name_and_in_the_warm_up_does_not_count() -> None:
     run = a_run(lr_patience=1, selection="best_validation", train_images=40, validation_images=16)
     trainer = Trainer(run, blobs(), CPU)
-    monkeypatch.setattr("pga.training.trainer.term_value", lambda term, values: torch.tensor(float("nan") if term == "lr_h" else 1.0))
+    trainer.model.terms["lr_h"] = Term(loss=lambda: torch.tensor(float("nan")), meaning="broken")
     trainer.step = 5
     trainer.validate()
     assert trainer.optimiser.lr == run.learning_rate and not trainer.best
     trainer.step = 20
-    with pytest.raises(Diverged, match=r"stopped at step 20: term lr_h \(.*\) is nan on the validation images"):
+    with pytest.raises(Diverged, match=r"stopped at step 20: term lr_h \(broken\) is nan on the validation images"):
         trainer.validate()
 
 
