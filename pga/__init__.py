@@ -1,3 +1,29 @@
 """Perceptual Generative Autoencoders (Zhang et al., ICML 2020): the method as a library, the paper as a pipeline."""
 
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pga.method.pga import PGA as PGA
+    from pga.method.pga import Diverged as Diverged
+    from pga.method.terms import Term as Term
+
 __version__ = "0.1.0"
+
+_HOMES = {"PGA": "pga.method.pga", "Diverged": "pga.method.pga", "Term": "pga.method.terms"}
+"""The module of each public name, imported when it is first used, so that `import pga` takes no time and no torch."""
+
+__all__ = ["PGA", "Diverged", "Term"]
+
+
+def __getattr__(name: str) -> Any:
+    """A public name, from the module where it lives."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'pga' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})
