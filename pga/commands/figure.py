@@ -1,4 +1,4 @@
-"""Draw a figure of the paper as PNG and PDF, from results on disk.
+"""Draw a figure of the paper as PNG and PDF, with its caption in LaTeX, from results on disk.
 
 Which figures there are, and what each shows, stands under `figures` in the scale's file.
 """
@@ -15,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of `pga figure`."""
     parser.add_argument("figure", help="a figure that the scale's file defines, e.g. figure2")
     parser.add_argument("--params", required=True, help="the scale's file")
-    parser.add_argument("--out-dir", required=True, type=Path, help="folder for the .png and the .pdf")
+    parser.add_argument("--out-dir", required=True, type=Path, help="folder for the .png, the .pdf and the .tex with the caption")
     parser.add_argument(
         "--data", default="data/processed", type=Path, help="folder of prepared data, which the runs must be of (default: %(default)s)"
     )
@@ -37,6 +37,5 @@ def run(arguments: argparse.Namespace) -> None:
         raise UserError(f"{arguments.params}: no figure {arguments.figure!r}; there are {', '.join(scale.figures) or 'none'}")
     sources = Sources(scale, arguments.figure, arguments.data, arguments.allow_missing)
     figure, caption = FIGURES[sources.row.kind](sources)
-    canvas.caption(figure, caption)
-    canvas.sharpen(figure)
+    canvas.finish(figure)
     canvas.save(figure, arguments.out_dir, arguments.figure, sources.about(caption))

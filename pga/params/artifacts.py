@@ -82,6 +82,12 @@ NEEDS: dict[str, Needs] = {
 """Kind of figure → what it is drawn from; `pga.artifacts.figures.figure_registry` has the function that draws it."""
 
 
+def figure_title(name: str) -> str:
+    """A figure's name for people: "Figure 2", "Nearest neighbours"."""
+    called = name.removeprefix("figure")
+    return f"Figure {called}" if called.isdigit() else name.replace("_", " ").capitalize()
+
+
 MOST_LINES = 5
 """Lines of one panel that can be told apart (`pga.artifacts.figures.canvas.LINES`)."""
 
@@ -99,6 +105,8 @@ class Figure(Strict):
     sampling: Name = "prior"
     titles: dict[Name, str] = Field({}, description="how a data set or model is called where Table 1 has no title for it")
     note: str | None = Field(None, description="a sentence of the caption, e.g. what stands in for what")
+    width: float = Field(6.75, ge=3.25, le=20, description="inches: a paper's column is 3.25 wide, its page 6.75")
+    font: Literal["sans", "times"] = Field("sans", description="times: STIX, which goes with a paper set in Times")
 
     @model_validator(mode="after")
     def _consistent(self) -> Figure:

@@ -19,7 +19,7 @@ def of_png(path: Path) -> str | None:
 
     try:
         with Image.open(path) as image:
-            return image.info.get("Description")
+            return image.info.get("Comment")
     except (UnidentifiedImageError, OSError, SyntaxError) as error:
         raise UserError(f"{path}: not a complete PNG ({error}); delete it and make it again") from error
 
@@ -28,9 +28,15 @@ ESCAPES = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f"}
 
 
 def of_pdf(path: Path) -> str | None:
-    """The subject, a literal string of ASCII: matplotlib writes the dictionary that holds it uncompressed."""
-    found = re.search(rb"/Subject \(((?:[^()\\]|\\.|\\\n)*)\)", path.read_bytes(), re.S)
+    """The keywords, a literal string of ASCII: matplotlib writes the dictionary that holds it uncompressed."""
+    found = re.search(rb"/Keywords \(((?:[^()\\]|\\.|\\\n)*)\)", path.read_bytes(), re.S)
     return found and re.sub(rb"\\(.)", lambda part: ESCAPES.get(part[1], part[1]), found[1], flags=re.S).decode("ascii", "replace")
+
+
+def of_tex(path: Path) -> str | None:
+    """The first line of a figure's float; of a table what stands beside it."""
+    first = path.read_text(encoding="utf-8", errors="replace").partition("\n")[0]
+    return first.removeprefix("% ") if first.startswith("% {") else of_table(path)
 
 
 OPEN, CLOSE = '<script type="application/json" id="provenance">', "</script>"
@@ -62,7 +68,7 @@ READERS: dict[str, Callable[[Path], str | None]] = {
     ".html": of_html,
     ".csv": of_table,
     ".md": of_table,
-    ".tex": of_table,
+    ".tex": of_tex,
 }
 """Ending of an artifact → where it says what it is."""
 
@@ -80,7 +86,7 @@ def read_about(path: Path) -> dict[str, Any] | None:
         return None
     if not isinstance(found, dict) or not isinstance(found.get("runs"), dict):
         return None
-    if READERS[path.suffix] is of_table:
+    if path.suffix in (".csv", ".md") or (path.suffix == ".tex" and of_table(path)):  # what stands beside them vouched for them
         return found
     if found.pop(KEY, None) is None:
         raise UserError(f"{path}: made by another version of this program: it holds no checksum of itself; make it again")

@@ -115,13 +115,13 @@ def test_a_figure_that_was_painted_over_is_refused_though_it_says_the_same(folde
     draw()
     with Image.open("out/figure2.png") as image:
         words = PngImagePlugin.PngInfo()
-        for key in ("Description", "Software"):
+        for key in ("Comment", "Software"):
             words.add_text(key, image.info[key])
         image.putpixel((5, 5), (255, 0, 0, 255))
         image.save("painted.png", pnginfo=words)
         image.crop((0, 0, 9, 9)).save("cropped.png")
         older = PngImagePlugin.PngInfo()
-        older.add_text("Description", image.info["Description"].replace(KEY, "another"))
+        older.add_text("Comment", image.info["Comment"].replace(KEY, "another"))
         image.save("older.png", pnginfo=older)
     assert main(["provenance", "painted.png"]) == 1
     assert "painted.png: changed since it was made: its content does not match the checksum in it; make it again" in capsys.readouterr().err
@@ -330,7 +330,7 @@ def test_statistics_of_real_images_lead_to_their_data(folder: Path, capsys: pyte
 def test_a_file_that_it_does_not_know_is_named(file: str, said: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Image.new("L", (2, 2)).save("other.png")
     Path("broken.png").write_bytes(Path("other.png").read_bytes()[:40])
-    Path("other.pdf").write_bytes(b"%PDF-1.4\n/Subject (hello)\n%%EOF")
+    Path("other.pdf").write_bytes(b"%PDF-1.4\n/Keywords (hello)\n%%EOF")
     Path("other.html").write_text("<p>hello")
     Path("claims.csv").write_text("a,b\n")
     assert main(["provenance", file]) == 1

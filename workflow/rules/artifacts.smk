@@ -7,6 +7,7 @@ rule figure:
     output:
         png=report("{root}/figures/{figure}.png", caption="../report/figure.rst", category="Figures", subcategory="{root}", labels={"figure": "{figure}"}),
         pdf="{root}/figures/{figure}.pdf",
+        latex="{root}/figures/{figure}.tex",
     params:
         file=scale_file,
         shows=lambda wildcards: scale_of(wildcards).shows(wildcards.figure),
@@ -23,6 +24,7 @@ rule partial_figure:
     output:
         png="{root}/partial/{figure}.png",
         pdf="{root}/partial/{figure}.pdf",
+        latex="{root}/partial/{figure}.tex",
     params:
         file=scale_file,
         shows=lambda wildcards: scale_of(wildcards).shows(wildcards.figure),

@@ -160,7 +160,7 @@ def extractors_of(wildcards) -> list[str]:
 
 def artifacts(root: str) -> list[str]:
     """Everything that a scale makes."""
-    figures = [f"{root}/figures/{figure}.{kind}" for figure in SCALES[root][1].figures for kind in ("png", "pdf")]
+    figures = [f"{root}/figures/{figure}.{kind}" for figure in SCALES[root][1].figures for kind in ("png", "pdf", "tex")]
     names = ["table1", "notation", "parameters", "costs", "evaluation", *(["equivalence"] if SCALES[root][1].equivalence else [])]
     tables = [f"{root}/{table}.{kind}" for table in names for kind in ("csv", "md", "tex")]
     return [*tables, f"{root}/claims.csv", *figures, f"{root}/report.html"]

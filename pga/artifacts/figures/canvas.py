@@ -1,11 +1,16 @@
-"""Figures as files: one style, fixed metadata, PNG and PDF; and the parts that figures share."""
+"""Figures as files: one style, the size that they have on paper, fixed metadata; and the parts that figures share.
+
+A figure is as wide as a column or the text of a paper, holds no caption, and its text has at least 7 points there: LaTeX
+needs not scale it. Its caption stands in `<name>.tex` beside it. Images are enlarged by whole numbers, so that every pixel is a square of
+equal size, and stand apart by the same distance whatever their size.
+"""
 
 from __future__ import annotations
 
 import io
+import logging
 import math
-import textwrap
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,12 +19,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
+from pga.artifacts.figures.sheet import tile
+from pga.artifacts.tables.formats import latex
 from pga.data.prepared import Images
+from pga.params.artifacts import figure_title
 from pga.provenance.metadata import text
 from pga.provenance.seal import sealed
 from pga.runtime.files import atomic
 
-STYLE = {
+DPI = 300.0
+
+STYLE: dict[str, Any] = {
     "font.size": 8.0,
     "axes.titlesize": 8.0,
     "axes.labelsize": 8.0,
@@ -29,15 +39,21 @@ STYLE = {
     "lines.linewidth": 1.2,
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "mathtext.fontset": "dejavusans",
-    "figure.dpi": 300.0,
+    "figure.dpi": DPI,
     "pdf.fonttype": 42,  # text stays text
     "svg.hashsalt": "pga",
 }
-PAGE = 7.0
-"""Width of a full page in inches."""
-CHARACTERS = 20
-"""Characters of a caption per inch."""
+FONTS: dict[str, dict[str, Any]] = {
+    "sans": {"font.family": ["DejaVu Sans"], "mathtext.fontset": "dejavusans"},
+    "times": {"font.family": ["STIXGeneral", "DejaVu Sans"], "mathtext.fontset": "stix"},
+}
+"""All come with matplotlib; the second of a list has the letters that the first lacks."""
+GAP = 0.02
+"""Between images of a sheet, in inches."""
+TALLEST = 8.5
+"""What a page has room for beside a caption, in inches."""
+FILLED, MOST_DOTS = 0.88, 4
+"""The resolution is raised, at most so many times, until images enlarged by whole numbers fill this part of their room."""
 
 
 class Line(NamedTuple):
@@ -49,13 +65,13 @@ class Line(NamedTuple):
 
 
 LINES = (
-    Line("#0d2b52", "solid", "o"),
-    Line("#b4460c", (0, (4, 1.5)), "s"),
-    Line("#7f86d6", (0, (6, 1.2, 1.2, 1.2, 1.2, 1.2)), "^"),
-    Line("#55c2a2", (0, (5, 1.5, 1.2, 1.5)), "D"),
-    Line("#f0d060", (0, (8, 2)), "v"),
+    Line("#110cc7", "solid", "o"),
+    Line("#c74c0d", (0, (4, 1.5)), "s"),
+    Line("#519d6f", (0, (6, 1.2, 1.2, 1.2, 1.2, 1.2)), "^"),
+    Line("#a50299", (0, (5, 1.5, 1.2, 1.5)), "D"),
+    Line("#3f1907", (0, (8, 2)), "v"),
 )
-"""In this order; their lightness differs, so that they stay apart in grey and for colour-blind readers (the tests measure it)."""
+"""In this order; contrast to white is at least 3, and lightness differs, so that they stay apart in grey and for colour-blind readers."""
 
 
 class Drawn(NamedTuple):
@@ -65,30 +81,54 @@ class Drawn(NamedTuple):
     caption: str
 
 
-def style() -> None:
+def style(font: str = "sans") -> None:
     """Set the one style; the Agg backend needs no screen."""
     mpl.use("Agg")
+    logging.getLogger("fontTools").setLevel(logging.ERROR)  # it warns of the dates in STIX
     mpl.rcdefaults()  # a user's matplotlibrc changes nothing
-    mpl.rcParams.update(STYLE)  # type: ignore[arg-type]
+    mpl.rcParams.update(STYLE | FONTS[font])  # type: ignore[arg-type]
 
 
-def page(width: float, height: float, rows: int, columns: int, apart: float = 0.02) -> tuple[Figure, list[list[Axes]]]:
+class Sheet(NamedTuple):
+    """Images (rows, columns, H, W, C) that fill an axes, with a wider gap after some columns."""
+
+    axes: Axes
+    images: Images
+    divided_after: Collection[int]
+
+
+class Page(Figure):
+    """A figure and the sheets of images on it, which get their size when all else has its place."""
+
+    sheets: list[Sheet]
+
+
+def page(size: tuple[float, float], rows: int, columns: int, font: str = "sans", apart: float = 0.02) -> tuple[Page, list[list[Axes]]]:
     """A figure of width × height inches and its rows × columns axes, laid out so that no text overlaps or is cut.
 
     `apart` is the least room between columns, as a part of an axes' width.
     """
-    style()
-    figure = Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(wspace=apart))
+    style(font)
+    width, height = size
+    height = math.ceil(height * DPI) / DPI  # whole dots, or images would not lie on them
+    figure = Page(figsize=(width, height), layout=ConstrainedLayoutEngine(wspace=apart))
+    figure.sheets = []
     return figure, figure.subplots(rows, columns, squeeze=False).tolist()
 
 
-def show(axes: Axes, sheet: Images) -> None:
-    """An image (H, W, C) uint8, every pixel a square; one channel is grey."""
-    if sheet.shape[-1] == 1:
-        axes.imshow(sheet.squeeze(-1), interpolation="nearest", cmap="gray", vmin=0, vmax=255)
-    else:
-        axes.imshow(sheet, interpolation="nearest")
-    axes.set_axis_off()
+def letter(number: int) -> str:
+    """The letter of the k-th panel, k from 0: (a), (b) and so on."""
+    return f"({'' if number < 26 else chr(96 + number // 26)}{chr(97 + number % 26)})"
+
+
+def show(axes: Axes, images: Images, divided_after: Collection[int] = ()) -> None:
+    """Fill an axes with images (rows, columns, H, W, C) uint8, every pixel a square; one channel is grey."""
+    rows, columns, height, width, _ = images.shape
+    axes.set_box_aspect(rows * height / (columns * width))
+    axes.set(xticks=[], yticks=[], xlim=(0, 1), ylim=(0, 1))
+    axes.spines[:].set_visible(False)
+    assert isinstance(axes.figure, Page)
+    axes.figure.sheets.append(Sheet(axes, images, divided_after))
 
 
 def empty(axes: Axes, missing: Sequence[str]) -> None:
@@ -100,40 +140,61 @@ def empty(axes: Axes, missing: Sequence[str]) -> None:
     axes.text(0.5, 0.5, text, ha="center", va="center", transform=axes.transAxes, fontsize=7)
 
 
-def sharpen(figure: Figure) -> None:
-    """Raise the PNG's resolution by whole multiples until every pixel of every image on the figure has at least one dot."""
+def enlargement(sheet: Sheet, gap: int) -> tuple[int, float]:
+    """The largest whole number by which the images fit into their axes, and which part of the room they then fill."""
+    rows, columns, height, width, _ = sheet.images.shape
+    extent = sheet.axes.get_window_extent()
+    across, down = tile(sheet.images[:1, :, :0, :0], gap, sheet.divided_after).shape[1], gap * (rows - 1)
+    room = min((extent.width - across) / (columns * width), (extent.height - down) / (rows * height)) + 1e-6
+    return math.floor(room), math.floor(room) / room
+
+
+def finish(figure: Figure) -> None:
+    """Give everything its place, then every image its size, at a resolution at which enlarging by whole numbers wastes little room."""
     figure.draw_without_rendering()
-    dots = figure.dpi
-    coarsest = 1.0
-    for axes in figure.axes:
-        for image in axes.images:
-            height, width = image.get_size()
-            extent = axes.get_window_extent()
-            coarsest = max(coarsest, width / extent.width, height / extent.height)
-    figure.set_dpi(dots * math.ceil(coarsest))
+    figure.set_layout_engine("none")
+    sheets, dots = (figure.sheets if isinstance(figure, Page) else []), figure.dpi
+    while figure.dpi < MOST_DOTS * dots and min((enlargement(sheet, round(GAP * figure.dpi))[1] for sheet in sheets), default=1) < FILLED:
+        figure.set_dpi(figure.dpi + dots)
+    gap, (width, height) = round(GAP * figure.dpi), figure.bbox.size
+    for sheet in sheets:
+        times = max(1, enlargement(sheet, gap)[0])
+        image = tile(sheet.images.repeat(times, axis=2).repeat(times, axis=3), gap, sheet.divided_after)
+        extent, (tall, wide) = sheet.axes.get_window_extent(), image.shape[:2]
+        left, bottom = round(extent.x0 + (extent.width - wide) / 2), round(extent.y0 + (extent.height - tall) / 2)
+        sheet.axes.set_box_aspect(None)
+        sheet.axes.set_position((left / width, bottom / height, wide / width, tall / height))
+        grey = image.shape[-1] == 1
+        sheet.axes.imshow(image.repeat(3, axis=-1) if grey else image, interpolation="none", aspect="auto", extent=(0, 1, 0, 1))
 
 
-def caption(figure: Figure, text: str) -> None:
-    """Set the caption below the page, which saving makes so much longer, in lines as wide as the page."""
-    lines = textwrap.fill(text, int(CHARACTERS * figure.get_figwidth()), break_long_words=False)
-    figure.text(0, -0.06 / figure.get_figheight(), lines, fontsize=7, ha="left", va="top")
+def figure_tex(name: str, caption: str, width: float, about: str) -> bytes:
+    """`<name>.tex`: the float that a paper inputs, with what it is of in its first line."""
+    kind = "figure" if width < 4 else "figure*"
+    return (
+        f"% {about}\n"
+        f"\\begin{{{kind}}}\n\\centering\n\\includegraphics[width={width:g}in]{{{name}}}\n"
+        f"\\caption{{{latex(caption)}}}\n\\label{{fig:{name.replace('_', '-')}}}\n\\end{{{kind}}}\n"
+    ).encode()
 
 
 def save(figure: Figure, folder: Path, name: str, said: dict[str, Any]) -> None:
-    """Write `<name>.png` and `<name>.pdf`, sealed, with what they say of themselves as metadata; no dates: equal inputs, equal bytes.
+    """Write `<name>.png`, `<name>.pdf` and `<name>.tex`, sealed, with what they say of themselves; no dates: equal inputs, equal bytes.
 
-    Both are drawn in full before either is written, so that an interruption leaves what was there.
+    All are made in full before any is written, so that an interruption leaves what was there.
     """
-    about = text(said)
+    about, caption = text(said), said.get("caption", "")
+    called = f"{figure_title(name)}, {said['scale']['description']}" if "scale" in said else figure_title(name)
     kinds = {
-        "png": {"Description": about, "Software": "pga"},
-        "pdf": {"Subject": about, "Creator": "pga", "Producer": "matplotlib", "CreationDate": None},
+        "png": {"Title": called, "Description": caption, "Comment": about, "Software": "pga"},
+        "pdf": {"Title": called, "Subject": caption, "Keywords": about, "Creator": "pga", "Producer": "matplotlib", "CreationDate": None},
     }
     drawn = {}
     for kind, metadata in kinds.items():
         buffer = io.BytesIO()
-        figure.savefig(buffer, format=kind, dpi="figure", metadata=metadata, bbox_inches="tight", pad_inches=0.05)
+        figure.savefig(buffer, format=kind, dpi=figure.dpi, metadata=metadata)
         drawn[kind] = sealed(buffer.getvalue())
+    drawn["tex"] = sealed(figure_tex(name, caption, figure.get_figwidth(), about))
     for kind, content in drawn.items():
         with atomic(folder / f"{name}.{kind}") as file:
             file.write(content)

@@ -18,9 +18,9 @@ from pga.artifacts.figures.routing_figure import Edge, Route, route
 from pga.artifacts.tables.notation_table import COEFFICIENTS
 from pga.method.terms import MODELS, ONE, TERMS
 
-COLUMNS = (0.12, 0.92, 1.74, 2.56, 3.2)
+COLUMNS = (0.12, 0.88, 1.66, 2.44, 3.06)
 """Where data, codes, images and their codes stand, and the loss, in inches."""
-PANEL, GAP = 3.4, 0.2
+PANEL, GAP = 3.25, 0.25  # a column of a paper, and what stands between two
 LANE, TITLE, BELOW = 0.36, 0.36, 0.26
 """Heights of a row of nodes and of what stands above and below it, in inches."""
 HEAD = 0.26
@@ -98,7 +98,7 @@ def arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float], labe
     if label:
         inches = (shrink_a - shrink_b) / 72 / 2  # the label stands above the middle of what is drawn
         middle = ((start[0] + end[0]) / 2 + inches, (start[1] + end[1]) / 2 + (0.085 if level else 0.1))
-        axes.text(*middle, f"${label}$", ha="center", va="center", fontsize=6.5, color=style.get("color", "black"), zorder=5)
+        axes.text(*middle, f"${label}$", ha="center", va="center", fontsize=7, color=style.get("color", "black"), zorder=5)
 
 
 def look(edge: Edge, state: str) -> dict[str, Any]:
@@ -143,7 +143,7 @@ def strip(axes: Axes, term: str, top: float) -> None:
     node(axes, loss, row.symbol, facecolor="white")
     if found.given:
         given = ", ".join(symbol(expression) for expression in found.given)
-        axes.text(loss[0], loss[1] - 0.24, f"with ${given}$", ha="center", va="center", fontsize=6.5)
+        axes.text(loss[0], loss[1] - 0.24, f"with ${given}$", ha="center", va="center", fontsize=7)
 
 
 def compare(axes: Axes, expression: str, found: Route, top: float, loss: tuple[float, float]) -> None:
@@ -171,7 +171,7 @@ def terms_panel(axes: Axes, title: str, formula: str, terms: Sequence[str]) -> N
 def laws_panel(axes: Axes, title: str) -> None:
     """The laws of data and codes, and which two are to be matched."""
     axes.text(0, -0.02, title, ha="left", va="top", fontsize=8)
-    columns, rows = [0.35, 1.22, 2.09, 2.96], [-0.85, -1.55]
+    columns, rows = [0.33, 1.16, 1.99, 2.82], [-0.85, -1.55]
     for x, name in zip(columns, ("data", "codes", "data", "codes"), strict=True):
         axes.fill_between([x - 0.32, x + 0.32], -1.8, -HEAD, color="#efefef" if name == "data" else "#dde5ef", zorder=0, linewidth=0)
         axes.text(x, -HEAD - 0.16, name, ha="center", va="center", fontsize=7)
@@ -185,7 +185,7 @@ def laws_panel(axes: Axes, title: str) -> None:
             arrow(axes, (start, y), (end, y), OPERATIONS["g" if start == columns[1] else "f"], (left, right), **black)
     for x, text in ((columns[3], "to be\nmatched"), (columns[2], "then these\nmatch too")):
         arrow(axes, (x, rows[0]), (x, rows[1]), "", ("", ""), **black, linestyle=(0, (3, 1.8)), arrowstyle="<|-|>")
-        axes.text(x - 0.06, sum(rows) / 2, text, ha="right", va="center", fontsize=6.5)
+        axes.text(x - 0.06, sum(rows) / 2, text, ha="right", va="center", fontsize=7)
 
 
 def legend() -> list[Line2D]:
@@ -211,29 +211,31 @@ def legend() -> list[Line2D]:
 
 def draw(sources: Sources) -> canvas.Drawn:
     """The laws, the terms that all models share, and for each model its own."""
-    canvas.style()
+    canvas.style(sources.row.font)
     models = sources.row.models
     shared = [term for term in MODELS[models[0]] if all(term in MODELS[model] for model in models)]
     parts = [("what all models share" if len(models) > 1 else sources.model_title(models[0]), "", shared)]
     for model in models if len(models) > 1 else ():
         parts.append((sources.model_title(model), formula(model), [term for term in MODELS[model] if term not in shared]))
     heights = [1.9] + [HEAD + (HEAD if text else 0) + sum(map(height, terms)) for _, text, terms in parts]
-    lines = [max(heights[k : k + 2]) for k in range(0, len(heights), 2)]
-    figure = Figure(figsize=(2 * PANEL + GAP, sum(lines) + LEGEND))
+    across = 2 if sources.row.width > PANEL else 1
+    lines = [max(heights[k : k + across]) for k in range(0, len(heights), across)]
+    figure = Figure(figsize=(sources.row.width, sum(lines) + LEGEND * 2 / across))
     width, page = figure.get_size_inches()
     for k, tall in enumerate(heights):
-        left, top = (k % 2) * (PANEL + GAP), page - sum(lines[: k // 2])
+        left, top = (k % across) * (PANEL + GAP), page - sum(lines[: k // across])
         axes = figure.add_axes((left / width, (top - tall) / page, PANEL / width, tall / page), xlim=(0, PANEL), ylim=(-tall, 0))
         axes.set_axis_off()
         if k == 0:
-            laws_panel(axes, "(a) laws of data and codes")
+            laws_panel(axes, f"{canvas.letter(k)} laws of data and codes")
         else:
             title, text, terms = parts[k - 1]
-            terms_panel(axes, f"({'abcdefghijkl'[k]}) {title}", text, terms)
-    figure.legend(handles=legend(), loc="lower left", ncols=3, frameon=False, borderaxespad=0, bbox_to_anchor=(0.0, 0.02))
+            terms_panel(axes, f"{canvas.letter(k)} {title}", text, terms)
+    figure.legend(
+        handles=legend(), loc="lower left", ncols=1 + across, frameon=False, borderaxespad=0, columnspacing=1, bbox_to_anchor=(0.0, 0.02)
+    )
     text = (
-        r"Drawn from the table of terms that training runs. (a) $\mathcal{D}$ is the law of the data, $\mathcal{H}$ of their codes; hats "
-        r"mark what decoder and encoder make of these; $\mathcal{N}$ is the prior. (b) onwards: what each loss reads, and which parameters "
-        r"its gradient moves."
+        "Drawn from the table of terms that training runs. (a) 𝓓 is the law of the data, 𝓗 of their codes; hats mark what decoder and "
+        "encoder make of these; 𝓝 is the prior. (b) onwards: what each loss reads, and which parameters its gradient moves."
     )
     return canvas.Drawn(figure, sources.caption(text))

@@ -113,7 +113,8 @@ class Sources:
     def caption(self, text: str, measured: bool = False) -> str:
         """`text` with the row's own note and what is missing; where it tells the metric (`measured`), with what makes that no result."""
         few = FEW.strip() if measured and self.scale.evaluation.few_samples else ""
-        missing = f"Partial; files are missing of {', '.join(self.lacks())}." if self.missing else ""
+        runs = sum(len(self.scale.seeds_of(*run)) for run in self.row.runs())
+        missing = f"Partial: files of {len(self.lacks())} of {runs} runs are missing." if self.missing else ""
         return " ".join(filter(None, [text, few, self.row.note, missing]))
 
     def about(self, caption: str) -> dict[str, Any]:

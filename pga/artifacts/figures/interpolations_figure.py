@@ -4,10 +4,6 @@ from __future__ import annotations
 
 from pga.artifacts.figures import canvas
 from pga.artifacts.figures.figure_inputs import Sources
-from pga.artifacts.figures.sheet import tile
-
-WIDTH = 4.5
-"""Width of the page in inches."""
 
 
 def draw(sources: Sources) -> canvas.Drawn:
@@ -15,15 +11,15 @@ def draw(sources: Sources) -> canvas.Drawn:
     row, scale = sources.row, sources.scale
     runs = row.runs()
     points, pairs = scale.interpolation.points, scale.interpolation.pairs
-    height = WIDTH / (points + 3) * pairs + 0.25
-    figure, axes = canvas.page(WIDTH, height * len(runs), len(runs), 1)
-    for [panel], (dataset, model) in zip(axes, runs, strict=True):
+    height = min(row.width / (points + 2.5) * pairs + 0.25, canvas.TALLEST / len(runs))
+    figure, axes = canvas.page((row.width, height * len(runs)), len(runs), 1, row.font)
+    for k, ([panel], (dataset, model)) in enumerate(zip(axes, runs, strict=True)):
         images = sources.images(dataset, model, ndim=5)
         if images is None:
             canvas.empty(panel, sources.lacks(dataset, model))
         else:
-            canvas.show(panel, tile(images, divided_after=(0, images.shape[1] - 2)))
-        panel.set_title(f"{sources.dataset_title(dataset)}, {sources.model_title(model)}", loc="left")
+            canvas.show(panel, images, divided_after=(0, images.shape[1] - 2))
+        panel.set_title(f"{canvas.letter(k)} {sources.dataset_title(dataset)}, {sources.model_title(model)}", loc="left")
     text = (
         f"Pairs of test images (outer columns) drawn by {sources.first_seeds()}, not picked, the same for every model. Between them the "
         f"decoder at {points} points on the line from one image's code to the other's, both codes (the reconstructions) included."

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pga.artifacts.figures import canvas
 from pga.artifacts.figures.figure_inputs import Sources
-from pga.artifacts.figures.sheet import tile
 
 PANEL = 2.6
 """Width of a panel in inches, at most."""
@@ -16,16 +15,16 @@ def draw(sources: Sources) -> canvas.Drawn:
     """A grid of panels, data sets down and models across; in each a row per sample, its neighbours after the wider gap."""
     row, scale = sources.row, sources.scale
     across, down = len(row.models), len(row.datasets)
-    size = min(PANEL, canvas.PAGE / across)
-    figure, axes = canvas.page(size * across, (1.2 * size + 0.3) * down, down, across, APART)
+    size = min(PANEL, row.width / across)
+    figure, axes = canvas.page((row.width, (1.3 * size + 0.3) * down), down, across, row.font, APART)
     for i, dataset in enumerate(row.datasets):
         for j, model in enumerate(row.models):
-            axes[i][j].set_title(f"{sources.dataset_title(dataset)}, {sources.model_title(model)}")
+            axes[i][j].set_title(f"{canvas.letter(i * across + j)} {sources.dataset_title(dataset)}, {sources.model_title(model)}")
             images = sources.images(dataset, model, ndim=5)
             if images is None:
                 canvas.empty(axes[i][j], sources.lacks(dataset, model))
             else:
-                canvas.show(axes[i][j], tile(images, divided_after=(0,)))
+                canvas.show(axes[i][j], images, divided_after=(0,))
     text = (
         f"The first samples of {sources.first_seeds()}, not picked (left of the gap), each followed by its nearest training images, "
         f"nearest first, by Euclidean distance in the features of {space(scale.evaluation.extractor)}."

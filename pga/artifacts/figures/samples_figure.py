@@ -12,17 +12,17 @@ from pga.artifacts.tables.summary_cells import TITLES
 ROWS, COLUMNS = 8, 8
 PANEL = 2.6
 """Width of a panel in inches, at most."""
-ACROSS = 4
-"""Panels side by side, at most: above narrower ones their titles would touch."""
+NARROWEST = 1.6
+"""In inches: above narrower panels their titles would touch."""
 
 
 def draw(sources: Sources) -> canvas.Drawn:
     """A grid of panels, data sets down and models across, in as many lines of equal length as they need."""
     row, scale = sources.row, sources.scale
-    lines = math.ceil(len(row.models) / ACROSS)
+    lines = math.ceil(len(row.models) / int(row.width / NARROWEST))
     across, down = math.ceil(len(row.models) / lines), lines * len(row.datasets)
-    size = min(PANEL, canvas.PAGE / across)
-    figure, places = canvas.page(size * across, (size + 0.4) * down, down, across)
+    size = min(PANEL, row.width / across)
+    figure, places = canvas.page((row.width, (size + 0.4) * down), down, across, row.font)
     axes = [[panel for line in places[lines * i : lines * (i + 1)] for panel in line] for i in range(len(row.datasets))]
     for i, dataset in enumerate(row.datasets):
         for panel in axes[i][len(row.models) :]:
@@ -36,7 +36,8 @@ def draw(sources: Sources) -> canvas.Drawn:
             else:
                 canvas.show(axes[i][j], grid(samples, ROWS, COLUMNS))
             seeds = f" ({cell.n} seed{'s' if cell.n > 1 else ''})" if cell.n else ""
-            axes[i][j].set_title(f"{sources.dataset_title(dataset)}, {sources.model_title(model)}\n{cell.text()}{seeds}")
+            letter = canvas.letter(i * len(row.models) + j)
+            axes[i][j].set_title(f"{letter} {sources.dataset_title(dataset)}, {sources.model_title(model)}\n{cell.text()}{seeds}")
     several = any(len(scale.seeds_of(*run)) > 1 for run in row.runs())
     text = (
         f"The first {ROWS * COLUMNS} samples of {sources.first_seeds()}, not picked. Numbers: {TITLES[scale.evaluation.metric]} of "

@@ -31,8 +31,8 @@ def tile(images: Images, gap: int = 1, divided_after: Collection[int] = ()) -> I
     return sheet
 
 
-def grid(images: Images, rows: int = 8, columns: int = 8, gap: int = 1) -> Images:
-    """The first rows × columns of the images (n, H, W, C) as one, row by row; white where there are too few."""
+def grid(images: Images, rows: int = 8, columns: int = 8) -> Images:
+    """The first rows × columns of the images (n, H, W, C) as (rows, columns, H, W, C), row by row; white where there are too few."""
     shown = np.full((rows * columns, *images.shape[1:]), 255, np.uint8)
     shown[: len(images)] = images[: rows * columns]
-    return tile(shown.reshape(rows, columns, *images.shape[1:]), gap)
+    return shown.reshape(rows, columns, *images.shape[1:])

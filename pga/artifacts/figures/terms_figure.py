@@ -13,7 +13,8 @@ from pga.artifacts.figures.figure_inputs import Sources
 from pga.artifacts.figures.training_figure import band, by_step
 from pga.method.terms import MODELS, ONE, TERMS
 
-ACROSS = 3
+WIDEST = 2.25
+"""Of a panel in inches: three across a page, one in a column."""
 HEIGHT = 1.75
 """Of a panel in inches."""
 OFF = (0, (1, 3))
@@ -24,10 +25,11 @@ def draw(sources: Sources) -> canvas.Drawn:
     """A panel per data set and term, a line per model that has the term."""
     row = sources.row
     panels = [(dataset, term) for dataset in row.datasets for term in terms_of(sources, dataset)]
-    down = math.ceil(len(panels) / ACROSS)
-    figure, axes = canvas.page(canvas.PAGE, HEIGHT * down + 0.3, down, ACROSS)
+    across = int(row.width / WIDEST)
+    down = math.ceil(len(panels) / across)
+    figure, axes = canvas.page((row.width, HEIGHT * down + 0.3), down, across, row.font)
     flat = [panel for line in axes for panel in line]
-    for panel, (dataset, term) in zip(flat, panels, strict=False):
+    for k, (panel, (dataset, term)) in enumerate(zip(flat, panels, strict=False)):
         missing = []
         for model, line in zip(row.models, canvas.LINES, strict=False):
             if term not in MODELS[sources.scale.params(dataset, model).model]:
@@ -44,7 +46,7 @@ def draw(sources: Sources) -> canvas.Drawn:
             panel.set_xlim(left=0)
             panel.xaxis.set_major_formatter(EngFormatter())
             panel.set_xlabel("step")
-        before = f"{sources.dataset_title(dataset)}: " if len(row.datasets) > 1 else ""
+        before = f"{canvas.letter(k)} " + (f"{sources.dataset_title(dataset)}: " if len(row.datasets) > 1 else "")
         meaning = textwrap.fill(TERMS[term].meaning, 40)
         panel.set_title(f"{before}${TERMS[term].symbol}$, {TERMS[term].source}\n{meaning}", loc="left", fontsize=7)
     for panel in flat[len(panels) :]:

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import EngFormatter
+from matplotlib.ticker import EngFormatter, LogFormatter
 
 from pga.artifacts.figures import canvas
 from pga.artifacts.figures.figure_inputs import Sources
 from pga.artifacts.tables.summary_cells import TITLES
+
+ONE_PANEL = 4.0
+"""A figure no wider than this has one panel across, in inches."""
+DECADES = 5
+"""A scale is logarithmic where its positive values span more than this factor."""
+
+
+def logarithmic(panel: Axes) -> None:
+    """A logarithmic scale where all values are positive and far apart."""
+    values = np.concatenate([np.asarray(line.get_ydata(), float) for line in panel.lines])
+    if values.min() > 0 and values.max() > DECADES * values.min():
+        panel.set_yscale("log")
+        panel.yaxis.set_major_formatter(LogFormatter(labelOnlyBase=False, minor_thresholds=(2, 0.5)))
 
 
 def over_seeds(series: list[pd.Series]) -> pd.DataFrame:
@@ -46,13 +60,16 @@ def distances(sources: Sources, dataset: str, model: str) -> list[pd.Series]:
 
 
 def draw(sources: Sources) -> canvas.Drawn:
-    """A row per data set: (a) the loss, (b) the metric."""
+    """For each data set the loss and the metric, side by side where there is room."""
     row = sources.row
     metric = TITLES[sources.scale.evaluation.metric]
-    figure, axes = canvas.page(canvas.PAGE, 2.3 * len(row.datasets) + 0.5, len(row.datasets), 2)
+    across = 2 if row.width > ONE_PANEL else 1
+    down = 2 * len(row.datasets) // across
+    figure, axes = canvas.page((row.width, 2.1 * down), down, across, row.font)
+    panels = [panel for beside in axes for panel in beside]
     for i, dataset in enumerate(row.datasets):
         for part, (read, markers) in enumerate([(total_losses, False), (distances, True)]):
-            panel = axes[i][part]
+            panel = panels[2 * i + part]
             missing = []
             for model, line in zip(row.models, canvas.LINES, strict=False):
                 if series := read(sources, dataset, model):
@@ -62,15 +79,17 @@ def draw(sources: Sources) -> canvas.Drawn:
             if not panel.lines:
                 canvas.empty(panel, missing)
                 continue
-            panel.set_title(f"({'ab'[part]}) {sources.dataset_title(dataset)}: {['total loss', metric][part]}", loc="left")
+            panel.set_title(f"{canvas.letter(2 * i + part)} {sources.dataset_title(dataset)}: {['total loss', metric][part]}", loc="left")
             panel.set_xlabel("step")
             panel.set_xlim(left=0)
             panel.xaxis.set_major_formatter(EngFormatter())
             panel.set_ylabel(["encoder's + decoder's loss", metric][part])
+            logarithmic(panel)
             panel.legend(frameon=False)
     text = (
-        f"Mean over {sources.seeds()} (line), from the lowest to the highest seed (band). (a) The paper does not define its total loss; "
-        "assumed is the sum of the encoder's and the decoder's, each a mean over the steps since the last point; it jumps where the "
-        f"warm-up ends and the other terms begin. (b) At every snapshot, {metric} of {sources.scale.samplings['prior'].n} samples."
+        f"Mean over {sources.seeds()} (line), from the lowest to the highest seed (band). {canvas.letter(0)} Total loss, which the paper "
+        "does not define; assumed is the sum of the encoder's and the decoder's, each a mean over the steps since the last point; it jumps "
+        f"where the warm-up ends and the other terms begin. {canvas.letter(1)} At every snapshot, {metric} of "
+        f"{sources.scale.samplings['prior'].n} samples. Scales are logarithmic where the values span more than a factor of {DECADES}."
     )
     return canvas.Drawn(figure, sources.caption(text, measured=True))

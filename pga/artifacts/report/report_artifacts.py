@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +12,7 @@ import pandas as pd
 from pga.artifacts.collect import read_table
 from pga.artifacts.report.page_images import of_png, uri
 from pga.artifacts.report.report_tables import Cell, Table, of_frame
+from pga.params.artifacts import figure_title
 from pga.params.experiment import Scale
 from pga.provenance.read import read_about
 from pga.provenance.records import Record
@@ -63,14 +63,6 @@ def about(path: Path, records: dict[str, Record]) -> dict[str, Any]:
     return said
 
 
-SCRIPT = {"D": "𝒟", "H": "ℋ", "N": "𝒩"}
-
-
-def plain(text: str) -> str:
-    """A caption without LaTeX: the laws' script letters as letters."""
-    return re.sub(r"\$([^$]*)\$", lambda part: re.sub(r"\\mathcal\{(\w)\}", lambda law: SCRIPT.get(law[1], law[1]), part[1]), text)
-
-
 def figures(scale: Scale, records: dict[str, Record]) -> list[Shown]:
     """The figures that are there."""
     found = []
@@ -81,9 +73,7 @@ def figures(scale: Scale, records: dict[str, Record]) -> list[Shown]:
         said = about(path, records)
         pdf = path.with_suffix(".pdf")
         content = uri(pdf.read_bytes(), "application/pdf") if pdf.exists() and about(pdf, records) else ""
-        title = name.capitalize().replace("_", " ")
-        title = title[:6] + " " + title[6:] if title.startswith("Figure") and title[6:7].isdigit() else title
-        found.append(Shown(name, title, plain(said["caption"]), *of_png(path), content, sorted(said["runs"])))
+        found.append(Shown(name, figure_title(name), said["caption"], *of_png(path), content, sorted(said["runs"])))
     return found
 
 

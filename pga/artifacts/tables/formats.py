@@ -19,7 +19,8 @@ ESCAPES = {
 SYMBOLS = {
     "±": r"$\pm$", "×": r"$\times$", "≥": r"$\ge$", "·": r"$\cdot$", "∼": r"$\sim$", "⊙": r"$\odot$", "−": "$-$", "⟶": r"$\to$",
     "α": r"$\alpha$", "β": r"$\beta$", "γ": r"$\gamma$", "δ": r"$\delta$", "ε": r"$\epsilon$", "η": r"$\eta$", "θ": r"$\theta$",
-    "μ": r"$\mu$", "ξ": r"$\xi$", "σ": r"$\sigma$", "φ": r"$\phi$", "𝓗": r"$\mathcal{H}$", "x̂": r"$\hat{x}$", "²": "$^2$",
+    "μ": r"$\mu$", "ξ": r"$\xi$", "σ": r"$\sigma$", "φ": r"$\phi$", "x̂": r"$\hat{x}$", "²": "$^2$",
+    "𝓓": r"$\mathcal{D}$", "𝓗": r"$\mathcal{H}$", "𝓝": r"$\mathcal{N}$",
     "′": "$'$", "→": r"$\to$", "∞": r"$\infty$", "–": "--", "é": r"\'e", "’": "'", "“": "``", "”": "''", "…": r"\ldots{}",
 }  # fmt: skip
 
