@@ -10,7 +10,7 @@ from pathlib import Path
 
 EXAMPLE = "pga table table1 --params params/quick.yaml --metrics results/quick/metrics/table1.csv --out-dir results/quick"
 
-TABLES = {
+SHOWN = {
     "table1": "mean, standard error, n and every seed's value, the paper's numbers beside ours",
     "claims": "every number of the paper with ours and a verdict",
     "notation": "Table 2, the symbols, from the table of terms in the code",
@@ -23,7 +23,7 @@ TABLES = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of `pga table`."""
-    parser.add_argument("table", choices=TABLES, help="; ".join(f"{name}: {line}" for name, line in TABLES.items()))
+    parser.add_argument("table", choices=SHOWN, help="; ".join(f"{name}: {line}" for name, line in SHOWN.items()))
     parser.add_argument("--params", required=True, help="the scale's file")
     parser.add_argument("--metrics", type=Path, help="what `pga collect` wrote, for table1, claims, evaluation and equivalence")
     parser.add_argument("--claims", default="params/claims.yaml", help="the paper's numbers (default: %(default)s)")

@@ -25,6 +25,7 @@ from pga.runtime.files import atomic, digest, sha256, write_record
 from pga.runtime.locks import Busy, alone
 from pga.params.datasets import Celeba, Cifar10, Digits, Folder, Idx
 from pga.params.sources import Source
+from pga.runtime.registry import Registry
 
 Array = npt.NDArray[Any]
 
@@ -165,7 +166,7 @@ def preparing_code(kind: str) -> str:
     return fingerprint(kind)
 
 
-KINDS: dict[str, Callable[[Any, Context], Prepared]] = {"digits": digits, "idx": idx, "cifar10": cifar10, "celeba": celeba, "folder": folder}
+KINDS: Registry[str, Callable[[Any, Context], Prepared]] = {"digits": digits, "idx": idx, "cifar10": cifar10, "celeba": celeba, "folder": folder}
 
 
 def prepare(name: str, row: Any, raw: Path, out: Path, sources: dict[str, Source], processes: int = 0) -> None:

@@ -1,4 +1,4 @@
-"""Which code the results of each step of the workflow depend on, as fingerprints of its meaning (`pga.fingerprints.closure`).
+"""Which code each step of the workflow runs, as fingerprints (`pga.fingerprints.closure`): the step's verb and all that it reaches.
 
 All are of the same moment, that at which this module was imported, so that a workflow keeps the code with which it was planned, whatever is
 edited while it runs. Each is made when a job needs it, and cached: otherwise every start of Snakemake would pay for all.
@@ -6,144 +6,127 @@ edited while it runs. Each is made when a job needs it, and cached: otherwise ev
 
 from __future__ import annotations
 
-from functools import cache, partial
+from functools import cache
+from typing import NamedTuple
 
-from pga.fingerprints import closure as of_code
-from pga.fingerprints.package import Sources
-from pga.method.terms import MODELS, TERMS
-from pga.networks.architectures import NETWORKS
+from pga.fingerprints.closure import Sources, Statement, closure, fingerprint
+from pga.method.terms import MODELS
 from pga.params.run import Run
 
-SOURCES = Sources(of_code.ROOT)
-meaning = partial(of_code.meaning, sources=SOURCES)
+SOURCES = Sources()
 
-Rows = tuple[tuple[str, tuple[str, ...]], ...]
-"""Registry → the rows of it that count."""
+LEFT_OUT = {
+    "pga.runtime.progress": "what a terminal shows while a job runs",
+    "pga.runtime.environment": "commit and versions, which a record names and no result depends on",
+    "pga.runtime.gpu_locks": "which of several equal GPUs a job takes",
+    "pga.fingerprints": "fingerprints themselves: a better one changes no result",
+}
+"""Modules that no fingerprint follows, each with the reason."""
+
+READING = {
+    "pga.params.experiment": "how a run's values are read from a file: the values themselves are compared, by their digest",
+    "pga.params.datasets": "the same for the row of a data set",
+    "pga.params.sources": "the same for files to download, which are compared by checksum",
+}
+"""Not followed by steps whose parameters are compared by value: a new kind of table in `params/` must not retrain."""
+
+READS_EXPERIMENT = ("collect", "summary", "table", "figure", "report")
+"""The verbs that show what the file of an experiment says."""
 
 
-def network_rows(run: Run) -> Rows:
-    """The registries of networks, narrowed to the run's own rows."""
-    return (
-        ("pga.networks.architectures.NETWORKS", (run.network,)),
-        ("pga.networks.build.LAYERS", (type(NETWORKS[run.network]).__name__,)),
-    )
+class Step(NamedTuple):
+    """A verb of the command line, and the keys of each registry that its parameters choose."""
+
+    verb: str
+    chosen: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+    def arguments(self) -> tuple[list[str], dict[str, tuple[str, ...]], frozenset[str]]:
+        """Roots, chosen rows and what is left out of the step's closure."""
+        left_out = LEFT_OUT if self.verb in READS_EXPERIMENT else LEFT_OUT | READING
+        return [f"pga.commands.{self.verb}.{name}" for name in ("add_arguments", "run")], dict(self.chosen), frozenset(left_out)
+
+    def closure(self, sources: Sources = SOURCES) -> dict[str, list[Statement]]:
+        """The statements that the step may run, by module."""
+        return closure(*self.arguments(), sources)
 
 
 @cache
-def _training(model: str, optimiser: str, delta: str, rows: Rows) -> str:
-    terms = list(MODELS[model])
-    return meaning(
-        "pga.training.trainer.Trainer",
-        only={
-            "pga.method.terms.MODELS": [model],
-            "pga.method.terms.TERMS": terms,
-            "pga.method.losses": sorted({str(TERMS[term].loss) for term in terms} | {"PERTURBATIONS", "root_mean_square"}),
-            "pga.training.optimisers.OPTIMISERS": [optimiser],
-            "pga.method.losses.PERTURBATIONS": [delta],
-            "pga.method.values.EXPRESSIONS": sorted({expression for term in terms for expression in TERMS[term].reads} | {"x̂"}),
-            **{name: list(keys) for name, keys in rows},
-        },
-    )
+def step_code(step: Step, sources: Sources = SOURCES) -> str:
+    """The fingerprint of a step."""
+    return fingerprint(*step.arguments(), sources)
+
+
+def of_run(verb: str, run: Run) -> Step:
+    """A step that reads the networks of `run`."""
+    return Step(verb, (("MODELS", (run.model,)), ("TERMS", tuple(MODELS[run.model])), ("NETWORKS", (run.network,))))
+
+
+def training(run: Run) -> Step:
+    """The step that trains `run`: its own terms, network, optimiser and law of δ."""
+    verb, chosen = of_run("train", run)
+    return Step(verb, (*chosen, ("OPTIMISERS", (run.optimiser,)), ("PERTURBATIONS", (run.delta,))))
 
 
 def training_code(run: Run) -> str:
-    """The code that trains `run`: the step, the run's own terms and network, and not those of other models."""
-    return _training(run.model, run.optimiser, run.delta, network_rows(run))
-
-
-@cache
-def _of_run(roots: tuple[str, ...], model: str, rows: Rows) -> str:
-    return meaning(*roots, only={**{name: list(keys) for name, keys in rows}, "pga.method.terms.MODELS": [model]})
-
-
-SAMPLING = ("pga.sampling.sample.sample", "pga.sampling.sample.load_networks", "pga.sampling.density.encode", "pga.sampling.density.fitted")
-MADE = ("pga.sampling.generated.maker", "pga.sampling.generated.save_made")
-EVALUATION = (
-    "pga.evaluation.protocol.evaluate",
-    "pga.evaluation.features.load_extractor.load_extractor",
-    "pga.evaluation.statistics.load_statistics",
-    "pga.evaluation.statistics.load_features",
-)
+    """The code that trains `run`."""
+    return step_code(training(run))
 
 
 def sampling_code(run: Run) -> str:
-    """The code that samples from `run`."""
-    return _of_run((*SAMPLING, "pga.sampling.standing_statistics.standing", *MADE), run.model, network_rows(run))
+    """The code that samples from `run`, and reconstructs test images."""
+    return step_code(of_run("sample", run))
 
 
 def interpolation_code(run: Run) -> str:
     """The code that interpolates between test images with `run`."""
-    return _of_run(("pga.sampling.interpolation.interpolate", "pga.sampling.sample.load_networks", *MADE), run.model, network_rows(run))
+    return step_code(of_run("interpolate", run))
 
 
 def reconstruction_code(run: Run) -> str:
     """The code that reconstructs test images with `run`."""
-    return _of_run(
-        ("pga.sampling.reconstruction.reconstruct", "pga.sampling.sample.load_networks", "pga.commands.reconstruct.write"),
-        run.model,
-        network_rows(run),
-    )
+    return step_code(of_run("reconstruct", run))
 
 
 def curve_code(run: Run) -> str:
     """The code that measures the snapshots of `run`."""
-    return _of_run((*SAMPLING, *EVALUATION, "pga.sampling.sample.load_snapshots", "pga.commands.curve.run"), run.model, network_rows(run))
+    return step_code(of_run("curve", run))
 
 
-@cache
 def evaluation_code() -> str:
     """The code that measures samples."""
-    return meaning(*EVALUATION, "pga.evaluation.protocol.chosen", "pga.commands.evaluate.run")
+    return step_code(Step("evaluate"))
 
 
-@cache
 def neighbours_code() -> str:
     """The code that finds the images nearest to samples."""
-    return meaning(
-        "pga.evaluation.nearest.nearest_images",
-        "pga.evaluation.features.load_extractor.load_extractor",
-        "pga.sampling.generated.load_made",
-        *MADE,
-    )
+    return step_code(Step("neighbours"))
 
 
-@cache
 def reference_code() -> str:
     """The code that makes statistics of real images."""
-    return meaning(
-        "pga.evaluation.statistics.statistics",
-        "pga.evaluation.statistics.Keep",
-        "pga.evaluation.statistics.save_statistics",
-        "pga.evaluation.features.load_extractor.load_extractor",
-        "pga.evaluation.features.extractor.stream",
-    )
+    return step_code(Step("reference"))
 
 
-@cache
 def classifier_code() -> str:
     """The code that trains the small classifier."""
-    return meaning("pga.evaluation.features.classifier.train_classifier")
+    return step_code(Step("classifier"))
 
 
-@cache
 def preparing_code(kind: str) -> str:
-    """The code that prepares data sets of one kind: new prepared data retrains everything, so nothing else may count."""
-    return meaning("pga.data.prepare.prepare", only={"pga.data.prepare.KINDS": [kind]})
+    """The code that prepares data sets of one kind."""
+    return step_code(Step("prepare", (("KINDS", (kind,)),)))
 
 
-@cache
 def command_code(verb: str) -> str:
-    """Everything that one verb of the command line runs, for tables and figures, which cost little."""
-    return meaning(f"pga.commands.{verb}.run")
+    """The code of a verb that needs no narrowing: what it makes costs little."""
+    return step_code(Step(verb))
 
 
-@cache
 def table_code(name: str) -> str:
     """The code that writes one table."""
-    return meaning("pga.commands.table.run", only={"pga.artifacts.tables.table_registry.TABLES": [name]})
+    return step_code(Step("table", (("TABLES", (name,)),)))
 
 
-@cache
 def figure_code(kind: str) -> str:
     """The code that draws figures of one kind."""
-    return meaning("pga.commands.figure.run", only={"pga.artifacts.figures.figure_registry.FIGURES": [kind]})
+    return step_code(Step("figure", (("FIGURES", (kind,)),)))

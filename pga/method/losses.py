@@ -9,8 +9,12 @@ Shapes: x, x̂ are (B, C, H, W) in [-1, 1]; codes are (B, H) with H the latent d
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
+
+from pga.runtime.registry import Registry
 
 
 def reconstruction(x_hat: Tensor, x: Tensor) -> Tensor:
@@ -100,4 +104,4 @@ def normal(xi: Tensor, epsilon: float) -> Tensor:
     return xi * epsilon
 
 
-PERTURBATIONS = {"sphere": sphere, "normal": normal}
+PERTURBATIONS: Registry[str, Callable[[Tensor, float], Tensor]] = {"sphere": sphere, "normal": normal}

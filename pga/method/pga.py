@@ -12,23 +12,13 @@ from torch import Tensor, nn
 
 from pga.method import losses
 from pga.method.shared import SharedLoss, SharedValues, shares
-from pga.method.terms import MODELS, PHI, RECONSTRUCTIONS, SIGMA, TERMS, THETA, Term, active, coefficients, weights
+from pga.method.terms import MODELS, PHI, RECONSTRUCTIONS, SIGMA, TERMS, THETA, Term, active, coefficients, term_of, weights
 from pga.method.values import EXPRESSIONS, Values, draw_noise, posterior, term_value
 from pga.networks.autoencoder import Encoder
 from pga.runtime.errors import UserError
 
-RUNAWAY_LOG = 15.0
-"""A mean log-ratio beyond this is a collapse of h (healthy runs stay within a few units)."""
-RUNAWAY = 1e6
-"""No other term of a healthy run comes near this."""
 CHECK_EVERY = 100
 """Calls between checks of the terms on an accelerator, where each check waits for the device; on a CPU every call is checked."""
-
-CAUSES = {
-    "scaled_latent_error": "; it is divided by the codes' mean square, which is near zero when all images of a batch are alike",
-    "log_volume": "; it is the logarithm of a change of h, which is zero when h gives all codes alike",
-}
-"""What else a term may diverge from."""
 
 
 class Diverged(UserError):
@@ -101,8 +91,8 @@ class PGA(nn.Module):
         **coefficients: float,
     ):
         super().__init__()
-        self.terms = {**TERMS, **(terms or {})}
-        self.weights = checked_weights(model, coefficients, self.terms)
+        self.weights = checked_weights(model, coefficients, terms or {})
+        self.terms = {name: term_of(name, terms) for name in self.weights}
         self.latent_dim, self.warmup_steps, self.step = latent_dim, warmup_steps, 0
         self.delta, self.epsilon, self.constant_sigma = delta, epsilon, constant_sigma
         self.input_noise, self.precision = input_noise, precision
@@ -214,12 +204,11 @@ class PGA(nn.Module):
         """
         for name, value in terms.items():
             term = self.terms[name]
-            limit = RUNAWAY_LOG if term.loss == "log_volume" else RUNAWAY
-            if not math.isfinite(value) or abs(value) > limit:
-                meaning = f" ({term.meaning})" if term.meaning else ""
+            if not math.isfinite(value) or abs(value) > term.largest:
+                meaning, cause = f" ({term.meaning})" if term.meaning else "", f"; {term.cause}" if term.cause else ""
                 raise Diverged(
-                    f"term {name}{meaning} is {value:.4g}{where}, accepted are finite values up to {limit:g}. A longer warmup_steps "
-                    f"(now {self.warmup_steps}), a smaller learning rate or smaller coefficients help{CAUSES.get(str(term.loss), '')}"
+                    f"term {name}{meaning} is {value:.4g}{where}, accepted are finite values up to {term.largest:g}. A longer warmup_steps "
+                    f"(now {self.warmup_steps}), a smaller learning rate or smaller coefficients help{cause}"
                 )
 
     def encode(self, x: Tensor) -> Tensor:
@@ -271,14 +260,14 @@ def checked_weights(model: str | Mapping[str, float], given: Mapping[str, float]
         raise ValueError(f"{', '.join(given)}: coefficients are of a model by name; terms of your own come with their weights")
     else:
         found = dict(model)
-    if unknown := [name for name in found if name not in terms]:
-        raise ValueError(f"term {unknown[0]!r}: accepted are {', '.join(terms)}; `terms` defines others")
+    if unknown := [name for name in found if name not in terms and name not in TERMS]:
+        raise ValueError(f"term {unknown[0]!r}: accepted are {', '.join([*TERMS, *terms])}; `terms` defines others")
     if bad := {name: weight for name, weight in found.items() if not math.isfinite(weight)}:
         raise ValueError(f"weights must be finite numbers; found {bad}")
     if not any(found.values()):
         raise ValueError("no term has a weight other than zero")
     for name in found:
-        term = terms[name]
+        term = term_of(name, terms)
         if not term.loss or not term.reads or not set(term.moves) <= {PHI, THETA, SIGMA} or not term.moves:
             raise ValueError(f"term {name}: it needs `loss`, `reads` and `moves` of {PHI}, {THETA}, {SIGMA}; found {term}")
         if unread := [expression for expression in term.reads if expression not in EXPRESSIONS]:

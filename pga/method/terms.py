@@ -19,6 +19,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pga.runtime.registry import Registry
+
 PHI, THETA, SIGMA = "φ", "θ", "σ"
 
 
@@ -33,6 +35,8 @@ class Term:
         reads: the function's arguments, as expressions of the table above.
         moves: the parameters that receive the gradient.
         meaning: one line for a person.
+        largest: a value beyond this, or below its negative, has run away; no term of a healthy run comes near it.
+        cause: what else the term may run away from, for the message.
     """
 
     symbol: str = ""
@@ -41,9 +45,15 @@ class Term:
     reads: tuple[str, ...] = ()
     moves: tuple[str, ...] = ()
     meaning: str = ""
+    largest: float = 1e6
+    cause: str = ""
 
 
-TERMS: dict[str, Term] = {
+LARGEST_LOG = 15.0
+"""A mean log-ratio beyond this is a collapse of h (healthy runs stay within a few units)."""
+ALIKE = "it is the logarithm of a change of h, which is zero when h gives all codes alike"
+
+TERMS: Registry[str, Term] = {
     "r": Term(r"L_r", "Eq. 1", "reconstruction", ("x̂", "x"), (PHI, THETA), "data reconstruction"),
     "lr_n": Term(
         r"L_{lr,\mathcal{N}}^{\phi}", "Eq. 2", "latent_reconstruction", ("h(z_N)", "z_N"), (PHI,), "latent reconstruction of the prior"
@@ -70,11 +80,33 @@ TERMS: dict[str, Term] = {
     ),
     "nll_phi": Term(r"L_{nll}^{\phi}", "Eq. 6", "prior_nll", ("f(x)",), (PHI,), "codes attracted to the origin"),
     "nll_theta": Term(
-        r"L_{nll}^{\theta}", "Eq. 7", "log_volume", ("h(z+δ)", "h(z)", "δ"), (THETA,), "log volume change of h, fixed perturbation"
+        r"L_{nll}^{\theta}",
+        "Eq. 7",
+        "log_volume",
+        ("h(z+δ)", "h(z)", "δ"),
+        (THETA,),
+        "log volume change of h, fixed perturbation",
+        LARGEST_LOG,
+        ALIKE,
     ),
-    "vr": Term(r"L_{vr}", "Eq. 11-12", "scaled_latent_error", ("h(z)", "h(z')", "s"), (THETA, SIGMA), "VAE reconstruction in latent space"),
+    "vr": Term(
+        r"L_{vr}",
+        "Eq. 11-12",
+        "scaled_latent_error",
+        ("h(z)", "h(z')", "s"),
+        (THETA, SIGMA),
+        "VAE reconstruction in latent space",
+        cause="it is divided by the codes' mean square, which is near zero when all images of a batch are alike",
+    ),
     "vr_log": Term(
-        r"L_{vr}'", "Eq. 15-16", "log_volume", ("h(z+δ')", "h(z)", "sg δ'"), (THETA, SIGMA), "log volume change of h, learned perturbation"
+        r"L_{vr}'",
+        "Eq. 15-16",
+        "log_volume",
+        ("h(z+δ')", "h(z)", "sg δ'"),
+        (THETA, SIGMA),
+        "log volume change of h, learned perturbation",
+        LARGEST_LOG,
+        ALIKE,
     ),
     "kl": Term(r"L_{vkl}^{\phi}", "Eq. 12, 14", "gaussian_kl", ("f(x)", "log σ²"), (PHI, SIGMA), "KL of the posterior to the prior"),
     "elbo_r": Term(
@@ -88,13 +120,19 @@ TERMS: dict[str, Term] = {
     "l2_decoder": Term(r"L_{reg}", "Ghosh et al.", "kernel_l2", ("kernels of g",), (THETA,), "small decoder weights"),
 }
 
+
+def term_of(name: str, own: Mapping[str, Term] | None = None) -> Term:
+    """A term by its name: one of `own`, else of `TERMS`."""
+    return own[name] if own and name in own else TERMS[name]
+
+
 RECONSTRUCTIONS = ("r", "elbo_r", "cv_r")
 """The terms that a warm-up keeps."""
 
 ONE = "1"
 """The coefficient of a term that the paper does not weigh."""
 
-MODELS: dict[str, dict[str, str]] = {
+MODELS: Registry[str, dict[str, str]] = {
     # Eq. 9
     "lpga": {"r": ONE, "lr_n": "alpha", "lr_h": "beta", "nll_phi": "gamma", "nll_theta": "gamma"},
     # Eq. 9 with a coefficient for each part of γ's, to see what each does
@@ -145,10 +183,12 @@ def active(term: str, weight: float, step: int, warmup_steps: int) -> bool:
     return weight != 0 and (step >= warmup_steps or term in RECONSTRUCTIONS)
 
 
-def network_losses(values: Mapping[str, float], weight: Mapping[str, float], terms: Mapping[str, Term] = TERMS) -> tuple[float, float]:
+def network_losses(
+    values: Mapping[str, float], weight: Mapping[str, float], terms: Mapping[str, Term] | None = None
+) -> tuple[float, float]:
     """(encoder's, decoder's) loss: the weighted sum of the values of the terms which move that network's parameters."""
     sums = {PHI: 0.0, THETA: 0.0}
     for name, value in values.items():
-        for network in {PHI if parameter == SIGMA else parameter for parameter in terms[name].moves}:
+        for network in {PHI if parameter == SIGMA else parameter for parameter in term_of(name, terms).moves}:
             sums[network] += weight[name] * float(value)
     return sums[PHI], sums[THETA]

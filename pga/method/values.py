@@ -20,8 +20,9 @@ import torch
 from torch import Tensor, nn
 
 from pga.method import losses
-from pga.method.terms import PHI, SIGMA, TERMS, THETA, Term
+from pga.method.terms import PHI, SIGMA, THETA, Term, term_of
 from pga.runtime import precision
+from pga.runtime.registry import Registry
 
 Moves = tuple[str, ...]
 
@@ -193,7 +194,7 @@ def kernels(network: nn.Module, moves: Moves) -> list[Tensor]:
     return list(found) if THETA in moves else [parameter.detach() for parameter in found]
 
 
-EXPRESSIONS: dict[str, Callable[[Values, Moves], Any]] = {
+EXPRESSIONS: Registry[str, Callable[[Values, Moves], Any]] = {
     "x": lambda v, moves: v.x,
     "x̂": lambda v, moves: v.reconstruction(moves),
     "f(x)": lambda v, moves: v.code(moves),
@@ -213,8 +214,8 @@ EXPRESSIONS: dict[str, Callable[[Values, Moves], Any]] = {
 }
 
 
-def term_value(name: str, values: Values, terms: Mapping[str, Term] = TERMS) -> Tensor:
-    """The value of one term of `terms`, with gradients for just the parameters that it moves."""
-    term = terms[name]
+def term_value(name: str, values: Values, terms: Mapping[str, Term] | None = None) -> Tensor:
+    """The value of one term of `terms`, else of the paper's, with gradients for just the parameters that it moves."""
+    term = term_of(name, terms)
     loss: Callable[..., Tensor] = getattr(losses, term.loss) if isinstance(term.loss, str) else term.loss
     return loss(*(values.get(expression, term.moves) for expression in term.reads))

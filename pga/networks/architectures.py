@@ -1,8 +1,15 @@
-"""The table of networks, without torch: the parameters' schema and the workflow read it too."""
+"""The table of networks, without torch: the parameters' schema and the workflow read it too.
+
+`layers` of a kind of network is its row of `pga.networks.build.LAYERS`. `of_ghosh` says whether it follows Ghosh et al. 2019: images in
+[0, 1], running averages in batch normalisation, a bounded σ head.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
+
+from pga.runtime.registry import Registry
 
 
 @dataclass(frozen=True)
@@ -19,6 +26,8 @@ class Dcgan:
         memory_format: how kernels and feature maps lie in memory; sums depend on it (benchmarks/training measures both).
     """
 
+    layers: ClassVar[str] = "dcgan"
+    of_ghosh: ClassVar[bool] = False
     size: int
     channels: int
     encoder: tuple[tuple[int, bool], ...]
@@ -38,6 +47,8 @@ class Dense:
             the last of the decoder's where the run switches it on.
     """
 
+    layers: ClassVar[str] = "dense"
+    of_ghosh: ClassVar[bool] = False
     size: int
     channels: int
     hidden: tuple[int, ...]
@@ -54,6 +65,8 @@ class Resnet:
         memory_format: how kernels and feature maps lie in memory.
     """
 
+    layers: ClassVar[str] = "resnet"
+    of_ghosh: ClassVar[bool] = False
     size: int
     channels: int
     encoder: tuple[str, ...]
@@ -75,6 +88,8 @@ class Ghosh:
         signed: whether the encoder takes its images to [-1, 1] first (theirs for CelebA does not).
     """
 
+    layers: ClassVar[str] = "ghosh"
+    of_ghosh: ClassVar[bool] = True
     size: int
     channels: int
     kernel: int
@@ -85,7 +100,7 @@ class Ghosh:
     signed: bool = True
 
 
-NETWORKS: dict[str, Dcgan | Dense | Resnet | Ghosh] = {
+NETWORKS: Registry[str, Dcgan | Dense | Resnet | Ghosh] = {
     "dense_8": Dense(8, 1, hidden=(1, 1)),
     "conv_8": Dcgan(8, 1, encoder=((1, False), (2, True)), decoder=((1, False),)),
     "conv_mnist": Dcgan(28, 1, encoder=((1, False), (2, True)), decoder=((1, False),), hidden=1024, stem_bn=True),
@@ -104,9 +119,9 @@ NETWORKS: dict[str, Dcgan | Dense | Resnet | Ghosh] = {
 
 def unit_range(network: str) -> bool:
     """Whether the network's images are in [0, 1] instead of [-1, 1]."""
-    return isinstance(NETWORKS[network], Ghosh)
+    return NETWORKS[network].of_ghosh
 
 
 def keeps_averages(network: str) -> bool:
     """Whether the network's batch normalisation keeps running averages, by which it samples."""
-    return isinstance(NETWORKS[network], Ghosh)
+    return NETWORKS[network].of_ghosh

@@ -11,9 +11,10 @@ from torch.nn.utils.parametrizations import spectral_norm
 from pga.networks import dcgan, dense, ghosh, resnet
 from pga.networks.architectures import NETWORKS
 from pga.networks.autoencoder import Decoder, Encoder, initialise
+from pga.runtime.registry import Registry
 
-LAYERS: dict[str, Any] = {"Dcgan": dcgan, "Dense": dense, "Resnet": resnet, "Ghosh": ghosh}
-"""For each kind of row the module with its `encoder_layers` and `decoder_layers`."""
+LAYERS: Registry[str, Any] = {"dcgan": dcgan, "dense": dense, "resnet": resnet, "ghosh": ghosh}
+"""For each kind of network the module with its `encoder_layers` and `decoder_layers`."""
 
 
 def build(
@@ -31,11 +32,11 @@ def build(
         spectral: spectral normalisation of every kernel (RAE-SN).
     """
     row = NETWORKS[network]
-    kind = LAYERS[type(row).__name__]
+    kind = LAYERS[row.layers]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         features, n_features = kind.encoder_layers(row, width, use_bn)
-        encoder = Encoder(features, n_features, latent_dim, sigma_head, bounded=type(row).__name__ == "Ghosh")
+        encoder = Encoder(features, n_features, latent_dim, sigma_head, bounded=row.of_ghosh)
         initialise(encoder)  # before the decoder's layers are drawn
         decoder = Decoder(kind.decoder_layers(row, width, latent_dim, use_bn))
         initialise(decoder)

@@ -14,6 +14,7 @@ from torch.optim.adam import adam
 from torch.optim.sgd import sgd
 
 from pga.params.run import Run
+from pga.runtime.registry import Registry
 
 
 class Optimiser:
@@ -77,4 +78,4 @@ class Adam(Optimiser):
              maximize=False)  # fmt: skip
 
 
-OPTIMISERS: dict[str, type[Optimiser]] = {"sgd": Sgd, "adam": Adam}
+OPTIMISERS: Registry[str, type[Optimiser]] = {"sgd": Sgd, "adam": Adam}

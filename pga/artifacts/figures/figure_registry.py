@@ -15,8 +15,9 @@ from pga.artifacts.figures import (
 )
 from pga.artifacts.figures.canvas import Drawn
 from pga.artifacts.figures.figure_inputs import Sources
+from pga.runtime.registry import Registry
 
-FIGURES: dict[str, Callable[[Sources], Drawn]] = {
+FIGURES: Registry[str, Callable[[Sources], Drawn]] = {
     "routing": diagram.draw,
     "panels": samples_figure.draw,
     "training": training_figure.draw,

@@ -10,8 +10,9 @@ from pga.artifacts.tables.request import Made, Request
 from pga.params.experiment import Scale
 from pga.provenance.metadata import about
 from pga.runtime.files import atomic, write_beside
+from pga.runtime.registry import Registry
 
-TABLES: dict[str, Callable[[Request], Made]] = {
+TABLES: Registry[str, Callable[[Request], Made]] = {
     "table1": table1.make,
     "claims": claims_table.make,
     "notation": notation_table.make,
