@@ -12,7 +12,7 @@ EXAMPLE = "pga table table1 --params params/quick.yaml --metrics results/quick/m
 
 SHOWN = {
     "table1": "mean, standard error, n and every seed's value, the paper's numbers beside ours",
-    "claims": "every number of the paper with ours and a verdict",
+    "claims": "every number and statement of the paper with ours and a verdict",
     "notation": "Table 2, the symbols, from the table of terms in the code",
     "parameters": "every parameter of every run with its origin",
     "costs": "device, time, steps per second, memory and parameters of every run",

@@ -58,8 +58,9 @@ figures:
 )
 CLAIMS = """
 metric: fid
-relative_tolerance: 0.05
-standard_errors: 2
+least_seeds: 3
+level: 0.05
+margin: 0.1
 claims:
   - {artifact: table1, dataset: mnist, model: vae, value: 13.83, standard_error: 0.06, source: the paper's own}
   - {artifact: table1, dataset: mnist, model: vae, density: mixture, value: 8.69, source: Ghosh et al. 2019}

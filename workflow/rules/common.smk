@@ -13,6 +13,7 @@ from pga.fingerprints import steps as fingerprints
 from pga.data.folder import identity
 from pga.runtime.files import digest
 from pga.runtime.locks import Busy, acquire
+from pga.params.claims import curves_read, load_claims
 from pga.params.datasets import load_datasets
 from pga.params.experiment import REAL, Scale, load_scale
 from pga.params.reading import read_yaml
@@ -28,6 +29,7 @@ shell.prefix(f"export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 
 SOURCES = load_sources("params/sources.yaml")
 DATASETS = load_datasets("params/datasets.yaml")
+CLAIMS = load_claims("params/claims.yaml")
 FILES = [path for path in sorted(Path("params").glob("*.yaml")) if path.stem not in ("sources", "datasets", "claims")]
 SCALES = {}
 for path in FILES:

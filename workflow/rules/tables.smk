@@ -58,6 +58,7 @@ rule claims:
         metrics="{root}/metrics.csv",
         claims="params/claims.yaml",
         runs=lambda wildcards: records_of(wildcards.root),
+        curves=lambda wildcards: [f"{wildcards.root}/{file}" for file in curves_read(scale_of(wildcards), CLAIMS)],
     output:
         csv=report("{root}/claims.csv", caption="../report/claims.rst", category="Tables", subcategory="{root}", labels={"table": "claims"}),
         about="{root}/claims.json",

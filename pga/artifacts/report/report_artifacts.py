@@ -12,6 +12,7 @@ import pandas as pd
 from pga.artifacts.collect import read_table
 from pga.artifacts.report.page_images import of_png, uri
 from pga.artifacts.report.report_tables import Cell, Table, of_frame
+from pga.artifacts.tables.claims_table import VERDICTS, summary
 from pga.params.artifacts import figure_title
 from pga.params.experiment import Scale
 from pga.provenance.read import read_about
@@ -115,24 +116,44 @@ def table1(scale: Scale, records: dict[str, Record]) -> Table | None:
     return Table(table.name, caption, table.heads, rows, table.files)
 
 
-def claims(scale: Scale, records: dict[str, Record]) -> tuple[Table, dict[str, int]] | None:
-    """Every number of the paper with its verdict, and how many there are of each verdict."""
+class Judged(NamedTuple):
+    """The numbers or the statements of the paper on the page: how many there are of each verdict, and the table."""
+
+    kind: str
+    counts: dict[str, int]
+    table: Table
+
+
+JUDGED = {
+    "number": {
+        "artifact": "Of", "dataset": "Data", "model": "Model", "density": "Law of the codes", "against": "Paper",
+        "against_standard_error": "±", "ours": "Ours", "standard_error": "± ", "n": "Runs", "difference": "Difference", "low": "90 % from",
+        "high": "to", "margin": "Margin", "note": "Note", "verdict": "Verdict",
+    },
+    "statement": {
+        "claim": "Statement", "source": "In the paper", "dataset": "Of", "compared": "Compared", "metric": "Metric", "n": "Pairs",
+        "ours": "Mean", "against": "Against", "effect": "Ratio − 1", "difference": "Difference", "low": "90 % from", "high": "to",
+        "margin": "Margin", "p_holm": "p, Holm", "note": "Note", "verdict": "Verdict",
+    },
+}  # fmt: skip
+
+
+def claims(scale: Scale, records: dict[str, Record]) -> tuple[str, list[Judged]] | None:
+    """How many numbers and statements of the paper have which verdict, as a sentence, and each with its verdict."""
     found = read(scale, "claims", records)
     if found is None:
         return None
-    frame, caption = found
-    titles = {
-        "artifact": "Of", "dataset": "Data", "model": "Model", "density": "Law of the codes",
-        "target": "Paper", "target_standard_error": "±", "ours": "Ours", "standard_error": "± ", "n": "Runs",
-        "difference": "Difference", "tolerance": "Tolerance", "verdict": "Verdict",
-    }  # fmt: skip
-    for column in ("ours", "standard_error", "difference", "tolerance"):
-        frame[column] = frame[column].astype(float)
-    table = of_frame("claims", caption, frame, titles, formats(scale, "claims"))
-    rows = tuple((*row[:-1], Cell(row[-1].text, row[-1].key, row[-1].text.replace(" ", "-"))) for row in table.rows)
-    return Table(table.name, caption, table.heads, rows, table.files), {
-        str(verdict): int(count) for verdict, count in frame.verdict.value_counts().items()
-    }
+    frame, _ = found
+    parts = []
+    for kind, titles in JUDGED.items():
+        rows = frame[frame.kind == kind].copy()
+        for column in ("ours", "standard_error", "effect", "difference", "low", "high", "margin", "p_holm"):
+            rows[column] = rows[column].astype(float)
+        counts = {word: int((rows.verdict == word).sum()) for word in VERDICTS[kind]}
+        table = of_frame(f"{kind}s", summary(frame), rows, titles, formats(scale, "claims"))
+        cells = tuple((*row[:-1], Cell(row[-1].text, row[-1].key, row[-1].text.replace(" ", "-"))) for row in table.rows)
+        parts.append(Judged(kind, counts, replace(table, rows=cells)))
+    return summary(frame), parts
 
 
 OTHERS = {

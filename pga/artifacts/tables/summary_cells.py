@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from pga.artifacts.tables.intervals import mean_and_error
+
 TITLES = {
     "classifier_fd": "classifier Fréchet distance",
     "fid": "FID",
@@ -73,9 +75,5 @@ def summarise(metrics: pd.DataFrame, dataset: str, model: str, sampling: str, me
     absent = tuple(seed for seed in seeds if seed in by_seed and math.isnan(by_seed[seed]))
     values = tuple((seed, by_seed[seed]) for seed in seeds if seed in by_seed and seed not in absent)
     images, real = (int(chosen[key].iloc[0]) if len(chosen) and pd.notna(chosen[key].iloc[0]) else None for key in ("n", "reference_n"))
-    n = len(values)
-    if n == 0:
-        return Cell(None, None, 0, (), missing, absent, images, real)
-    mean = math.fsum(value for _, value in values) / n
-    spread = math.sqrt(math.fsum((value - mean) ** 2 for _, value in values) / (n - 1) / n) if n > 1 else None
-    return Cell(mean, spread, n, values, missing, absent, images, real)
+    mean, standard_error = mean_and_error([value for _, value in values])
+    return Cell(mean, standard_error, len(values), values, missing, absent, images, real)
