@@ -29,10 +29,8 @@ Row = tuple[str, str, str, int, float]
 
 def metrics(*rows: Row, metric: str = "fid") -> pd.DataFrame:
     """(data set, model, sampling, seed, value) as `pga collect` writes them."""
-    return pd.DataFrame(
-        [[*row[:2], row[3], row[2], metric, row[4], None, 5000, "train", 60000, "inception-tf1", None, None] for row in rows],
-        columns=COLUMNS,
-    )
+    keys = ("dataset", "model", "sampling", "seed", "value")
+    return pd.DataFrame([{**dict(zip(keys, row, strict=True)), "metric": metric, "n": 5000} for row in rows], columns=COLUMNS)
 
 
 def of(dataset: str, model: str, *values: float, sampling: str = "prior") -> list[Row]:
