@@ -48,9 +48,9 @@ rule targets:
     message: overview()
 
 
-for root, (file, _) in SCALES.items():
+for experiment in experiments_with_targets():
 
     rule:
-        name: Path(file).stem
+        name: experiment
         localrule: True
-        input: artifacts(root)
+        input: lambda wildcards, name=experiment: artifacts(results_of(name))

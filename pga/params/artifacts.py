@@ -81,6 +81,8 @@ NEEDS: dict[str, Needs] = {
 }
 """Kind of figure → what it is drawn from; `pga.artifacts.figures.figure_registry` has the function that draws it."""
 
+IN_FEATURES = ("training", "neighbours")
+"""Kinds of figures that cannot be drawn of data sets that nothing is measured of."""
 
 def figure_title(name: str) -> str:
     """A figure's name for people: "Figure 2", "Nearest neighbours"."""
@@ -133,11 +135,12 @@ class Figure(Strict):
         """(data set, model) of every run that it shows, data sets first."""
         return [(dataset, model) for dataset in self.datasets for model in self.models]
 
-    def files(self, dataset: str, model: str, seeds: tuple[int, ...]) -> list[str]:
+    def files(self, dataset: str, model: str, seeds: tuple[int, ...], measured: bool = True) -> list[str]:
         """Everything that the figure reads of one run and its seeds, under the scale's folder of results."""
+        has_metrics = self.measured and (measured or self.measured == RECONSTRUCTION)
         found = []
         for seed in seeds:
-            metrics = (f"{self.measured}/metrics.json",) if self.measured else ()
+            metrics = (f"{self.measured}/metrics.json",) if has_metrics else ()
             files = (self.needs.first if seed == seeds[0] else ()) + self.needs.every + metrics
             of_run = (*files, "run.json") if files else ()
             found += [f"{dataset}/{model}/seed{seed}/{file.format(sampling=self.sampling)}" for file in of_run]

@@ -47,4 +47,5 @@ def check_seed(seed: int) -> None:
         raise UserError(f"--seed {seed}: accepted are 0 to {2**31 - 1}")
 
 
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", description="lower case letters, digits and _, for paths")]
+NAME = r"^[a-z][a-z0-9_]*$"
+Name = Annotated[str, Field(pattern=NAME, description="lower case letters, digits and _, for paths")]

@@ -58,6 +58,7 @@ def composed(raw: Values, written: Written, base: Values, path: Path) -> Values:
     own = {key: value for key, value in raw.items() if key not in ("extends", "presets", "common", "datasets", *DERIVING)}
     content = merge(base, own)
     content["datasets"] = with_runs(raw, base.get("datasets", {}), presets)
+    content["figures"] = {name: figure for name, figure in content.get("figures", {}).items() if figure is not None}
     content["table1"] = {**everything(content["datasets"]), **with_rows(content.get("table1") or {})}
     figures = raw.get("figures", {})
     if written.sweeps:
@@ -166,7 +167,7 @@ def with_origins(block: Values) -> Values:
 def with_runs(raw: Values, base: Values, presets: Presets) -> Values:
     """The data sets with their runs: what the file says of each, on the run of that name in `base`, else on the common values."""
     everywhere = presets.resolved(raw.get("common"))
-    found = {name: {"runs": dict(block["runs"])} for name, block in base.items()}
+    found = {name: {**block, "runs": dict(block["runs"])} for name, block in base.items()}
     for dataset, block in raw.get("datasets", {}).items():
         common = presets.on(everywhere, block.get("common"))
         rows = found.setdefault(dataset, {"runs": {}})
@@ -239,9 +240,9 @@ def grid(content: Values, runs: dict[str, dict[str, Derived]], figures: Values) 
         raise Misfit(f"{', '.join(lacking)}: no runs on the data sets of table1" + (f" that have {first}" if columns else ""))
     datasets: Values = {}
     for column in columns:
-        rows = content["datasets"][column["dataset"]]["runs"]
-        made = {name: derived.values(rows[run]) for run, of_run in runs.items() for name, derived in of_run.items()}
-        datasets[column["dataset"]] = {"runs": made}
+        block = content["datasets"][column["dataset"]]
+        made = {name: derived.values(block["runs"][run]) for run, of_run in runs.items() for name, derived in of_run.items()}
+        datasets[column["dataset"]] = {**block, "runs": made}
     shown = [{"title": derived.title, "model": name, "block": "grid"} for of_run in runs.values() for name, derived in of_run.items()]
     return {**content, "datasets": datasets, "table1": {"columns": columns, "rows": shown}, "figures": figures}
 

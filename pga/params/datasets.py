@@ -23,6 +23,11 @@ class Digits(Strict):
     source: None = None
     labelled: Literal[True] = True
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Side and channels of the prepared images."""
+        return (8, 1)
+
     def raw_files(self, sources: dict[str, Source]) -> list[str]:
         """Files of the source that preparing reads."""
         return []
@@ -36,6 +41,11 @@ class Idx(Strict):
     pad: Annotated[int, Field(ge=0)] = Field(0, description="rows and columns of zeros on each side")
     labelled: Literal[True] = True
 
+    @property
+    def shape(self) -> tuple[int, int] | None:
+        """Side and channels of the prepared images, where the source tells them."""
+        return (28 + 2 * self.pad, 1) if self.source == "mnist" else None
+
     def raw_files(self, sources: dict[str, Source]) -> list[str]:
         """Files of the source that preparing reads."""
         return list(sources[self.source].files)
@@ -47,6 +57,11 @@ class Cifar10(Strict):
     kind: Literal["cifar10"]
     source: Name
     labelled: Literal[True] = True
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Side and channels of the prepared images."""
+        return (32, 3)
 
     def raw_files(self, sources: dict[str, Source]) -> list[str]:
         """Files of the source that preparing reads."""
@@ -63,6 +78,11 @@ class Celeba(Strict):
     size: Count = Field(64, description="side after resizing")
     resize: Literal["tf1_bicubic", "antialias"] = Field("tf1_bicubic", description="the authors' resize, or an antialiased one")
     labelled: Literal[False] = False
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Side and channels of the prepared images."""
+        return (self.size, 3)
 
     def raw_files(self, sources: dict[str, Source]) -> list[str]:
         """Files of the source that preparing reads."""
@@ -84,6 +104,11 @@ class Folder(Strict):
     min_size: Count = Field(8, description="pixels that the shorter side must have")
     max_pixels: Count = Field(89_478_485, description="pixels that an image may have; more need memory (the default is Pillow's)")
     labelled: Literal[False] = False
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Side and channels of the prepared images."""
+        return (self.size, self.channels)
 
     def raw_files(self, sources: dict[str, Source]) -> list[str]:
         """Files of the source that preparing reads."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, model_validator
 
-from pga.networks.architectures import keeps_averages
-from pga.params.artifacts import Equivalence, Figure, Table1
+from pga.networks.architectures import NETWORKS, keeps_averages
+from pga.params.artifacts import IN_FEATURES, Equivalence, Figure, Table1
 from pga.params.base import Name, Seed, Strict
 from pga.params.compose import compose
+from pga.params.datasets import Dataset
 from pga.params.evaluation import INCEPTION_DIM, Evaluation
 from pga.params.reading import validate
 from pga.params.run import Run
@@ -26,7 +28,12 @@ would reach."""
 class DatasetRuns(Strict):
     """The runs on one data set."""
 
+    measured: bool = Field(True, description="false: trained and sampled only, where no feature space serves the data set")
     runs: dict[Name, RunParams]
+
+
+FOLDERS = ("results/metrics", "results/figures", "results/partial")
+"""Of the paper's results, which are no experiment's."""
 
 
 class Scale(Strict):
@@ -50,6 +57,10 @@ class Scale(Strict):
     def _consistent(self) -> Scale:
         if len(set(self.seeds)) != len(self.seeds):
             raise ValueError(f"seeds: {list(self.seeds)} holds a seed twice")
+        if self.results in FOLDERS:
+            raise ValueError(f"results: found {self.results!r}, which is a folder of the paper's results")
+        if "prior" not in self.samplings:
+            raise ValueError("samplings: none is called `prior`, from which tables and figures take images by default")
         if RECONSTRUCTION in self.samplings:
             raise ValueError(f"samplings: the name {RECONSTRUCTION!r} is taken by the test images' reconstructions")
         for dataset, block in self.datasets.items():
@@ -64,13 +75,18 @@ class Scale(Strict):
         self._check_samplings()
         wanted = [(row.on(column), row.model, row.sampling) for row in self.table1.rows for column in self.table1.columns]
         wanted += [(dataset, run, "prior") for dataset, _, *pair in self.pairs() for run in pair]
+        measured = set(wanted)
         for figure in self.figures.values():
             wanted += [(dataset, model, figure.sampling) for dataset, model in figure.runs()]
+            if figure.kind in IN_FEATURES:
+                measured |= {(dataset, model, figure.sampling) for dataset, model in figure.runs()}
         for dataset, model, sampling in wanted:
             if model == REAL and dataset in self.datasets and sampling in self.samplings:
                 continue
             if dataset not in self.datasets or model not in self.datasets[dataset].runs:
                 raise ValueError(f"a table or figure wants the run {dataset}/{model}, but `datasets` has no such run")
+            if not self.datasets[dataset].measured and (dataset, model, sampling) in measured:
+                raise ValueError(f"datasets.{dataset}: a table or figure wants its metrics, but it says `measured: false`")
             if sampling not in (has := self.datasets[dataset].runs[model].samplings):
                 raise ValueError(f"a table or figure wants the sampling {sampling!r} of {dataset}/{model}; its samplings are {list(has)}")
         return self
@@ -95,6 +111,36 @@ class Scale(Strict):
                         )
 
         self._check_foreign()
+
+        for name, sampling in self.samplings.items():
+            used = any(block.measured and name in run.samplings for block in self.datasets.values() for run in block.runs.values())
+            if inception and used and sampling.n <= INCEPTION_DIM and not self.evaluation.few_samples:
+                raise ValueError(
+                    f"samplings.{name}: n: found {sampling.n}; a distance in Inception's {INCEPTION_DIM} features needs more samples than "
+                    "features (evaluation.few_samples accepts them, if it is a try and no result)"
+                )
+
+    def misfits(self, datasets: Mapping[str, Dataset]) -> list[str]:
+        """What of this experiment does not fit the table of data sets: unknown ones, other sizes than the networks', missing labels."""
+        found = []
+        for name, block in self.datasets.items():
+            if name not in datasets:
+                found.append(f"datasets.{name}: no such data set in params/datasets.yaml; there are {', '.join(datasets)}")
+                continue
+            shape = datasets[name].shape
+            for run, params in block.runs.items():
+                network = NETWORKS[params.network[0]]
+                if shape not in (None, (network.size, network.channels)):
+                    found.append(
+                        f"datasets.{name}.runs.{run}.network: {params.network[0]} is for images of {network.size}x{network.size} pixels "
+                        f"and {network.channels} channels; those of {name} have {shape[0]}x{shape[0]} and {shape[1]}"
+                    )
+            if block.measured and self.evaluation.extractor == "classifier" and not datasets[name].labelled:
+                found.append(
+                    f"datasets.{name}: evaluation.extractor: classifier needs labels, which {name} is without; choose inception, or set "
+                    "`measured: false` here to train and sample only"
+                )
+        return found
 
     def _check_foreign(self) -> None:
         """Refuse metrics that compare single real images, of which another tool's statistics tell nothing."""
@@ -139,7 +185,7 @@ class Scale(Strict):
         return [cell for cell in self.measurements() if cell in cells]
 
     def samplings_of_runs(self) -> list[tuple[str, str, str]]:
-        """(data set, model, sampling) of everything that this scale measures."""
+        """(data set, model, sampling) of everything that is sampled."""
         return [
             (dataset, name, sampling)
             for dataset, block in self.datasets.items()
@@ -149,8 +195,9 @@ class Scale(Strict):
 
     def measurements(self) -> list[tuple[str, str, str]]:
         """(data set, model, sampling) of every metrics.json: each sampling, reconstructions of test images, real ones as samples."""
+        samplings = [cell for cell in self.samplings_of_runs() if self.datasets[cell[0]].measured]
         reconstructions = [(dataset, name, RECONSTRUCTION) for dataset, block in self.datasets.items() for name in block.runs]
-        return self.samplings_of_runs() + reconstructions + self.real_images()
+        return samplings + reconstructions + self.real_images()
 
     def real_images(self) -> list[tuple[str, str, str]]:
         """(data set, REAL, sampling) of the rows of Table 1 in which real images are measured as if they were samples."""
@@ -217,7 +264,11 @@ class Scale(Strict):
         if name not in self.figures:
             raise UserError(f"no figure {name!r}; there are {', '.join(self.figures) or 'none'}")
         figure = self.figures[name]
-        return [file for dataset, model in figure.runs() for file in figure.files(dataset, model, self.seeds_of(dataset, model))]
+        return [
+            file
+            for dataset, model in figure.runs()
+            for file in figure.files(dataset, model, self.seeds_of(dataset, model), self.datasets[dataset].measured)
+        ]
 
 
 def load_scale(path: str | Path) -> Scale:

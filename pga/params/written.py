@@ -119,6 +119,7 @@ class WrittenRuns(Strict):
     """The runs on one data set."""
 
     common: Block | None = Field(None, description="values of every run on this data set")
+    measured: bool = Field(True, description="false: trained and sampled only, where no feature space serves the data set")
     runs: dict[Name, Block | None] = Field({}, description="name in paths → what differs from `common`")
 
 
@@ -137,7 +138,7 @@ class Written(Strict):
     common: Block | None = Field(None, description="values of every run")
     datasets: dict[Name, WrittenRuns] = Field(default={})
     table1: WrittenTable1 | None = None
-    figures: dict[Name, WrittenFigure] = Field(default={})
+    figures: dict[Name, WrittenFigure | None] = Field(default={}, description="with `extends`: null for none of that name")
     override: Block | None = Field(None, description="with `extends`: values that replace those of every run")
     substitute: dict[Name, Name] = Field({}, description="with `extends`: data set → the one that stands in for it")
     sweeps: tuple[Sweep, ...] = Field((), description="with `extends`: nothing but grids over coefficients of runs")

@@ -12,8 +12,10 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from kills import OFFLINE, campaign, running, start, write_checkpoints_all_the_time
 from PIL import Image
@@ -210,7 +212,71 @@ def test_a_wrong_parameter_stops_before_anything_runs(finished: Path, edited) ->
     edited("params/tiny.yaml", "momentum: [0.9, paper]", "momentum: [1.9, paper]")
     done = snakemake(finished, *TARGETS, check=False)
     assert done.returncode != 0
-    assert "params/tiny.yaml: common.momentum.0: found 1.9" in done.stderr
+    assert done.stderr.count("params/tiny.yaml: common.momentum.0: found 1.9") == 1 and "Traceback" not in done.stderr
+
+
+LEFT_OUT = {
+    "broken.yaml": ("description: half a file\nresults: results/broken\ndatasets: {digits", "not YAML that is accepted here"),
+    "wrong.yaml": (TINY.replace("results/tiny", "results/wrong").replace("width: [16,", "width: [-1,"), "common.width.0: found -1"),
+    "quick copy.yaml": (TINY, "the name of an experiment's file is lower case letters"),
+    "a&b;touch PWNED;.yaml": (TINY, "the name of an experiment's file is lower case letters"),
+    "$(touch PWNED).yaml": (TINY, "the name of an experiment's file is lower case letters"),
+    "train.yaml": (TINY.replace("results/tiny", "results/train"), "train is the name of a rule"),
+    "another.yml": (TINY, "an experiment's file ends in .yaml"),
+    "twin.yaml": (TINY, "results: results/tiny is the folder of params/tiny.yaml already"),
+    "folder.yaml": (TINY.replace("results/tiny", "results/metrics"), "results: found 'results/metrics', which is a folder of the paper's"),
+    "large.yaml": (TINY.replace("results/tiny", "results/large").replace("dense_8", "conv_64"), "conv_64 is for images of 64x64 pixels"),
+    "nodata.yaml": (TINY.replace("results/tiny", "results/nodata").replace("digits", "cats"), "datasets.cats: no such data set in"),
+}
+"""File of `params/` → what stands in it, what is said of it."""
+
+
+@pytest.fixture
+def beside(finished: Path) -> Iterator[Path]:
+    """The finished project with files that no experiment can be read from, an editor's lock among them."""
+    for name, (text, _) in LEFT_OUT.items():
+        (finished / "params" / name).write_text(text)
+    (finished / "params" / ".#tiny.yaml").symlink_to("somebody@machine.1234")
+    yield finished
+    for name in (*LEFT_OUT, ".#tiny.yaml"):
+        (finished / "params" / name).unlink()
+
+
+def test_a_file_that_is_not_asked_for_stops_nobody_and_one_that_is_says_why(beside: Path) -> None:
+    done = snakemake(beside, *TARGETS)
+    assert "Nothing to be done" in done.stderr and not (beside / "PWNED").exists()
+    for name, (_, reason) in LEFT_OUT.items():
+        [line] = [line for line in done.stderr.splitlines() if line.startswith(f"left out: params/{name}: ")]
+        assert reason in line
+    assert "#tiny" not in done.stderr
+    for target in ("broken", "results/broken/table1.csv"):
+        refused = snakemake(beside, "-n", target, check=False)
+        said = refused.stdout + refused.stderr
+        assert refused.returncode != 0 and "Traceback" not in said and said.count("params/broken.yaml: not YAML") == 1
+
+
+def test_paths_of_a_parameters_file_reach_the_shell_as_one_word(finished: Path) -> None:
+    """Real images in the samples' place, against statistics of another tool in a file with such a name."""
+    name = "x y;touch PWNED;$(touch PWNED).npz"
+    text = TINY.replace("results/tiny", "results/quoted").replace(
+        "{extractor: classifier}", f"{{extractor: classifier, foreign: {{digits/classifier-train: '{name}'}}}}"
+    )
+    (finished / "params/quoted.yaml").write_text(text.replace("rows: [", "rows: [{title: Test images, model: real}, "))
+    np.savez(finished / name, mu=np.zeros(64), sigma=np.eye(64))
+    snakemake(finished, target := "results/quoted/digits/real/seed0/prior/metrics.json")
+    assert (finished / target).exists() and not (finished / "PWNED").exists()
+    (finished / "params/quoted.yaml").unlink()
+
+
+def test_the_papers_file_may_write_elsewhere_and_every_experiment_is_planned_whole(project: Path) -> None:
+    """smoke and trial train and sample data sets without labels, which no classifier can measure."""
+    paper = project / "params/paper.yaml"
+    paper.write_text(paper.read_text().replace("results: results\n", "results: results/elsewhere\n"))
+    done = snakemake(project, "-n", "paper", "trial", "smoke")
+    assert "output: results/elsewhere/table1.csv" in done.stdout
+    found = set(re.findall(r"output: results/(\w+/\w+/\w+)/seed0/prior/(\w+)\.", done.stdout))
+    assert {("trial/celeba5k/lpga", "samples"), ("trial/cifar10/lpga", "metrics")} < found
+    assert not {place for place, file in found if file == "metrics" and "celeba5k" in place}
 
 
 @pytest.mark.slow

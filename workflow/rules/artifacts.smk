@@ -16,7 +16,7 @@ rule figure:
     benchmark: "logs/figure/{root}/{figure}.tsv"
     threads: 1
     resources: mem_mb=2000, runtime="10m"
-    shell: "pga figure {wildcards.figure} --params {params.file} --out-dir {wildcards.root}/figures 2> {log}"
+    shell: "pga figure {wildcards.figure:q} --params {params.file:q} --out-dir {wildcards.root:q}/figures 2> {log:q}"
 
 
 rule partial_figure:
@@ -34,4 +34,4 @@ rule partial_figure:
     benchmark: "logs/partial/{root}/{figure}.tsv"
     threads: 1
     resources: mem_mb=2000, runtime="10m"
-    shell: "pga figure {wildcards.figure} --params {params.file} --allow-missing --out-dir {wildcards.root}/partial 2> {log}"
+    shell: "pga figure {wildcards.figure:q} --params {params.file:q} --allow-missing --out-dir {wildcards.root:q}/partial 2> {log:q}"

@@ -1,21 +1,26 @@
 # What the rules share: the scales, checked when the workflow is read, and the names of files.
 
 import os
+import re
 import shlex
 import sys
 import threading
 from pathlib import Path
 
+from snakemake.logging import logger
 from snakemake.utils import validate
 from snakemake.workflow import JobScheduler
 
 from pga.fingerprints import steps as fingerprints
 from pga.data.folder import identity
+from pga.runtime.errors import UserError
 from pga.runtime.files import digest
 from pga.runtime.locks import Busy, acquire
+from pga.params.base import NAME
+from pga.params.catalogue import read_catalogue
 from pga.params.claims import curves_read, load_claims
 from pga.params.datasets import load_datasets
-from pga.params.experiment import REAL, Scale, load_scale
+from pga.params.experiment import REAL, Scale
 from pga.params.reading import read_yaml
 from pga.params.sampling import RECONSTRUCTION
 from pga.params.sources import load_sources
@@ -27,18 +32,48 @@ programs = "".join(f"{name}() ( exec {shlex.quote(sys.executable)} -m {name} \"$
 gpus = workflow.resource_settings.resources.get("gpu") or 0
 shell.prefix(f"export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 PGA_GPUS={shlex.quote(str(gpus))}; {programs}")
 
-SOURCES = load_sources("params/sources.yaml")
-DATASETS = load_datasets("params/datasets.yaml")
-CLAIMS = load_claims("params/claims.yaml")
-FILES = [path for path in sorted(Path("params").glob("*.yaml")) if path.stem not in ("sources", "datasets", "claims")]
-SCALES = {}
-for path in FILES:
-    scale = load_scale(path)  # the types say best what is wrong; the schema is what other tools check by
-    validate(read_yaml(path), str(Path(workflow.basedir) / "workflow/schemas/scale.schema.json"), set_default=False)
-    if scale.results in SCALES:
-        raise WorkflowError(f"{path}: results: {scale.results!r} is the folder of {SCALES[scale.results][0]} already")
-    SCALES[scale.results] = (str(path), scale)
-"""Folder of results → (file of the scale, its content)."""
+try:
+    SOURCES = load_sources("params/sources.yaml")
+    DATASETS = load_datasets("params/datasets.yaml")
+    CLAIMS = load_claims("params/claims.yaml")
+except UserError as error:
+    raise WorkflowError(str(error)) from None
+RULE_FILES = ["Snakefile", *sorted(str(path) for path in Path("workflow/rules").glob("*.smk"))]
+RULES = {name for file in RULE_FILES for name in re.findall(r"^rule (\w+):", Path(file).read_text(encoding="utf-8"), re.M)}
+CATALOGUE = read_catalogue(Path("params"), RULES, DATASETS)
+SCALES = CATALOGUE.experiments
+"""Folder of results → (file of the experiment, its content)."""
+
+SCHEMA = str(Path(workflow.basedir) / "workflow/schemas/scale.schema.json")
+for root, (file, _) in list(SCALES.items()):
+    try: # the types have said what is wrong; the schema is what other tools check by
+        validate(read_yaml(file), SCHEMA, set_default=False)
+    except WorkflowError as error:
+        del SCALES[root]
+        CATALOGUE.left_out[file] = f"{file}: {error}"
+
+if workflow.is_main_process:
+    if reasons := dict.fromkeys(CATALOGUE.asked_and_left_out(sys.argv[1:])):
+        raise WorkflowError("\n".join(reasons))
+    for reason in dict.fromkeys(CATALOGUE.left_out.values()):
+        logger.warning(f"left out: {reason}")
+
+
+def results_of(name: str) -> str:
+    """The folder of results of an experiment, by the name of its file."""
+    if reason := CATALOGUE.left_out.get(f"params/{name}.yaml"):
+        raise WorkflowError(reason)
+    for root, (file, _) in SCALES.items():
+        if Path(file).stem == name:
+            return root
+    raise WorkflowError(f"params/{name}.yaml: there is no such file")
+
+
+def experiments_with_targets() -> list[str]:
+    """The names of all experiments, and of those left out, whose targets say why."""
+    names = [Path(file).stem for file in [*(file for file, _ in SCALES.values()), *CATALOGUE.left_out]]
+    return [name for name in dict.fromkeys(names) if re.fullmatch(NAME, name) and name not in RULES]
+
 
 PINNED = next(iter(SOURCES["inception"].files.values())).checksum.value
 """SHA-256 of Inception's weights, or its first digits."""
@@ -99,7 +134,7 @@ def rows_with(sampling: str) -> str:
 
 
 wildcard_constraints:
-    root="|".join(sorted(SCALES, reverse=True)),
+    root=one_of(sorted(SCALES, reverse=True)),
     dataset="[a-z][a-z0-9_]*",
     model="[a-z][a-z0-9_]*",
     seed="[0-9]+",
@@ -246,11 +281,11 @@ def features_of(wildcards) -> list[str]:
     return [path.replace(".npz", "-features.npy") for path in references_of(wildcards)] if needed else []
 
 
-def metric_flags(wildcards) -> str:
+def metric_flags(wildcards) -> list[str]:
     """What `pga evaluate` measures beside the Fréchet distance."""
     features = features_of(wildcards)
     metrics = scale_of(wildcards).metrics_of(wildcards.sampling)
-    return " ".join(["--metrics", *metrics] + (["--reference-features", *features] if features else []))
+    return ["--metrics", *metrics, *(["--reference-features", *features] if features else [])]
 
 
 def samples_of(wildcards) -> str:

@@ -13,7 +13,7 @@ rule fetch:
     threads: 1
     retries: 1
     resources: mem_mb=500, runtime="6h"
-    shell: "pga fetch {wildcards.source} --file {wildcards.file} --out data/raw 2> {log}"
+    shell: "pga fetch {wildcards.source:q} --file {wildcards.file:q} --out data/raw 2> {log:q}"
 
 
 rule prepare:
@@ -32,7 +32,7 @@ rule prepare:
     benchmark: "logs/prepare/{dataset}.tsv"
     threads: 16
     resources: mem_mb=1500, runtime="2h"
-    shell: "pga prepare {wildcards.dataset} --raw data/raw --out data/processed --processes {threads} 2> {log}"
+    shell: "pga prepare {wildcards.dataset:q} --raw data/raw --out data/processed --processes {threads} 2> {log:q}"
 
 
 rule prepare_labelled:
@@ -51,4 +51,4 @@ rule prepare_labelled:
     benchmark: "logs/prepare/{dataset}.tsv"
     threads: 1
     resources: mem_mb=1500, runtime="30m"
-    shell: "pga prepare {wildcards.dataset} --raw data/raw --out data/processed 2> {log}"
+    shell: "pga prepare {wildcards.dataset:q} --raw data/raw --out data/processed 2> {log:q}"

@@ -17,7 +17,7 @@ rule classifier:
     benchmark: "logs/classifier/{dataset}.tsv"
     threads: 1
     resources: mem_mb=3000, runtime="1h"
-    shell: "pga classifier {wildcards.dataset} --data data/processed --out {output.weights} 2> {log}"
+    shell: "pga classifier {wildcards.dataset:q} --data data/processed --out {output.weights:q} 2> {log:q}"
 
 
 rule reference:
@@ -41,8 +41,8 @@ rule reference:
         runtime="4h",
         gpu=lambda wildcards: 0 if wildcards.extractor == "classifier" else 1,
     shell:
-        "pga reference {wildcards.dataset} --split {wildcards.split} --extractor {wildcards.extractor} --weights {input.weights} {params.pinned}"
-        " --data data/processed --out {output.statistics} 2> {log}"
+        "pga reference {wildcards.dataset:q} --split {wildcards.split:q} --extractor {wildcards.extractor:q} --weights {input.weights:q} {params.pinned}"
+        " --data data/processed --out {output.statistics:q} 2> {log:q}"
 
 
 rule evaluate:
@@ -70,10 +70,10 @@ rule evaluate:
         runtime="4h",
         gpu=lambda wildcards: 0 if scale_of(wildcards).device == "cpu" else 1,
     shell:
-        "pga evaluate --samples {input.samples} {params.at_most} --extractor {params.extractors} --weights {input.weights} {params.pinned}"
-        " --reference {input.references} {params.foreign} {params.metrics} {params.few_samples}"
-        " --dataset {wildcards.dataset} --model {wildcards.model} --seed {wildcards.seed} --sampling {wildcards.sampling}"
-        " --device {params.device} --out {output.metrics} 2> {log}"
+        "pga evaluate --samples {input.samples:q} {params.at_most} --extractor {params.extractors:q} --weights {input.weights:q} {params.pinned}"
+        " --reference {input.references:q} {params.foreign} {params.metrics:q} {params.few_samples}"
+        " --dataset {wildcards.dataset:q} --model {wildcards.model:q} --seed {wildcards.seed:q} --sampling {wildcards.sampling:q}"
+        " --device {params.device:q} --out {output.metrics:q} 2> {log:q}"
 
 
 rule neighbours:
@@ -96,8 +96,8 @@ rule neighbours:
         runtime="2h",
         gpu=lambda wildcards: 0 if scale_of(wildcards).device == "cpu" else 1,
     shell:
-        "pga neighbours {wildcards.dataset} --samples {input.samples} --weights {input.weights} {params.pinned} --extractor {params.extractor}"
-        " --data data/processed --device {params.device} --out {output.neighbours} 2> {log}"
+        "pga neighbours {wildcards.dataset:q} --samples {input.samples:q} --weights {input.weights:q} {params.pinned} --extractor {params.extractor:q}"
+        " --data data/processed --device {params.device:q} --out {output.neighbours:q} 2> {log:q}"
 
 
 rule curve:
@@ -124,8 +124,8 @@ rule curve:
         runtime="4h",
         gpu=lambda wildcards: 0 if scale_of(wildcards).device == "cpu" else 1,
     shell:
-        "pga curve --run {input.snapshots} --reference {input.reference} --weights {input.weights} {params.pinned} --extractor {params.extractor}"
-        " {params.foreign} {params.few_samples} {params.prior} --device {params.device} --out {output.curve} 2> {log}"
+        "pga curve --run {input.snapshots:q} --reference {input.reference:q} --weights {input.weights:q} {params.pinned} --extractor {params.extractor:q}"
+        " {params.foreign} {params.few_samples} {params.prior} --device {params.device:q} --out {output.curve:q} 2> {log:q}"
 
 
 rule summary:
@@ -143,4 +143,4 @@ rule summary:
     benchmark: "logs/summary/{root}/{dataset}.tsv"
     threads: 1
     resources: mem_mb=1000, runtime="10m"
-    shell: "pga summary {wildcards.dataset} --params {params.file} --out {params.out} 2> {log}"
+    shell: "pga summary {wildcards.dataset:q} --params {params.file:q} --out {params.out:q} 2> {log:q}"

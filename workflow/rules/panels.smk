@@ -19,4 +19,4 @@ rule interpolate:
         mem_mb=4000,
         runtime="30m",
         gpu=lambda wildcards: 0 if scale_of(wildcards).device == "cpu" else 1,
-    shell: "pga interpolate --run {input.model} --out {output.images} {params.lines} --device {params.device} 2> {log}"
+    shell: "pga interpolate --run {input.model:q} --out {output.images:q} {params.lines} --device {params.device:q} 2> {log:q}"

@@ -2,22 +2,21 @@
 # One environment serves all rules (requirements.lock, environment.yml): rules name none of their own.
 
 TEMPLATES = sorted(str(path) for path in Path("pga/artifacts/report/templates").iterdir())
-RULE_FILES = ["Snakefile", *sorted(str(path) for path in Path("workflow/rules").glob("*.smk"))]
 
 
 rule rule_graph:
     # Which rule reads what another writes, as Snakemake itself says it of this scale: in an order of Python's sets, hence the hash seed.
     output: "{root}/rules.dot"
     params:
-        targets=lambda wildcards: " ".join(file for file in shown_in_report(wildcards.root)),
-        rules=digest([Path(file).read_text() for file in RULE_FILES]),
+        targets=lambda wildcards: shown_in_report(wildcards.root),
+        rules=digest([Path(file).read_text(encoding="utf-8") for file in RULE_FILES]),
     log: "logs/rule_graph/{root}.log"
     benchmark: "logs/rule_graph/{root}.tsv"
     threads: 1
     resources: mem_mb=1000, runtime="10m"
     shell:
-        "PYTHONHASHSEED=0 snakemake --quiet all --rulegraph dot -- {params.targets} > {wildcards.root}/.rules.dot.part 2> {log}"
-        " && mv {wildcards.root}/.rules.dot.part {output}"
+        "PYTHONHASHSEED=0 snakemake --quiet all --rulegraph dot -- {params.targets:q} > {wildcards.root:q}/.rules.dot.part 2> {log:q}"
+        " && mv {wildcards.root:q}/.rules.dot.part {output:q}"
 
 
 rule report:
@@ -35,4 +34,4 @@ rule report:
     benchmark: "logs/report/{root}.tsv"
     threads: 1
     resources: mem_mb=3000, runtime="1h"
-    shell: "pga report --params {params.file} --rules {input.rules} --out {output} 2> {log}"
+    shell: "pga report --params {params.file:q} --rules {input.rules:q} --out {output:q} 2> {log:q}"

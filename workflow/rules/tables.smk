@@ -13,7 +13,7 @@ rule collect:
     benchmark: "logs/collect/{root}.tsv"
     threads: 1
     resources: mem_mb=1000, runtime="10m"
-    shell: "pga collect --params {params.file} --out {output.metrics} 2> {log}"
+    shell: "pga collect --params {params.file:q} --out {output.metrics:q} 2> {log:q}"
 
 
 rule collect_shown:
@@ -29,7 +29,7 @@ rule collect_shown:
     benchmark: "logs/collect/{root}/{artifact}.tsv"
     threads: 1
     resources: mem_mb=1000, runtime="10m"
-    shell: "pga collect --params {params.file} --artifact {wildcards.artifact} --out {output.metrics} 2> {log}"
+    shell: "pga collect --params {params.file:q} --artifact {wildcards.artifact:q} --out {output.metrics:q} 2> {log:q}"
 
 
 rule table1:
@@ -50,7 +50,7 @@ rule table1:
     benchmark: "logs/table/{root}/table1.tsv"
     threads: 1
     resources: mem_mb=1000, runtime="10m"
-    shell: "pga table table1 --params {params.file} --metrics {input.metrics} --claims {input.claims} --out-dir {wildcards.root} 2> {log}"
+    shell: "pga table table1 --params {params.file:q} --metrics {input.metrics:q} --claims {input.claims:q} --out-dir {wildcards.root:q} 2> {log:q}"
 
 
 rule claims:
@@ -70,7 +70,7 @@ rule claims:
     benchmark: "logs/table/{root}/claims.tsv"
     threads: 1
     resources: mem_mb=1000, runtime="10m"
-    shell: "pga table claims --params {params.file} --metrics {input.metrics} --claims {input.claims} --out-dir {wildcards.root} 2> {log}"
+    shell: "pga table claims --params {params.file:q} --metrics {input.metrics:q} --claims {input.claims:q} --out-dir {wildcards.root:q} 2> {log:q}"
 
 
 rule table_of_parameters:
@@ -90,7 +90,7 @@ rule table_of_parameters:
     benchmark: "logs/table/{root}/{table}.tsv"
     threads: 1
     resources: mem_mb=1000, runtime="10m"
-    shell: "pga table {wildcards.table} --params {params.file} --out-dir {wildcards.root} 2> {log}"
+    shell: "pga table {wildcards.table:q} --params {params.file:q} --out-dir {wildcards.root:q} 2> {log:q}"
 
 
 rule costs:
@@ -110,7 +110,7 @@ rule costs:
     benchmark: "logs/table/{root}/costs.tsv"
     threads: 1
     resources: mem_mb=1000, runtime="10m"
-    shell: "pga table costs --params {params.file} --out-dir {wildcards.root} 2> {log}"
+    shell: "pga table costs --params {params.file:q} --out-dir {wildcards.root:q} 2> {log:q}"
 
 
 rule table_of_evaluation:
@@ -130,7 +130,7 @@ rule table_of_evaluation:
     benchmark: "logs/table/{root}/evaluation.tsv"
     threads: 1
     resources: mem_mb=1000, runtime="10m"
-    shell: "pga table evaluation --params {params.file} --metrics {input.metrics} --out-dir {wildcards.root} 2> {log}"
+    shell: "pga table evaluation --params {params.file:q} --metrics {input.metrics:q} --out-dir {wildcards.root:q} 2> {log:q}"
 
 
 rule equivalence:
@@ -152,4 +152,4 @@ rule equivalence:
     benchmark: "logs/table/{root}/equivalence.tsv"
     threads: 1
     resources: mem_mb=1000, runtime="10m"
-    shell: "pga table equivalence --params {params.file} --metrics {input.metrics} --out-dir {wildcards.root} 2> {log}"
+    shell: "pga table equivalence --params {params.file:q} --metrics {input.metrics:q} --out-dir {wildcards.root:q} 2> {log:q}"

@@ -27,8 +27,8 @@ rule train:
         runtime=lambda wildcards, attempt: f"{12 * attempt}h",
         gpu=lambda wildcards: 0 if scale_of(wildcards).device == "cpu" else 1,
     shell:
-        "pga train --params {params.file} --dataset {wildcards.dataset} --model {wildcards.model} --seed {wildcards.seed}"
-        " --device {params.device} --expect {params.digest} --out {params.out} --scratch {resources.scratch:q} 2> {log}"
+        "pga train --params {params.file:q} --dataset {wildcards.dataset:q} --model {wildcards.model:q} --seed {wildcards.seed:q}"
+        " --device {params.device:q} --expect {params.digest:q} --out {params.out:q} --scratch {resources.scratch:q} 2> {log:q}"
 
 
 rule sample:
@@ -57,8 +57,8 @@ rule sample:
         runtime="30m",
         gpu=lambda wildcards: 0 if scale_of(wildcards).device == "cpu" else 1,
     shell:
-        "pga sample --run {input.model} --out {output.samples} {params.sampling} --reconstructions {params.out} --data data/processed"
-        " --device {params.device} 2> {log}"
+        "pga sample --run {input.model:q} --out {output.samples:q} {params.sampling} --reconstructions {params.out:q} --data data/processed"
+        " --device {params.device:q} 2> {log:q}"
 
 
 rule sample_otherwise:
@@ -78,8 +78,8 @@ rule sample_otherwise:
         runtime="30m",
         gpu=lambda wildcards: 0 if scale_of(wildcards).device == "cpu" else 1,
     shell:
-        "pga sample --run {input.model} --out {output.samples} {params.sampling} --data data/processed"
-        " --device {params.device} 2> {log}"
+        "pga sample --run {input.model:q} --out {output.samples:q} {params.sampling} --data data/processed"
+        " --device {params.device:q} 2> {log:q}"
 
 
 rule reconstruct:
@@ -102,7 +102,7 @@ rule reconstruct:
         mem_mb=4000,
         runtime="30m",
         gpu=lambda wildcards: 0 if scale_of(wildcards).device == "cpu" else 1,
-    shell: "pga reconstruct --run {input.model} --data data/processed --out-dir {params.out} --device {params.device} 2> {log}"
+    shell: "pga reconstruct --run {input.model:q} --data data/processed --out-dir {params.out:q} --device {params.device:q} 2> {log:q}"
 
 
 ruleorder: sample > sample_otherwise

@@ -36,8 +36,9 @@ def draw(sources: Sources) -> canvas.Drawn:
             else:
                 canvas.show(axes[i][j], grid(samples, ROWS, COLUMNS))
             seeds = f" ({cell.n} seed{'s' if cell.n > 1 else ''})" if cell.n else ""
+            number = f"\n{cell.text()}{seeds}" if scale.datasets[dataset].measured else ""
             letter = canvas.letter(i * len(row.models) + j)
-            axes[i][j].set_title(f"{letter} {sources.dataset_title(dataset)}, {sources.model_title(model)}\n{cell.text()}{seeds}")
+            axes[i][j].set_title(f"{letter} {sources.dataset_title(dataset)}, {sources.model_title(model)}{number}")
     several = any(len(scale.seeds_of(*run)) > 1 for run in row.runs())
     text = (
         f"The first {ROWS * COLUMNS} samples of {sources.first_seeds()}, not picked. Numbers: {TITLES[scale.evaluation.metric]} of "
