@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import gc
 import importlib
+import io
 import os
 import sys
 
@@ -60,6 +61,8 @@ def gpu_advice(error: RuntimeError) -> str | None:
 def main(argv: list[str] | None = None) -> int:
     """Run one verb; returns the exit status (0 well, 1 the user can mend it, 2 wrong usage, 130 interrupted)."""
     argv = sys.argv[1:] if argv is None else argv
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # where the locale lacks a Greek letter
     if argv and argv[0] in VERBS:
         verb = argv[0]
         gc.set_threshold(50_000)  # importing torch makes objects that stay; to look through them over and over takes a tenth of the time

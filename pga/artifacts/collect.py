@@ -15,6 +15,8 @@ from pga.runtime.files import read_record
 
 RUN = ["dataset", "model", "seed", "sampling"]
 MEASURED = ["metric", "value", "standard_error", "n", "reference", "reference_n", "extractor", "absent"]
+TEXT = ("dataset", "model", "sampling", "run", "block", "metric")
+"""Columns of names and titles, which stay text even where all of them look like numbers, truth values or nothing (`nan`, `true`)."""
 COLUMNS = [*RUN, *MEASURED, "extractor_accuracy"]
 
 
@@ -97,7 +99,7 @@ def read_table(path: Path, columns: Sequence[str], what: str = "a table", remedy
         UserError: it is no such file.
     """
     try:
-        table = pd.read_csv(path)
+        table = pd.read_csv(path, dtype=dict.fromkeys(TEXT, str), keep_default_na=False, na_values=[""])
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: not {what} ({error}); {remedy}") from error
     if missing := [column for column in columns if column not in table]:

@@ -45,5 +45,10 @@ def run(arguments: argparse.Namespace) -> None:
     from pga.training.loop import train
 
     images, data_sha256 = load(arguments.data, row.dataset)
+    if row.only_warms_up(n := len(images[row.split(len(images))[0]])):
+        raise UserError(
+            f"{arguments.params}: {row.dataset}/{row.name}: warmup_steps: found {row.warmup_steps}, but on {n} images the run has "
+            f"{row.total_steps(n)} steps: nothing but the reconstruction would be trained"
+        )
     device = devices.choose(arguments.device)
     train(row, images, data_sha256, training_code(row), device, arguments.out, arguments.scratch, arguments.checkpoint_every)

@@ -9,23 +9,24 @@ from pydantic import Field, model_validator
 from pga.method.terms import MODELS
 from pga.params.base import Name, Positive, Strict
 from pga.params.sampling import RECONSTRUCTION
+from pga.params.text import Text
 
 
 class Column(Strict):
     """One data set of a table or figure."""
 
     dataset: Name
-    title: str
+    title: Text
     paper: str | None = Field(None, description="the paper's data set whose numbers stand beside, if it is another one")
 
 
 class Row(Strict):
     """One model of a table or figure."""
 
-    title: str
+    title: Text
     model: Name = Field(description="row name in `runs`, or `real`: real images of the split that is not the reference, as if samples")
     sampling: Name = "prior"
-    block: str = Field("paper", description="rows of one block stand together")
+    block: Text = Field("paper", description="rows of one block stand together")
     datasets: dict[Name, Name] = Field({}, description="another data set for a column, e.g. {mnist: mnist32}")
 
     def on(self, column: Column) -> str:
@@ -84,6 +85,7 @@ NEEDS: dict[str, Needs] = {
 IN_FEATURES = ("training", "neighbours")
 """Kinds of figures that cannot be drawn of data sets that nothing is measured of."""
 
+
 def figure_title(name: str) -> str:
     """A figure's name for people: "Figure 2", "Nearest neighbours"."""
     called = name.removeprefix("figure")
@@ -105,8 +107,8 @@ class Figure(Strict):
     datasets: tuple[Name, ...] = Field((), description="data sets, in their order on the page; none for `routing`")
     models: tuple[Name, ...] = Field(description="row names in `runs`; for `routing` models of the table of terms", min_length=1)
     sampling: Name = "prior"
-    titles: dict[Name, str] = Field({}, description="how a data set or model is called where Table 1 has no title for it")
-    note: str | None = Field(None, description="a sentence of the caption, e.g. what stands in for what")
+    titles: dict[Name, Text] = Field({}, description="how a data set or model is called where Table 1 has no title for it")
+    note: Text | None = Field(None, description="a sentence of the caption, e.g. what stands in for what")
     width: float = Field(6.75, ge=3.25, le=20, description="inches: a paper's column is 3.25 wide, its page 6.75")
     font: Literal["sans", "times"] = Field("sans", description="times: STIX, which goes with a paper set in Times")
 

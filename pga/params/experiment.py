@@ -165,9 +165,21 @@ class Scale(Strict):
         """Everything of the scale that a table or figure shows, besides the results: it is made anew when this changes."""
         tables: dict[str, BaseModel | None] = {"table1": self.table1, "equivalence": self.equivalence}
         content = tables.get(artifact) or self.figures[artifact]
-        evaluation = {"evaluation": self.evaluation, "samplings": self.samplings["prior"], "table1": self.table1}
-        shown = {name: part.model_dump(mode="json") for name, part in {artifact: content, **evaluation}.items()}
-        return {**shown, "seeds": list(self.seeds), "description": self.description}
+        names = ["prior", *(row.sampling for row in self.table1.rows)]
+        if isinstance(content, Figure):
+            names = [content.sampling]
+        parts = {artifact: content, "evaluation": self.evaluation, **{f"samplings.{name}": self.samplings[name] for name in names}}
+        shown = {name: part.model_dump(mode="json") for name, part in parts.items()}
+        beside = {"titles": self.titles_of(artifact)} if isinstance(content, Figure) else {"table1": self.table1.model_dump(mode="json")}
+        return {**shown, **beside, "seeds": list(self.seeds), "description": self.description}
+
+    def titles_of(self, figure: str) -> dict[str, str]:
+        """Data set or model → how it is called on a figure: as the figure says, else as Table 1 does."""
+        row = self.figures[figure]
+        datasets = {column.dataset: column.title for column in self.table1.columns}
+        models = {shown.model: shown.title for shown in self.table1.rows if shown.sampling == row.sampling}
+        named = {name: datasets.get(name, name) for name in row.datasets} | {name: models.get(name, name.upper()) for name in row.models}
+        return {name: row.titles.get(name, title) for name, title in named.items()}
 
     def measures(self) -> dict[str, Any]:
         """What is measured of whose images, besides the results."""

@@ -144,11 +144,11 @@ def mistakes(error: ValidationError, model: type[BaseModel]) -> list[str]:
         elif problem["type"] == "tuple_type":
             message = "accepted is a list, e.g. [0, 1]"
         of_run = location[:1] == ("datasets",) and location[2:3] == ("runs",)
-        key = ".".join(map(str, location)) or "(the whole file)"
+        key = ".".join(map(str, location))
         shared = ".".join(map(str, location[4:])) if of_run else key
         places.setdefault((shared, f"{found}: {message}"), []).append(key)
     return [
-        f"{first}{text}" + (f" (so in {len(others)} more runs)" if others else "")
+        f"{first}{text}".removeprefix(": ") + (f" (so in {len(others)} more runs)" if others else "")
         for (_, text), (first, *others) in places.items()
     ]  # fmt: skip
 

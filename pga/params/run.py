@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from pga.method.terms import MODELS, ONE, RECONSTRUCTIONS
 from pga.runtime.files import digest
 
 
@@ -100,6 +101,11 @@ class Run:
             return self.steps
         assert self.epochs is not None
         return self.epochs * steps_per_epoch(n_images, self.batch_size)
+
+    def only_warms_up(self, n_images: int) -> bool:
+        """Whether the run ends before any term but the reconstruction takes part, though others have a weight."""
+        waiting = (name for term, name in MODELS[self.model].items() if term not in RECONSTRUCTIONS)
+        return self.warmup_steps >= self.total_steps(n_images) and any(name == ONE or self.coefficients[name] > 0 for name in waiting)
 
     def snapshot_steps(self, n_images: int) -> list[int]:
         """After how many steps each snapshot is taken; the last one is the end of the run."""

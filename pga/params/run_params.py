@@ -85,6 +85,11 @@ class RunParams(Strict):
             raise ValueError(f"coefficients of {self.model} are {', '.join(needed)}; found {', '.join(given) or 'none'}")
         if (self.epochs is None) == (self.steps is None):
             raise ValueError("give one of `epochs` and `steps`")
+        if self.steps and self.run("", "", 0).only_warms_up(0):
+            raise ValueError(
+                f"warmup_steps: found {self.warmup_steps[0]}, but the run has {self.steps[0]} steps: nothing but the reconstruction would "
+                "be trained"
+            )
         constant = any(expression in ("g(z')", "log σ²") for term in MODELS[self.model] for expression in TERMS[term].reads)
         if (constant and not reads_sigma(self.model)) != (self.constant_sigma is not None):
             raise ValueError(f"constant_sigma is for models with a constant σ; {self.model} {'needs it' if constant else 'takes none'}")

@@ -11,6 +11,7 @@ from pga.params.artifacts import Column, Row
 from pga.params.base import Name, Origin, Positive, Strict
 from pga.params.reading import VALUE, WITH_ORIGIN
 from pga.params.run_params import RunParams
+from pga.params.text import Text
 
 Preset = Annotated[str, Field(pattern=r"^([a-z][a-z0-9_]*/)?[a-z][a-z0-9_]*$")]
 
@@ -68,7 +69,7 @@ class Sweep(Strict):
 class Variant(Strict):
     """One row of a grid of variants."""
 
-    title: str
+    title: Text
     zero: tuple[Name, ...] = ()
 
 
@@ -92,7 +93,7 @@ class WrittenEquivalence(BaseModel):
 class RowsOfBlock(Strict):
     """Rows of Table 1 that share a block and what else stands beside it."""
 
-    block: str
+    block: Text
     sampling: Name | None = None
     datasets: dict[Name, Name] = Field(default={})
     rows: tuple[Row, ...]
@@ -112,7 +113,7 @@ class WrittenFigure(BaseModel):
     model_config = ConfigDict(extra="allow")
 
     datasets: tuple[Name, ...] = ()
-    titles: dict[Name, str] = Field(default={})
+    titles: dict[Name, Text] = Field(default={})
 
 
 class WrittenRuns(Strict):

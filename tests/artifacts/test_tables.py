@@ -342,7 +342,9 @@ def test_the_caption_says_what_the_numbers_are(folder: Path) -> None:
 
 @pytest.mark.parametrize("resize, title", [("tf1", "FID, mean"), ("pytorch_fid", "FID (pytorch-fid's resize), mean")])
 def test_only_the_classifiers_distance_is_called_one_of_a_small_classifier(resize: str, title: str, folder: Path) -> None:
-    (folder / "fid.yaml").write_text(SCALE.replace("{extractor: classifier}", f"{{extractor: inception, resize: {resize}}}"))
+    (folder / "fid.yaml").write_text(
+        SCALE.replace("{extractor: classifier}", f"{{extractor: inception, resize: {resize}, few_samples: true}}")
+    )
     caption = table1.caption(load_scale(folder / "fid.yaml"), [], [])
     assert caption.startswith(title)
     assert "classifier" not in caption

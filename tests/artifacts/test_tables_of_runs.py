@@ -125,7 +125,7 @@ def test_a_table_of_metrics_without_its_flag_says_so(folder: Path, capsys: pytes
 
 def test_symbols_are_translated_and_mathematics_is_left_alone() -> None:
     grid = Grid(("a_b", "c"), ("l", "r"), ((r"$x_1$", "σ² of x̂ | 5 %"),))
-    assert r"$x_1$ & $\sigma$$^2$ of $\hat{x}$ | 5 \% \\" in as_latex([grid], "50 %") and r"a\_b & c \\" in as_latex([grid], "")
+    assert r"$x_1$ & $\sigma$$^2$ of $\hat{x}$ \textbar{} 5 \% \\" in as_latex([grid], "50 %") and r"a\_b & c \\" in as_latex([grid], "")
     assert r"| $x_1$ | σ² of x̂ \| 5 % |" in as_markdown([grid], "")
     assert latex("".join(SYMBOLS)).isascii()
 

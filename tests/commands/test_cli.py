@@ -248,7 +248,7 @@ def test_params_prints_every_value_with_its_origin(
         assert "digits,lpga,gamma,0.015,paper" in lines and "digits,vae,c,0.05,inferred" in lines
     else:
         [row] = [line.split() for line in text.splitlines() if line.startswith("gamma")]
-        assert row[1:6] == ["–", "0.015·paper", "–", "0.0·code", "0.015·paper"]  # vae, lpga, vpga, lvpga, lpga_ablation
+        assert row[1:6] == ["–", "0.015·paper", "–", "0.0·code", "0.015·inferred"]  # vae, lpga, vpga, lvpga, lpga_ablation
 
 
 def test_a_reader_who_has_seen_enough_causes_no_traceback() -> None:

@@ -62,6 +62,18 @@ BAD = {
     "text for a number": ("momentum: [0.9, paper]", "momentum: '0.9'", "common.momentum: found '0.9': .*number"),
     "base 60": ("steps: [3000, inferred]", "steps: 1:40", "common.steps: found '1:40': .*integer"),
     "an underscore": ("steps: [3000, inferred]", "steps: 1_000", "common.steps: found '1_000': .*integer"),
+    "a warm-up that never ends": (
+        "steps: [3000, inferred]",
+        "steps: 400",
+        r"runs\.lpga: warmup_steps: found 500, but the run has 400 steps: .*\(so in 4 more runs\)$",
+    ),
+    "too few samples": (
+        "extractor: classifier\n  metrics: [kid, manifold, infinity, neighbours]\n\nsamplings:\n  prior: {density: normal, n: 5000",
+        "extractor: inception\n\nsamplings:\n  prior: {density: normal, n: 2048",
+        r"samplings\.prior: n: found 2048; a distance in Inception's 2048",
+    ),
+    "a character that not every font has": ("title: VAE", "title: 猫", r"table1\.rows\.0\.title: found '猫': '猫' cannot be shown"),
+    "a title of two lines": ("title: VAE", 'title: "V\\nAE"', r"title: found 'V\\nAE': '\\n' cannot be shown"),
     "a number for a title": ("title: VAE", "title: 3", r"table1\.rows\.0\.title: found 3: accepted is text; put quotes around it"),
 }  # fmt: skip
 
@@ -175,6 +187,15 @@ datasets:
     assert (lpga["learning_rate"], lpga["momentum"], lpga["alpha"]) == ((0.4, "code"), (0.9, "paper"), (0.03, "code"))
     assert "epochs" not in lpga and (vae["epochs"], vae["c"], vae["warmup_steps"]) == ((100, "code"), (0.011, "ghosh"), (0, "ghosh"))
     assert [row.title for row in scale.table1.rows] == ["LPGA", "VAE"] and [c.title for c in scale.table1.columns] == ["celeba"]
+
+
+def test_a_title_of_table_1_is_part_of_the_figures_that_show_it_and_of_no_other(tmp_path: Path) -> None:
+    text = Path("params/quick.yaml").read_text()
+    (tmp_path / "quick.yaml").write_text(text.replace('title: "LPGA, α = β = 0"', "title: LPGA without α"))
+    before, after = load_scale("params/quick.yaml"), load_scale(tmp_path / "quick.yaml")
+    changed = {name for name in before.figures if before.shows(name) != after.shows(name)}
+    assert changed == {name for name, figure in before.figures.items() if "lpga_ablation" in figure.models} != set()
+    assert before.shows("table1") != after.shows("table1")
 
 
 def test_rows_override_the_data_sets_common_values_which_override_the_files() -> None:

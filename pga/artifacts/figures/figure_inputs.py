@@ -20,6 +20,11 @@ from pga.sampling.generated import load_of
 Content = TypeVar("Content")
 
 
+def literal(text: str) -> str:
+    """Text in which matplotlib sees no mathematics."""
+    return text.replace("$", r"\$")
+
+
 class Sources:
     """The runs of one figure of a scale.
 
@@ -92,13 +97,11 @@ class Sources:
 
     def dataset_title(self, dataset: str) -> str:
         """How a data set is called on the page."""
-        columns = {column.dataset: column.title for column in self.scale.table1.columns}
-        return self.row.titles.get(dataset, columns.get(dataset, dataset))
+        return literal(self.scale.titles_of(self.name)[dataset])
 
     def model_title(self, model: str) -> str:
         """How a model is called on the page."""
-        rows = {row.model: row.title for row in self.scale.table1.rows if row.sampling == self.row.sampling}
-        return self.row.titles.get(model, rows.get(model, model.upper()))
+        return literal(self.scale.titles_of(self.name)[model])
 
     def seeds(self) -> str:
         """The seeds of all runs that are shown, as words of a caption."""

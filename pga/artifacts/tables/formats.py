@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 ESCAPES = {
@@ -15,25 +16,39 @@ ESCAPES = {
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
     "\\": r"\textbackslash{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    "`": r"\textasciigrave{}",
 }
 SYMBOLS = {
-    "±": r"$\pm$", "×": r"$\times$", "≥": r"$\ge$", "·": r"$\cdot$", "∼": r"$\sim$", "⊙": r"$\odot$", "−": "$-$", "⟶": r"$\to$",
-    "α": r"$\alpha$", "β": r"$\beta$", "γ": r"$\gamma$", "δ": r"$\delta$", "ε": r"$\epsilon$", "η": r"$\eta$", "θ": r"$\theta$",
-    "μ": r"$\mu$", "ξ": r"$\xi$", "σ": r"$\sigma$", "φ": r"$\phi$", "x̂": r"$\hat{x}$", "²": "$^2$",
+    "±": r"$\pm$", "×": r"$\times$", "÷": r"$\div$", "≤": r"$\le$", "≥": r"$\ge$", "≠": r"$\ne$", "≈": r"$\approx$", "√": r"$\surd$",
+    "·": r"$\cdot$", "∼": r"$\sim$", "⊙": r"$\odot$", "∈": r"$\in$", "−": "$-$", "⟶": r"$\to$", "→": r"$\to$", "←": r"$\gets$",
+    "∞": r"$\infty$", "²": "$^2$", "³": "$^3$", "°": r"$^\circ$", "′": "$'$", "x̂": r"$\hat{x}$",
+    "–": "--", "—": "---", "é": r"\'e", "‘": "`", "’": "'", "“": "``", "”": "''", "…": r"\ldots{}",
     "𝓓": r"$\mathcal{D}$", "𝓗": r"$\mathcal{H}$", "𝓝": r"$\mathcal{N}$",
-    "′": "$'$", "→": r"$\to$", "∞": r"$\infty$", "–": "--", "é": r"\'e", "’": "'", "“": "``", "”": "''", "…": r"\ldots{}",
 }  # fmt: skip
+GREEK = {
+    "α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "ε": "epsilon", "ζ": "zeta", "η": "eta", "θ": "theta", "ι": "iota", "κ": "kappa",
+    "λ": "lambda", "μ": "mu", "ν": "nu", "ξ": "xi", "π": "pi", "ρ": "rho", "σ": "sigma", "ς": "varsigma", "τ": "tau", "υ": "upsilon",
+    "φ": "phi", "χ": "chi", "ψ": "psi", "ω": "omega", "Γ": "Gamma", "Δ": "Delta", "Θ": "Theta", "Λ": "Lambda", "Ξ": "Xi", "Π": "Pi",
+    "Σ": "Sigma", "Υ": "Upsilon", "Φ": "Phi", "Ψ": "Psi", "Ω": "Omega",
+}  # fmt: skip
+SYMBOLS |= {letter: rf"$\{name}$" for letter, name in GREEK.items()}
+SYMBOLS |= dict(zip("οΑΒΕΖΗΙΚΜΝΟΡΤΧ", "oABEZHIKMNOPTX", strict=True))  # Greek letters that LaTeX writes as Latin ones
 
 
 def latex(text: str) -> str:
     """Text for LaTeX: special characters escaped, the symbols used here translated."""
     text = text.replace("x̂", "\0")  # the one symbol of two characters
-    return "".join(ESCAPES.get(letter) or SYMBOLS.get(letter, letter) for letter in text).replace("\0", SYMBOLS["x̂"])
+    found = "".join(ESCAPES.get(letter) or SYMBOLS.get(letter, letter) for letter in text.replace("--", "-\1-").replace("--", "-\1-"))
+    found = found.replace("\0", SYMBOLS["x̂"]).replace("\1", "{}")
+    return "{}" + found if found.startswith(("[", "*")) else found  # which LaTeX would take for an argument of the row's end before it
 
 
 def markdown(text: str) -> str:
     """Text within a Markdown table."""
-    return text.replace("|", r"\|")
+    return re.sub(r"([\\|*`<>\[\]$])", r"\\\1", text)
 
 
 @dataclass(frozen=True)

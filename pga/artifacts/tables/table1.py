@@ -201,7 +201,7 @@ def as_markdown(scale: Scale, found: list[Entry], missing: list[str]) -> str:
         last = block
         cells = [(f"**{shown(e)}**" if e.best else shown(e)) + (f" | {claimed(e.claim)}" if beside else "") for e in group]
         lines.append(f"| {markdown(title)} | " + " | ".join(cells) + " |")
-    return "\n".join(lines) + f"\n\n{caption(scale, found, missing)}\n"
+    return "\n".join(lines) + f"\n\n{markdown(caption(scale, found, missing))}\n"
 
 
 def bold(text: str, best: bool) -> str:
