@@ -29,7 +29,7 @@ include: "workflow/rules/advice.smk"
 
 
 # Downloads, because compute nodes often have no network, and what takes seconds.
-localrules: fetch, collect, collect_shown, summary, table1, claims, table_of_parameters, costs, table_of_evaluation, equivalence, figure, partial_figure, rule_graph
+localrules: fetch, collect, collect_shown, summary, table1, numbers, claims, table_of_parameters, costs, table_of_evaluation, equivalence, figure, partial_figure, rule_graph
 
 
 onstart:

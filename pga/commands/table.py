@@ -12,6 +12,7 @@ EXAMPLE = "pga table table1 --params params/quick.yaml --metrics results/quick/m
 
 SHOWN = {
     "table1": "mean, standard error, n and every seed's value, the paper's numbers beside ours",
+    "numbers": "the numbers of table1 as macros of LaTeX",
     "claims": "every number and statement of the paper with ours and a verdict",
     "notation": "Table 2, the symbols, from the table of terms in the code",
     "parameters": "every parameter of every run with its origin",
@@ -25,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of `pga table`."""
     parser.add_argument("table", choices=SHOWN, help="; ".join(f"{name}: {line}" for name, line in SHOWN.items()))
     parser.add_argument("--params", required=True, help="the scale's file")
-    parser.add_argument("--metrics", type=Path, help="what `pga collect` wrote, for table1, claims, evaluation and equivalence")
+    parser.add_argument("--metrics", type=Path, help="what `pga collect` wrote, for table1, numbers, claims, evaluation and equivalence")
     parser.add_argument("--claims", default="params/claims.yaml", help="the paper's numbers (default: %(default)s)")
     parser.add_argument(
         "--data", default="data/processed", type=Path, help="folder of prepared data, which the runs must be of (default: %(default)s)"

@@ -15,7 +15,7 @@ from artifacts import measured, record, write_records
 from scales import COMMON
 
 from pga.artifacts.collect import COLUMNS, collect
-from pga.artifacts.tables import table1
+from pga.artifacts.tables import table1, table1_latex
 from pga.artifacts.tables.formats import latex
 from pga.artifacts.tables.summary_cells import summarise
 from pga.cli import main
@@ -140,12 +140,19 @@ def markdown_rows(folder: Path) -> list[list[str]]:
 
 
 def latex_rows(folder: Path) -> list[list[str]]:
-    """Cells of each row of the LaTeX table, the head first."""
+    """Cells of each row of the LaTeX table but for its head and the names of blocks, a number and its error in one."""
     text = (folder / "out" / "table1.tex").read_text()
-    body = text[text.index(r"\toprule") : text.index(r"\bottomrule")]
-    lines = [line for line in body.splitlines() if not line.endswith("rule")]
+    body = text[text.index(r"\midrule") : text.index(r"\bottomrule")]
+    lines = [line for line in body.splitlines() if not line.endswith("rule") and r"{l}{\emph{" not in line]
     assert all(line.endswith(r" \\") for line in lines)
-    return [re.split(r"(?<!\\)&", line.removesuffix(r" \\")) for line in lines]
+    found = []
+    for title, *parts in (re.split(r" (?<!\\)& ", line.removesuffix(r" \\")) for line in lines):
+        cells, rest = [title], iter(parts)
+        for part in rest:
+            across = re.fullmatch(r"\\multicolumn\{2\}\{c\}\{(.*)\}", part)
+            cells.append(across[1] if across else f"{part} ± {next(rest)}")
+        found.append(cells)
+    return found
 
 
 def test_mean_standard_error_and_number_of_seeds_are_worked_out_from_the_runs_of_one_cell() -> None:
@@ -205,7 +212,7 @@ def test_the_best_of_each_column_and_block_is_bold_and_nothing_else(folder: Path
     best = [best for _, _, best in EXPECTED.values()]
     cells = [cell for row in markdown_rows(folder)[1:] if not row[0].startswith("*") for cell in row[1::2]]
     assert [cell.startswith("**") and cell.endswith("**") for cell in cells] == best
-    cells = [cell for row in latex_rows(folder)[1:] for cell in row[1::2]]
+    cells = [cell for row in latex_rows(folder) for cell in row[1::2]]
     assert [cell.strip().startswith(r"\textbf{") for cell in cells] == best
     assert (folder / "out" / "table1.md").read_text().count("**") == 2 * sum(best)
 
@@ -225,8 +232,8 @@ def test_csv_markdown_and_latex_hold_the_same_numbers(folder: Path) -> None:
         expected += [f"{float(row['mean']):.2f} ± {float(row['standard_error']):.2f}", claim]
     markdown = [row for row in markdown_rows(folder)[1:] if not row[0].startswith("*")]
     assert [cell.strip("*") for row in markdown for cell in row[1:]] == expected
-    plain = [re.sub(r"\\textbf\{(.*)\}", r"\1", cell.strip()) for row in latex_rows(folder)[1:] for cell in row[1:]]
-    assert [cell.replace(r"$\pm$", "±").replace("--", "–") for cell in plain] == expected
+    plain = [re.sub(r"\\textbf\{(.*?)\}", r"\1", cell) for row in latex_rows(folder) for cell in row[1:]]
+    assert [cell.replace("--", "–") for cell in plain] == expected
 
 
 def test_markdown_names_rows_columns_and_blocks(folder: Path) -> None:
@@ -247,12 +254,12 @@ def test_latex_has_equally_many_cells_in_every_row_and_balanced_groups(folder: P
     assert write(folder, metrics()) == 0
     text = (folder / "out" / "table1.tex").read_text()
     rows = latex_rows(folder)
-    [columns] = re.findall(r"\\begin\{tabular\}\{(\w+)\}", text)
-    assert [len(row) for row in rows] == [len(columns)] * 5 == [5] * 5
-    assert [row[0].strip() for row in rows[1:]] == TEX_TITLES
-    assert text.count(r"\midrule") == 2  # below the head and between the two blocks
-    begun, ended = (re.findall(rf"\\{word}\{{(\w+)\}}", text) for word in ("begin", "end"))
-    assert begun == ended[::-1] == ["table", "tabular"]
+    assert [len(row) for row in rows] == [5] * 4 and r"\begin{tabular}{l" + 4 * r"r@{\,$\pm$\,}l" + "}" in text
+    assert [row[0].strip() for row in rows] == TEX_TITLES
+    assert re.findall(r"\\emph\{(.*)\}\}", text) == ["others", "paper"] and text.count(r"\midrule") == 2
+    assert text.index(r"\caption") < text.index(r"\label{tab:table1}") < text.index(r"\begin{tabular}")
+    begun, ended = (re.findall(rf"\\{word}\{{([\w*]+)\}}", text) for word in ("begin", "end"))
+    assert begun == ended[::-1] == ["table*", "tabular"]
     unescaped = re.sub(r"\\[{}]", "", text)
     depth = np.cumsum([{"{": 1, "}": -1}.get(letter, 0) for letter in unescaped])
     assert depth.min() == 0 == depth[-1]
@@ -288,12 +295,12 @@ def test_every_scale_makes_whole_rows_in_plain_letters(path: Path, root: Path, t
     rows, columns = len(scale.table1.rows), len(scale.table1.columns)
     assert len(found) == rows * columns
     (tmp_path / "out").mkdir()
-    for ending, text in {"md": table1.as_markdown(scale, found, []), "tex": table1.as_latex(scale, found, [])}.items():
+    for ending, text in {"md": table1.as_markdown(scale, found, []), "tex": table1_latex.as_latex(found, "")}.items():
         (tmp_path / "out" / f"table1.{ending}").write_text(text)
     blocks = {row.block for row in scale.table1.rows}
     assert len(markdown_rows(tmp_path)) == 1 + rows + (len(blocks) if len(blocks) > 1 else 0)
     beside = 2 if any(entry.claim for entry in found) else 1  # a sweep's rows are not the paper's
-    assert [len(row) for row in latex_rows(tmp_path)] == [1 + beside * columns] * (1 + rows)
+    assert [len(row) for row in latex_rows(tmp_path)] == [1 + beside * columns] * rows
     assert (tmp_path / "out" / "table1.tex").read_text().isascii()
 
 
@@ -319,10 +326,9 @@ def test_missing_runs_are_shown_as_missing_where_that_is_allowed(folder: Path) -
     cells = {row[0]: row[1] for row in markdown_rows(folder)}
     assert cells["LPGA"] == "**2.75 ± 1.25 (n = 2; missing: digits/lpga seed 1)**"
     assert cells["VPGA_β & 5 % {x}"] == "missing: digits/vpga seed 0 1 2"
-    for ending, underscore in (("md", "_"), ("tex", r"\_")):
-        [partial] = re.findall(r"PARTIAL: missing are (.*?)\.", (folder / "out" / f"table1.{ending}").read_text())
-        named = {re.sub(r" \(.*", "", name).replace(underscore, "_") for name in partial.split(", ")}
-        assert named == {f"{dataset}/{model} seed {seed}" for dataset, model, seed in gone}
+    assert all("PARTIAL: 5 runs are missing." in (folder / "out" / f"table1.{ending}").read_text() for ending in ("md", "tex"))
+    [named] = re.findall(r"</summary>\s+(.*?)\s+</details>", (folder / "out" / "table1.md").read_text())
+    assert {re.sub(r" \(.*", "", name) for name in named.split(", ")} == {f"{dataset}/{model} seed {seed}" for dataset, model, seed in gone}
 
 
 def test_a_whole_table_is_not_called_partial(folder: Path) -> None:
@@ -554,4 +560,5 @@ def test_a_run_without_its_record_is_refused_by_name_and_named_in_a_partial_tabl
     assert write(folder, metrics()) == 1
     assert str(path) in capsys.readouterr().err
     assert write(folder, metrics(), "--allow-missing") == 0
-    assert f"PARTIAL: missing are {path}." in Path("out/table1.md").read_text()
+    text = Path("out/table1.md").read_text()
+    assert "PARTIAL: 1 runs are missing." in text and f"</summary>\n\n{path}\n" in text

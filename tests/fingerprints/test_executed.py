@@ -218,8 +218,8 @@ def show_all(trace: Trace, scale: Scale) -> None:
     root, of = scale.results, ["--params", "traced.yaml"]
     trace.verb(Step("collect"), *of, "--allow-missing", "--out", f"{root}/metrics.csv")
     trace.verb(Step("summary"), "digits", *of, "--out", f"{root}/digits")
-    for table in ("table1", "claims", "notation", "parameters", "costs", "evaluation"):
-        metrics = ["--metrics", f"{root}/metrics.csv"] if table in ("table1", "claims", "evaluation") else []
+    for table in ("table1", "numbers", "claims", "notation", "parameters", "costs", "evaluation"):
+        metrics = ["--metrics", f"{root}/metrics.csv"] if table in ("table1", "numbers", "claims", "evaluation") else []
         flags = [*of, *metrics, "--claims", PARAMS / "claims.yaml", "--allow-missing", "--out-dir", root]
         trace.verb(Step("table", (("TABLES", (table,)),)), table, *flags)
     for figure, row in scale.figures.items():

@@ -200,7 +200,7 @@ def artifacts(root: str) -> list[str]:
     figures = [f"{root}/figures/{figure}.{kind}" for figure in SCALES[root][1].figures for kind in ("png", "pdf", "tex")]
     names = ["table1", "notation", "parameters", "costs", "evaluation", *(["equivalence"] if SCALES[root][1].equivalence else [])]
     tables = [f"{root}/{table}.{kind}" for table in names for kind in ("csv", "md", "tex")]
-    return [*tables, f"{root}/claims.csv", *figures, f"{root}/report.html"]
+    return [*tables, f"{root}/claims.csv", f"{root}/numbers.tex", *figures, f"{root}/report.html"]
 
 
 def shown_in_report(root: str) -> list[str]:

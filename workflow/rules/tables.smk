@@ -53,6 +53,25 @@ rule table1:
     shell: "pga table table1 --params {params.file:q} --metrics {input.metrics:q} --claims {input.claims:q} --out-dir {wildcards.root:q} 2> {log:q}"
 
 
+rule numbers:
+    input:
+        metrics="{root}/metrics/table1.csv",
+        claims="params/claims.yaml",
+        runs=lambda wildcards: records_of(wildcards.root, "table1"),
+    output:
+        latex="{root}/numbers.tex",
+        about="{root}/numbers.json",
+    params:
+        file=scale_file,
+        shows=lambda wildcards: scale_of(wildcards).shows("table1"),
+        code=lambda wildcards: fingerprints.table_code("numbers"),
+    log: "logs/table/{root}/numbers.log"
+    benchmark: "logs/table/{root}/numbers.tsv"
+    threads: 1
+    resources: mem_mb=1000, runtime="10m"
+    shell: "pga table numbers --params {params.file} --metrics {input.metrics} --claims {input.claims} --out-dir {wildcards.root} 2> {log}"
+
+
 rule claims:
     input:
         metrics="{root}/metrics.csv",

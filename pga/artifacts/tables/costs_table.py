@@ -9,7 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from pga.artifacts.tables.formats import Grid, as_latex, as_markdown
+from pga.artifacts.tables.formats import Grid, as_markdown
+from pga.artifacts.tables.latex_tables import as_latex
 from pga.artifacts.tables.request import Made, Request
 from pga.params.experiment import Scale
 from pga.params.run import Run
@@ -93,7 +94,7 @@ def make(request: Request) -> Made:
     grids = [Grid(head, ("l", "l", "r", "p{3cm}", *"rrrrrrr"), tuple(rows))]
     text = caption(found, scale, runs.missing)
     return Made(
-        {"csv": found.to_csv(index=False, lineterminator="\n"), "md": as_markdown(grids, text), "tex": as_latex(grids, text)},
+        {"csv": found.to_csv(index=False, lineterminator="\n"), "md": as_markdown(grids, text), "tex": as_latex(grids, text, "costs")},
         text,
         runs.records,
     )

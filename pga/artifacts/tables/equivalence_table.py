@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import pandas as pd
 
-from pga.artifacts.tables.formats import Grid, as_latex, as_markdown
+from pga.artifacts.tables.formats import Grid, as_markdown
 from pga.artifacts.tables.intervals import interval, mean_and_error, p_below_zero
+from pga.artifacts.tables.latex_tables import as_latex
 from pga.artifacts.tables.request import Made, Request
 from pga.artifacts.tables.summary_cells import FEW, TITLES, Cell, summarise
 from pga.params.experiment import Scale
@@ -38,7 +39,11 @@ def make(request: Request) -> Made:
     runs = request.runs(request.measured(scale.samplings_shown("equivalence")))
     text = caption(scale, missing + runs.missing)
     grids = [grid(found)]
-    texts = {"csv": found.to_csv(index=False, lineterminator="\n"), "md": as_markdown(grids, text), "tex": as_latex(grids, text)}
+    texts = {
+        "csv": found.to_csv(index=False, lineterminator="\n"),
+        "md": as_markdown(grids, text),
+        "tex": as_latex(grids, text, "equivalence"),
+    }
     return Made(texts, text, runs.records, scale.shows("equivalence"))
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from pga.artifacts.tables.formats import Grid, as_latex, as_markdown
+from pga.artifacts.tables.formats import Grid, as_markdown
+from pga.artifacts.tables.latex_tables import as_latex
 from pga.artifacts.tables.request import Made, Request
 from pga.artifacts.tables.summary_cells import FEW, TITLES, summarise
 from pga.params.evaluation import metric_name, prefix
@@ -50,7 +51,11 @@ def make(request: Request) -> Made:
         for (dataset, extractor), part in found.groupby(["dataset", "extractor"], sort=False)
     ]
     text = caption(scale, found, missing + runs.missing)
-    texts = {"csv": found.to_csv(index=False, lineterminator="\n"), "md": as_markdown(grids, text), "tex": as_latex(grids, text)}
+    texts = {
+        "csv": found.to_csv(index=False, lineterminator="\n"),
+        "md": as_markdown(grids, text),
+        "tex": as_latex(grids, text, "evaluation"),
+    }
     return Made(texts, text, runs.records, scale.measures())
 
 

@@ -1,4 +1,4 @@
-"""A grid of texts as Markdown and as LaTeX."""
+"""Grids of texts, text in LaTeX and in Markdown, and grids as Markdown."""
 
 from __future__ import annotations
 
@@ -82,15 +82,3 @@ def as_markdown(grids: list[Grid], caption: str) -> str:
         lines += ["| " + " | ".join(cell if math(cell) else markdown(cell) for cell in row) + " |" for row in grid.rows]
         parts.append((f"**{grid.title}**\n\n" if grid.title else "") + "\n".join(lines))
     return "\n\n".join(parts) + f"\n\n{caption}\n"
-
-
-def as_latex(grids: list[Grid], caption: str) -> str:
-    """Tables for booktabs, one environment per grid, so that each fits on a page."""
-    parts = []
-    for grid in grids:
-        body = [" & ".join(cell if math(cell) else latex(cell) for cell in row) + r" \\" for row in grid.rows]
-        said = f"{grid.title}. {caption}" if grid.title else caption
-        lines = [r"\begin{table}", r"\centering\small", rf"\begin{{tabular}}{{{''.join(grid.align)}}}", r"\toprule"]
-        lines += [" & ".join(map(latex, grid.head)) + r" \\", r"\midrule", *body, r"\bottomrule", r"\end{tabular}"]
-        parts.append("\n".join([*lines, rf"\caption{{{latex(said)}}}", r"\end{table}"]))
-    return "\n\n".join(parts) + "\n"

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from pga.artifacts.tables.formats import Grid, as_latex, as_markdown
+from pga.artifacts.tables.formats import Grid, as_markdown
+from pga.artifacts.tables.latex_tables import as_latex
 from pga.artifacts.tables.request import Made, Request
 from pga.method.terms import MODELS, ONE, PHI, SIGMA, TERMS, THETA
 
@@ -87,4 +88,4 @@ def make(request: Request) -> Made:
     ]
     caption = "Notation, generated from the table of terms that training runs; h is the composition of encoder f after decoder g."
     csv: str = pd.DataFrame(found).to_csv(index=False, lineterminator="\n")
-    return Made({"csv": csv, "md": as_markdown(grids, caption), "tex": as_latex(grids, caption)}, caption)
+    return Made({"csv": csv, "md": as_markdown(grids, caption), "tex": as_latex(grids, caption, "notation")}, caption)

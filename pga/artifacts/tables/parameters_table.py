@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from pga.artifacts.tables.formats import Grid, as_latex, as_markdown
+from pga.artifacts.tables.formats import Grid, as_markdown
+from pga.artifacts.tables.latex_tables import as_latex
 from pga.artifacts.tables.request import Made, Request
 from pga.method.terms import reads_delta
 from pga.params.base import Origin
@@ -68,4 +69,4 @@ def make(request: Request) -> Made:
     )
     csv: str = found.to_csv(index=False, lineterminator="\n")
     shows = {"datasets": request.scale.model_dump(mode="json")["datasets"]}
-    return Made({"csv": csv, "md": as_markdown(grids, caption), "tex": as_latex(grids, caption)}, caption, shows=shows)
+    return Made({"csv": csv, "md": as_markdown(grids, caption), "tex": as_latex(grids, caption, "parameters")}, caption, shows=shows)

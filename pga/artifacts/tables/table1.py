@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from itertools import groupby
 
 import pandas as pd
 
-from pga.artifacts.tables.formats import latex, markdown
+from pga.artifacts.tables.formats import markdown
 from pga.artifacts.tables.request import Made, Request
-from pga.artifacts.tables.summary_cells import FEW, TITLES, Cell, summarise
-from pga.params.artifacts import Column, Row
-from pga.params.claims import Claim, Claims
+from pga.artifacts.tables.summary_cells import FEW, TITLES
+from pga.artifacts.tables.table1_entries import Entry, claimed, claims_beside, entries
+from pga.artifacts.tables.table1_latex import as_latex, macros
 from pga.params.experiment import REAL, Scale
+from pga.provenance.records import Record
 
 
 def make(request: Request) -> Made:
     """The table with every run that it is of."""
-    scale, claims = request.scale, request.claims
-    found = entries(scale, request.metrics, claims)
+    found, missing, records = filled(request)
+    text = caption(request.scale, found, missing)
+    texts = {"csv": as_csv(request.scale, found), "md": as_markdown(request.scale, found, missing), "tex": as_latex(found, text)}
+    return Made(texts, text, records, request.scale.shows("table1"))
+
+
+def numbers(request: Request) -> Made:
+    """Every number of the table as a macro of LaTeX, for a paper's text."""
+    found, missing, records = filled(request)
+    text = f"The numbers of Table 1 as macros. {caption(request.scale, found, missing)}"
+    return Made({"tex": macros(found, request.scale.evaluation.metric)}, text, records, request.scale.shows("table1"))
+
+
+def filled(request: Request) -> tuple[list[Entry], list[str], dict[str, Record]]:
+    """The cells, what is missing of them, and the records of their runs."""
+    scale = request.scale
+    found = entries(scale, request.metrics, request.claims)
     missing = [
         f"{entry.row.on(entry.column)}/{entry.row.model} seed {seed} ({entry.row.sampling})"
         for entry in found
@@ -26,44 +41,7 @@ def make(request: Request) -> Made:
     ]
     request.refuse(missing)
     runs = request.runs(request.measured(scale.samplings_shown("table1")))
-    missing += runs.missing
-    texts = {
-        "csv": as_csv(scale, found),
-        "md": as_markdown(scale, found, missing),
-        "tex": as_latex(scale, found, missing),
-    }
-    return Made(texts, caption(scale, found, missing), runs.records, scale.shows("table1"))
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One cell of the table with its place in it."""
-
-    row: Row
-    column: Column
-    cell: Cell
-    claim: Claim | None
-    best: bool
-
-
-def entries(scale: Scale, metrics: pd.DataFrame, claims: Claims) -> list[Entry]:
-    """Every cell; the lowest mean of each column within a block is its best, since blocks differ in protocol."""
-    found: list[Entry] = []
-    for row in scale.table1.rows:
-        for column in scale.table1.columns:
-            dataset = row.on(column)
-            cell = summarise(metrics, dataset, row.model, row.sampling, scale.evaluation.metric, scale.seeds_of(dataset, row.model))
-            claim = claims.find(column.paper or column.dataset, row.model, scale.samplings[row.sampling].density)
-            found.append(Entry(row, column, cell, claim, best=False))
-    best: dict[tuple[str, str], float] = {}
-    for entry in found:
-        if entry.cell.mean is not None and entry.row.model != REAL:
-            place = (entry.row.block, entry.column.dataset)
-            best[place] = min(best.get(place, entry.cell.mean), entry.cell.mean)
-    return [
-        replace(entry, best=entry.cell.mean is not None and entry.cell.mean == best.get((entry.row.block, entry.column.dataset)))
-        for entry in found
-    ]
+    return found, missing + runs.missing, runs.records
 
 
 OTHER = "It is taken in the features of an Inception network with other weights than FID's: it is not FID. "
@@ -77,11 +55,6 @@ NOTES = {
     ),
 }
 """What must be said of each metric."""
-
-
-def claims_beside(found: list[Entry]) -> bool:
-    """Whether the paper says anything of what the table shows; of one's own data it does not."""
-    return any(entry.claim is not None for entry in found)
 
 
 def caption(scale: Scale, found: list[Entry], missing: list[str]) -> str:
@@ -99,7 +72,7 @@ def caption(scale: Scale, found: list[Entry], missing: list[str]) -> str:
     replaced = [f"{column.title} stands in for the paper's {column.paper}" for column in scale.table1.columns if column.paper]
     text += "".join(f"{line}. " for line in replaced)
     text += "Paper: FID as Zhang et al. (ICML 2020) report it." if claims_beside(found) else ""
-    return text + (f" PARTIAL: missing are {', '.join(missing)}." if missing else "")
+    return text + (f" PARTIAL: {len(missing)} runs are missing." if missing else "")
 
 
 def over_seeds(scale: Scale) -> str:
@@ -167,13 +140,6 @@ def as_csv(scale: Scale, found: list[Entry]) -> str:
     return text
 
 
-def claimed(claim: Claim | None) -> str:
-    """The paper's number as text."""
-    if claim is None:
-        return "–"
-    return f"{claim.value:.2f}" + (f" ± {claim.standard_error:.2f}" if claim.standard_error else "")
-
-
 def shown(entry: Entry) -> str:
     """A cell as text, missing seeds named."""
     text = entry.cell.text()
@@ -201,27 +167,5 @@ def as_markdown(scale: Scale, found: list[Entry], missing: list[str]) -> str:
         last = block
         cells = [(f"**{shown(e)}**" if e.best else shown(e)) + (f" | {claimed(e.claim)}" if beside else "") for e in group]
         lines.append(f"| {markdown(title)} | " + " | ".join(cells) + " |")
-    return "\n".join(lines) + f"\n\n{markdown(caption(scale, found, missing))}\n"
-
-
-def bold(text: str, best: bool) -> str:
-    """LaTeX text, bold where it is the best."""
-    return rf"\textbf{{{text}}}" if best else text
-
-
-def as_latex(scale: Scale, found: list[Entry], missing: list[str]) -> str:
-    """A table for booktabs, one rule between blocks."""
-    columns = scale.table1.columns
-    beside = claims_beside(found)
-    head = " & ".join(["Model", *(latex(c.title) + (f" & Paper ({latex(c.paper or c.dataset)})" if beside else "") for c in columns)])
-    numbers = ("rr" if beside else "r") * len(columns)
-    lines = [r"\begin{table}", r"\centering", r"\begin{tabular}{l" + numbers + "}", r"\toprule", head + r" \\", r"\midrule"]
-    block = None
-    for (now, title), group in groupby(found, key=lambda entry: (entry.row.block, entry.row.title)):
-        if block not in (None, now):
-            lines.append(r"\midrule")
-        block = now
-        cells = [bold(latex(shown(e)), e.best) + (f" & {latex(claimed(e.claim))}" if beside else "") for e in group]
-        lines.append(" & ".join([latex(title), *cells]) + r" \\")
-    lines += [r"\bottomrule", r"\end{tabular}", rf"\caption{{{latex(caption(scale, found, missing))}}}", r"\end{table}"]
-    return "\n".join(lines) + "\n"
+    named = f"\n<details><summary>The missing runs</summary>\n\n{', '.join(missing)}\n\n</details>\n" if missing else ""
+    return "\n".join(lines) + f"\n\n{markdown(caption(scale, found, missing))}\n{named}"

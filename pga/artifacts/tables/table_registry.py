@@ -14,6 +14,7 @@ from pga.runtime.registry import Registry
 
 TABLES: Registry[str, Callable[[Request], Made]] = {
     "table1": table1.make,
+    "numbers": table1.numbers,
     "claims": claims_table.make,
     "notation": notation_table.make,
     "parameters": parameters_table.make,

@@ -1,0 +1,55 @@
+"""The cells of Table 1: ours over seeds, the paper's number, the best of each block."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import pandas as pd
+
+from pga.artifacts.tables.summary_cells import Cell, summarise
+from pga.params.artifacts import Column, Row
+from pga.params.claims import Claim, Claims
+from pga.params.experiment import REAL, Scale
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One cell of the table with its place in it."""
+
+    row: Row
+    column: Column
+    cell: Cell
+    claim: Claim | None
+    best: bool
+
+
+def entries(scale: Scale, metrics: pd.DataFrame, claims: Claims) -> list[Entry]:
+    """Every cell; the lowest mean of each column within a block is its best, since blocks differ in protocol."""
+    found: list[Entry] = []
+    for row in scale.table1.rows:
+        for column in scale.table1.columns:
+            dataset = row.on(column)
+            cell = summarise(metrics, dataset, row.model, row.sampling, scale.evaluation.metric, scale.seeds_of(dataset, row.model))
+            claim = claims.find(column.paper or column.dataset, row.model, scale.samplings[row.sampling].density)
+            found.append(Entry(row, column, cell, claim, best=False))
+    best: dict[tuple[str, str], float] = {}
+    for entry in found:
+        if entry.cell.mean is not None and entry.row.model != REAL:
+            place = (entry.row.block, entry.column.dataset)
+            best[place] = min(best.get(place, entry.cell.mean), entry.cell.mean)
+    return [
+        replace(entry, best=entry.cell.mean is not None and entry.cell.mean == best.get((entry.row.block, entry.column.dataset)))
+        for entry in found
+    ]
+
+
+def claims_beside(found: list[Entry]) -> bool:
+    """Whether the paper says anything of what the table shows; of one's own data it does not."""
+    return any(entry.claim is not None for entry in found)
+
+
+def claimed(claim: Claim | None) -> str:
+    """The paper's number as text."""
+    if claim is None:
+        return "–"
+    return f"{claim.value:.2f}" + (f" ± {claim.standard_error:.2f}" if claim.standard_error else "")
