@@ -30,7 +30,7 @@ def floating(caption: str, label: str, align: str, lines: list[str]) -> str:
     """A float around the lines of a tabular, rules and row ends included."""
     return "\n".join(
         [
-            r"\begin{table*}", rf"\caption{{{latex(caption)}}}", rf"\label{{tab:{label}}}", r"\centering\small", FITTING,
+            r"\begin{table*}", rf"\caption{{{latex(caption)}}}", rf"\label{{tab:{label}}}", r"\vspace{4pt}\centering\small", FITTING,
             rf"\begin{{tabular}}{{{align}}}", r"\toprule", *lines, r"\bottomrule", r"\end{tabular}}", r"\end{table*}",
         ]
     )  # fmt: skip
