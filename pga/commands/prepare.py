@@ -21,11 +21,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Prepare."""
     from pga.data.prepare import prepare
-    from pga.params.datasets import load_datasets
+    from pga.params.datasets import read_datasets
     from pga.params.sources import load_sources
     from pga.runtime.errors import UserError
 
-    datasets = load_datasets(arguments.datasets)
+    datasets, wrong = read_datasets(arguments.datasets)
+    if arguments.dataset in wrong:
+        raise UserError(wrong[arguments.dataset])
     if arguments.dataset not in datasets:
         raise UserError(f"{arguments.datasets}: no data set {arguments.dataset!r}; there are {', '.join(datasets)}")
     row = datasets[arguments.dataset]

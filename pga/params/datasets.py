@@ -9,8 +9,9 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from pga.params.base import Count, Name, Strict
-from pga.params.reading import read_typed
+from pga.params.reading import read_typed, read_yaml, validate
 from pga.params.sources import Source
+from pga.runtime.errors import UserError
 
 Place = Annotated[Path, AfterValidator(lambda path: Path(os.path.expanduser(path)))]
 """A folder or file of the user's; `~` is the home folder."""
@@ -136,3 +137,20 @@ class Datasets(Strict):
 def load_datasets(path: str | Path = "params/datasets.yaml") -> dict[str, Digits | Idx | Cifar10 | Celeba | Folder]:
     """Read and check the table of data sets; raises UserError with every mistake."""
     return read_typed(path, Datasets).datasets
+
+
+def read_datasets(path: str | Path = "params/datasets.yaml") -> tuple[dict[str, Dataset], dict[str, str]]:
+    """The rows of the table that are right, and what is wrong with each of the others, which stop nobody who needs none of them.
+
+    Raises:
+        UserError: the file cannot be read, or is no table.
+    """
+    rows = read_yaml(path).get("datasets")
+    found: dict[str, Dataset] = {}
+    wrong: dict[str, str] = {}
+    for name, row in rows.items() if isinstance(rows, dict) else read_typed(path, Datasets).datasets.items():
+        try:
+            found.update(validate({"datasets": {name: row}}, Datasets, path).datasets)
+        except UserError as error:
+            wrong[name] = str(error)
+    return found, wrong

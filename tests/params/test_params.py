@@ -9,6 +9,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from pga.cli import main
 from pga.method.terms import coefficients
 from pga.params import schema
 from pga.params.datasets import load_datasets
@@ -445,3 +446,23 @@ def test_only_rows_of_the_released_scripts_have_values_of_theirs(path: Path) -> 
                 assert name in SCRIPTED and dataset != "celeba140", (path, dataset, name, listed)
             for key, value in listed:
                 assert shown(value) in values[params.model.replace("_parts", ""), key], (path, dataset, name, key, value)
+
+
+def test_a_wrong_row_of_the_table_of_data_sets_stops_only_who_needs_it(tmp_path: Path) -> None:
+    table, out = tmp_path / "datasets.yaml", tmp_path / "out"
+    table.write_text("datasets:\n  digits: {kind: digits}\n  dogs: {kind: folder, path: /dogs, size: -1}\n")
+    prepare = ["--datasets", str(table), "--raw", str(tmp_path), "--out", str(out)]
+    assert main(["prepare", "digits", *prepare]) == 0 and (out / "digits.npy").exists()
+    with pytest.raises(UserError, match=r"datasets\.dogs\.folder\.size: found -1"):
+        load_datasets(table)
+    assert main(["prepare", "dogs", *prepare]) == 1
+
+
+def test_outside_of_the_project_commands_say_where_to_stand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for command in (["fetch", "mnist"], ["prepare", "digits"], ["params", "--params", "params/quick.yaml"]):
+        assert main(command) == 1
+        said = capsys.readouterr().err
+        assert f"there is no such file in {tmp_path}" in said and "project's folder" in said and len(said.splitlines()) == 1

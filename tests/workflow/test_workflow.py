@@ -237,7 +237,11 @@ def beside(finished: Path) -> Iterator[Path]:
     for name, (text, _) in LEFT_OUT.items():
         (finished / "params" / name).write_text(text)
     (finished / "params" / ".#tiny.yaml").symlink_to("somebody@machine.1234")
+    table = finished / "params" / "datasets.yaml"
+    before = table.read_text()
+    table.write_text(before + "  dogs: {kind: folder, path: /dogs, size: -1}\n")
     yield finished
+    table.write_text(before)
     for name in (*LEFT_OUT, ".#tiny.yaml"):
         (finished / "params" / name).unlink()
 
@@ -248,7 +252,7 @@ def test_a_file_that_is_not_asked_for_stops_nobody_and_one_that_is_says_why(besi
     for name, (_, reason) in LEFT_OUT.items():
         [line] = [line for line in done.stderr.splitlines() if line.startswith(f"left out: params/{name}: ")]
         assert reason in line
-    assert "#tiny" not in done.stderr
+    assert "#tiny" not in done.stderr and "left out: params/datasets.yaml: datasets.dogs.folder.size: found -1" in done.stderr
     for target in ("broken", "results/broken/table1.csv"):
         refused = snakemake(beside, "-n", target, check=False)
         said = refused.stdout + refused.stderr

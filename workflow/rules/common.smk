@@ -19,7 +19,7 @@ from pga.runtime.locks import Busy, acquire
 from pga.params.base import NAME
 from pga.params.catalogue import read_catalogue
 from pga.params.claims import curves_read, load_claims
-from pga.params.datasets import load_datasets
+from pga.params.datasets import read_datasets
 from pga.params.experiment import REAL, Scale
 from pga.params.reading import read_yaml
 from pga.params.sampling import RECONSTRUCTION
@@ -34,7 +34,7 @@ shell.prefix(f"export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 
 try:
     SOURCES = load_sources("params/sources.yaml")
-    DATASETS = load_datasets("params/datasets.yaml")
+    DATASETS, wrong = read_datasets("params/datasets.yaml")
     CLAIMS = load_claims("params/claims.yaml")
 except UserError as error:
     raise WorkflowError(str(error)) from None
@@ -53,9 +53,10 @@ for root, (file, _) in list(SCALES.items()):
         CATALOGUE.left_out[file] = f"{file}: {error}"
 
 if workflow.is_main_process:
-    if reasons := dict.fromkeys(CATALOGUE.asked_and_left_out(sys.argv[1:])):
+    data = [reason for name, reason in wrong.items() for word in sys.argv[1:] if re.match(rf"data/\w+/{name}\b", word)]
+    if reasons := dict.fromkeys([*data, *CATALOGUE.asked_and_left_out(sys.argv[1:])]):
         raise WorkflowError("\n".join(reasons))
-    for reason in dict.fromkeys(CATALOGUE.left_out.values()):
+    for reason in dict.fromkeys([*wrong.values(), *CATALOGUE.left_out.values()]):
         logger.warning(f"left out: {reason}")
 
 
