@@ -6,16 +6,32 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pga.evaluation.of_arrays import frechet_distance as frechet_distance
+    from pga.evaluation.of_arrays import kid as kid
+    from pga.evaluation.of_arrays import precision_recall as precision_recall
     from pga.method.pga import PGA as PGA
     from pga.method.pga import Diverged as Diverged
     from pga.method.terms import Term as Term
+    from pga.sampling.model import TrainedModel as TrainedModel
+    from pga.sampling.model import fit as fit
+    from pga.sampling.model import load as load
 
 __version__ = "0.1.0"
 
-_HOMES = {"PGA": "pga.method.pga", "Diverged": "pga.method.pga", "Term": "pga.method.terms"}
+_HOMES = {
+    "PGA": "pga.method.pga",
+    "Diverged": "pga.method.pga",
+    "Term": "pga.method.terms",
+    "TrainedModel": "pga.sampling.model",
+    "fit": "pga.sampling.model",
+    "frechet_distance": "pga.evaluation.of_arrays",
+    "kid": "pga.evaluation.of_arrays",
+    "load": "pga.sampling.model",
+    "precision_recall": "pga.evaluation.of_arrays",
+}
 """The module of each public name, imported when it is first used, so that `import pga` takes no time and no torch."""
 
-__all__ = ["PGA", "Diverged", "Term"]
+__all__ = ["PGA", "Diverged", "Term", "TrainedModel", "fit", "frechet_distance", "kid", "load", "precision_recall"]
 
 
 def __getattr__(name: str) -> Any:

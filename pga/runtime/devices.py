@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import platform
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 
 import torch
@@ -122,6 +124,22 @@ def make_deterministic(threads: int) -> None:
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cuda.matmul.allow_tf32 = False
+
+
+@contextmanager
+def deterministic(threads: int) -> Iterator[None]:
+    """`make_deterministic` within the block; afterwards torch's settings are the caller's again."""
+    products, convolutions, filling = torch.backends.cuda.matmul, torch.backends.cudnn, torch.utils.deterministic
+    before = torch.get_num_threads(), torch.get_deterministic_debug_mode(), filling.fill_uninitialized_memory  # type: ignore[attr-defined]
+    on_gpu = products.allow_tf32, convolutions.allow_tf32, convolutions.benchmark
+    make_deterministic(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before[0])
+        torch.set_deterministic_debug_mode(before[1])
+        filling.fill_uninitialized_memory = before[2]  # type: ignore[attr-defined]
+        products.allow_tf32, convolutions.allow_tf32, convolutions.benchmark = on_gpu
 
 
 def describe(device: torch.device) -> str:

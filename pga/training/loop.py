@@ -8,6 +8,7 @@ import resource
 import shutil
 import signal
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -42,8 +43,14 @@ class Stopped(UserError):
 
 @contextmanager
 def stop_on_signals() -> Iterator[list[int]]:
-    """Collect SIGTERM, SIGINT and SIGUSR1 in a list for the loop to look at; a second SIGINT interrupts at once."""
+    """Collect SIGTERM, SIGINT and SIGUSR1 in a list for the loop to look at; a second SIGINT interrupts at once.
+
+    Only a process's main thread receives signals; in any other the list stays empty.
+    """
     received: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield received
+        return
 
     def handler(number: int, frame: object) -> None:
         if number == signal.SIGINT and received:
