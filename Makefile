@@ -93,9 +93,9 @@ $(VENV)/complete: $(VENV)/locked pyproject.toml workflow/command/pyproject.toml
 	@touch $@
 
 lock: env ## write requirements.lock and the pins of environment.yml anew from pyproject.toml (ARGS=--upgrade for newer versions)
-	$(IN_ENVIRONMENT) uv pip compile --quiet pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
+	$(IN_ENVIRONMENT) uv pip compile --quiet pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-header $(ARGS) -o requirements.lock
-	@{ echo '# Made by `make lock` from pyproject.toml: what runs the project and, in the same lock, what its extra `dev` adds for tests and lint.'; \
+	@{ echo '# Made by `make lock` from pyproject.toml: what runs the project, with all of its extras.'; \
 	   echo '# For Linux and macOS, Python 3.11 to 3.13: pip install --require-hashes -r requirements.lock'; \
 	   sed "s/ ; python_full_version < '3.14' and (sys_platform == 'darwin' or sys_platform == 'linux')//" requirements.lock; } > requirements.lock.part
 	@mv requirements.lock.part requirements.lock

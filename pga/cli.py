@@ -34,6 +34,10 @@ VERBS = {
 }
 
 
+EXTRAS = {"pandas": "report", "matplotlib": "report", "jinja2": "report", "huggingface_hub": "hub", "tensorboardX": "tensorboard"}
+"""Packages that not everybody needs, and the extra of this package that brings each."""
+
+
 def parser_for(verb: str) -> argparse.ArgumentParser:
     """The parser of one verb, taken from `pga.commands.<verb>`."""
     module = importlib.import_module(f"pga.commands.{verb}")
@@ -74,6 +78,11 @@ def main(argv: list[str] | None = None) -> int:
         except UserError as error:
             print(f"pga {verb}: error: {error}", file=sys.stderr)
             return getattr(error, "exit_status", 1)
+        except ModuleNotFoundError as error:
+            if (extra := EXTRAS.get(str(error.name).partition(".")[0])) is None:
+                raise
+            print(f"pga {verb}: error: {error.name} is not installed; it comes with: pip install 'pga[{extra}]'", file=sys.stderr)
+            return 1
         except RuntimeError as error:
             if (advice := gpu_advice(error)) is None:
                 raise

@@ -37,9 +37,9 @@ def locked(root: Path) -> dict[str, tuple[Requirement, list[str]]]:
 
 
 def wanted(root: Path) -> dict[str, Requirement]:
-    """What pyproject.toml asks for, with its extra `dev`, by canonical name."""
+    """What pyproject.toml asks for, with all of its extras, by canonical name."""
     project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
-    requirements = [Requirement(line) for line in project["dependencies"] + project["optional-dependencies"]["dev"]]
+    requirements = [Requirement(line) for part in (project["dependencies"], *project["optional-dependencies"].values()) for line in part]
     assert len({r.name for r in requirements}) == len(requirements), "pyproject.toml names a package twice"
     return {canonicalize_name(r.name): r for r in requirements}
 
