@@ -30,6 +30,7 @@ VERBS = {
     "table": "write a table of the paper as CSV, Markdown and LaTeX",
     "figure": "draw a figure of the paper as PNG and PDF",
     "report": "write one HTML page that shows the whole reproduction",
+    "export": "write a trained run as a folder to pass on, with a model card",
     "provenance": "print where a file comes from, back to the sources",
 }
 

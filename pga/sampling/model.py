@@ -24,6 +24,7 @@ from pga.runtime import devices
 from pga.runtime.errors import UserError
 from pga.runtime.files import atomic, read_record
 from pga.sampling import density as densities
+from pga.sampling import hub
 from pga.sampling.sample import load_networks, sample, to_uint8
 from pga.sampling.standing_statistics import standing
 from pga.training.loop import Stopped, train
@@ -171,13 +172,13 @@ def load(path: str | Path, device: str = "auto") -> TrainedModel:
     """A trained run.
 
     Args:
-        path: the run's folder, or its model.safetensors.
+        path: the run's folder, its model.safetensors, or hf://user/name (the extra `hub`).
         device: "auto" (a GPU if there is one), "cpu", "cuda" or "cuda:K".
 
     Raises:
         UserError: a file is absent, damaged, or no trained run.
     """
-    path = Path(path)
+    path = hub.download(path) if isinstance(path, str) and path.startswith(hub.PREFIX) else Path(path)
     file = path / "model.safetensors" if path.is_dir() else path
     return TrainedModel(file.parent, devices.choose(device), file)
 
