@@ -92,7 +92,7 @@ def test_what_is_not_accepted_is_named(model: TrainedModel, images: Images, tmp_
         (lambda: pga.fit(images, "gan", preset="digits"), "model 'gan': preset digits has vae, lpga"),
         (lambda: pga.fit(images, preset="digits", rate=1), "rate: accepted are alpha, beta, gamma, network"),
         (lambda: pga.fit(images, preset="digits", learning_rate=-1), "learning_rate.* greater than 0"),
-        (lambda: pga.fit(images, preset="mnist", steps=1), "network conv_mnist makes images of .*images has"),
+        (lambda: pga.fit(images, preset="mnist", steps=1, warmup_steps=0), "network conv_mnist makes images of .*images has"),
         (lambda: pga.fit(images / 255, preset="digits"), "found float64 of shape .*images are uint8"),
         (lambda: model.encode(np.zeros((2, 9, 9, 1), np.uint8)), r"\(9, 9, 1\); the run's are \(8, 8, 1\)"),
         (lambda: model.decode(torch.zeros(2, 3)), r"\(2, 3\); accepted is \(N, 8\)"),
