@@ -278,7 +278,7 @@ def content(path: Path) -> object:
     if path.name == "report.html":
         page = re.sub(r'<figure class="table" id="costs">.*?</figure>', "", path.read_text(), flags=re.S)
         page = re.sub(r'"sha256_of_file": "\w+"', "", page)
-        return re.sub(r"<dt>(Steps|Largest resident memory|Interrupted and resumed)</dt><dd>.*?</dd>", "", page)
+        return re.sub(r"<dt>(Steps|Largest resident memory|Interrupted and resumed|Training)</dt><dd>.*?</dd>", "", page)
     return path.read_bytes()
 
 

@@ -98,12 +98,12 @@ def save_pictures(out: Path, images: Images) -> None:
 
     from PIL import Image
 
-    from pga.artifacts.figures.sheet import grid
+    from pga.artifacts.figures.sheet import grid, tile
     from pga.runtime.files import atomic
 
     if out.suffix:
         columns = math.ceil(math.sqrt(len(images)))
-        pictures = {out: grid(images, math.ceil(len(images) / columns), columns)}
+        pictures = {out: tile(grid(images, math.ceil(len(images) / columns), columns))}
     else:
         pictures = {out / f"{number:05d}.png": image for number, image in enumerate(images)}
     for path, pixels in pictures.items():

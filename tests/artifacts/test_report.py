@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import shutil
+import tempfile
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
@@ -18,9 +20,10 @@ from kills import content
 from test_tables import CLAIMS, SCALE, place_results
 
 from pga.artifacts.report.charts import line_chart
+from pga.artifacts.report.paper_table import paper_table
 from pga.artifacts.report.rule_graph import draw, layers, read_graph
 from pga.cli import main
-from pga.params.experiment import load_scale
+from pga.params.experiment import Scale, load_scale
 from pga.provenance.read import read_about
 from pga.provenance.records import Place
 from pga.provenance.seal import KEY
@@ -41,6 +44,16 @@ DOT = """digraph snakemake_dag {
     3 -> 1
 }"""
 TEXT = SCALE.replace("title: Digits", 'title: "Digits <b>&\\""')
+
+
+def load_scale_of(text: str) -> Scale:
+    """The scale that a text says."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "tiny.yaml")
+        path.write_text(text)
+        return load_scale(path)
+
+
 PARTS = ("table1", "claims", "costs", "parameters", "notation", "evaluation")
 ARGUMENTS = ["report", "--params", "tiny.yaml", "--rules", "rules.dot", "--out", "results/tiny/report.html"]
 
@@ -148,7 +161,7 @@ def test_every_run_table_and_figure_of_the_scale_is_on_the_page(page: str, made:
     ids = {attributes.get("id") for _, attributes in Elements(page).found}
     scale = load_scale(made / "tiny.yaml")
     assert {f"{run.dataset}-{run.name}-seed{run.seed}" for run in scale.all_runs()} < ids
-    assert {*PARTS, "numbers", "statements", "figure2", "summary", "environment", "regenerate"} < ids
+    assert {*PARTS, "numbers", "figure2", "summary", "environment", "regenerate"} < ids
     assert "0123456789abcdef" in page and "CPU x86_64 (AVX2)" in page and "snakemake --cores 2 results/tiny/table1.csv" in page
     assert page.index('id="summary"') < page.index('id="main-table"') < page.index('id="figures"') < page.index('id="runs"')
     assert "Partial" not in page
@@ -162,10 +175,31 @@ def test_snapshots_show_the_same_codes_and_at_most_five_of_them(page: str) -> No
 
 def test_no_claim_is_judged_by_another_metric_than_the_papers(page: str, made: Path) -> None:
     counts = pd.read_csv(made / "results/tiny/claims.csv").verdict.value_counts()
-    said = f"4 numbers of the paper: 0 reproduced, 0 better, 0 worse, 0 undecided, {counts.get('not comparable', 0)} not comparable"
-    assert f"<p>{said}, {counts.get('not run', 0)} not run; 0 statements" in page  # the first paragraph
-    assert re.search(rf"<strong>0</strong> reproduced.*<strong>{counts.get('not comparable', 0)}</strong> not comparable", page, re.S)
-    assert "none of them can be compared" in page
+    assert set(counts.index) <= {"not comparable", "not run"}
+    words = [f"{counts[word]} {word}" for word in ("not comparable", "not run") if word in counts]
+    assert f"<p>4 numbers of the paper: {', '.join(words)}. The rules" in page  # the first paragraph
+    assert "<strong>4</strong> not comparable" in page and "</strong> reproduced" not in page and "none of them can be compared" in page
+
+
+def test_table_1_stands_in_the_papers_layout_with_the_papers_numbers_and_how_it_was_made(page: str) -> None:
+    text = re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", page[page.index('<table class="paper">') : page.index("Every value of Table 1")]))
+    assert "Model Digits &lt;b&gt;&amp;&#34; CIFAR-10 others VAE 1.05 ± 0.58 paper: 13.83 ± 0.06 19.05 ± 0.58 VAE, mixture 10.07" in text
+    assert "snakemake --cores 2 results/tiny/table1.csv Copy Where it comes from: pga provenance results/tiny/table1.csv" in text
+
+
+def test_verdicts_are_marked_where_the_paper_can_be_compared() -> None:
+    scale = load_scale_of(TEXT)
+    cells = [
+        {"block": row.block, "model": row.title, "dataset": column.title, "mean": 1.0 + k, "standard_error": 0.5, "paper_fid": math.nan,
+         "paper_standard_error": math.nan}
+        for k, row in enumerate(scale.table1.rows) for column in scale.table1.columns
+    ]  # fmt: skip
+    row, column = scale.table1.rows[0], scale.table1.columns[0]
+    place = {"dataset": column.paper or column.dataset, "model": row.model, "density": scale.samplings[row.sampling].density}
+    claims = pd.DataFrame([{"kind": "number", **place, "verdict": "reproduced"}])
+    found = paper_table(scale, pd.DataFrame(cells), claims)
+    assert found.lines[0].values[0][2:4] == ("reproduced", "✓") and found.marks == (("✓", "reproduced"),)
+    assert {value.mark for line in found.lines[1:] for value in line.values} == {""}
 
 
 def test_text_of_a_scale_is_escaped(page: str) -> None:
@@ -394,7 +428,7 @@ def test_a_real_browser_shows_it_without_an_error_or_a_request(width: int, made:
     unfold = "document.querySelectorAll('details').forEach((part) => part.open = true)"
     with chromium(tmp_path / "profile") as address:
         page = visit(address, url, width, [unfold, IMAGES, WIDTH, LINKS, COLUMN, CLICK, COLUMN, CLICK, COLUMN, PNG])
-        keyed = visit(address, url, width, [FOCUS, COLUMN], keys=["Enter"], dark=True)
+        keyed = visit(address, url, width, [unfold, FOCUS, COLUMN], keys=["Enter"], dark=True)
         opened = visit(address, url, width, [OPENED])
     assert page.errors == [] and keyed.errors == [] and opened.errors == []
     assert {request for request in page.requests if not request.startswith("data:")} == {url}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,8 @@ def render(scale: Scale, params: str, data: Path, rules: Path | None, allow_miss
             missing=missing,
             verdicts=judged[0] if judged else "",
             judged=judged[1] if judged else [],
+            facts=facts(scale, params, runs.records),
+            layout=report_artifacts.papers_table(scale, runs.records),
             table1=report_artifacts.table1(scale, runs.records),
             figures=figures,
             tables=report_artifacts.others(scale, runs.records),
@@ -60,6 +62,7 @@ def render(scale: Scale, params: str, data: Path, rules: Path | None, allow_miss
             graph=rule_graph.draw(rule_graph.read_graph(rules)) if rules else None,
             environments=environments(runs.records),
             commands=commands(scale, params),
+            make=make_command(scale),
             provenance=Markup(OPEN + metadata.text(said).replace("<", "\\u003c") + CLOSE),
         )
     )
@@ -90,10 +93,37 @@ def environments(records: dict[str, Record]) -> list[dict[str, Any]]:
     return [dict(zip(keys, kind, strict=True), runs=count) for kind, count in sorted(counted.items())]
 
 
+def facts(scale: Scale, params: str, records: dict[str, Record]) -> list[tuple[str, str]]:
+    """What the page is of, at a glance."""
+    hours = defaultdict[str, float](float)
+    for record in records.values():
+        hours[str(record.get("device"))] += record.get("wall_s") or 0.0
+    trained = ", ".join(f"{duration(seconds)} on {device}" for device, seconds in sorted(hours.items()))
+    return [
+        ("Experiment", f"{params}: {scale.description}"),
+        ("Data", ", ".join(scale.datasets)),
+        ("Runs", f"{len(records)} of {len(scale.all_runs())}, seeds {', '.join(map(str, scale.seeds))}"),
+        ("Training", trained or "none yet"),
+        ("Headline metric", TITLES.get(scale.evaluation.metric, scale.evaluation.metric)),
+    ]
+
+
+def duration(seconds: float) -> str:
+    """Hours, minutes or seconds."""
+    for unit, size in (("hours", 3600), ("minutes", 60)):
+        if seconds >= size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.0f} seconds"
+
+
+def make_command(scale: Scale) -> str:
+    """What makes a file of the experiment's results, but for the file's name."""
+    return f"snakemake --cores 2{'' if scale.device == 'cpu' else ' --resources gpu=1'} {scale.results}/"
+
+
 def commands(scale: Scale, params: str) -> list[tuple[str, str]]:
     """Artifact → the command that makes it, from nothing."""
-    gpu = "" if scale.device == "cpu" else " --resources gpu=1"
-    make = f"snakemake --cores 2{gpu} {scale.results}/"
+    make = make_command(scale)
     found = [(f"figures/{figure}.png, .pdf", f"{make}figures/{figure}.png") for figure in scale.figures]
     found += [(f"{table}.csv, .md, .tex", f"{make}{table}.csv") for table in report_artifacts.tables(scale) if table != "claims"]
     found += [("claims.csv", f"{make}claims.csv"), ("metrics.csv", f"{make}metrics.csv"), ("report.html", f"{make}report.html")]

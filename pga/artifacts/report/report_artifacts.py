@@ -11,6 +11,7 @@ import pandas as pd
 
 from pga.artifacts.collect import read_table
 from pga.artifacts.report.page_images import of_png, uri
+from pga.artifacts.report.paper_table import PaperTable, paper_table
 from pga.artifacts.report.report_tables import Cell, Table, of_frame
 from pga.artifacts.tables.claims_table import VERDICTS, summary
 from pga.params.artifacts import figure_title
@@ -26,7 +27,7 @@ def tables(scale: Scale) -> list[str]:
 
 
 class Shown(NamedTuple):
-    """A figure on the page: its image, the PDF to download, where both lie."""
+    """A figure on the page: its image, the PDF to download, where both lie, the runs that it shows."""
 
     name: str
     title: str
@@ -114,6 +115,12 @@ def table1(scale: Scale, records: dict[str, Record]) -> Table | None:
         for row, is_best in zip(table.rows, frame["mean"] == best, strict=True)
     )
     return Table(table.name, caption, table.heads, rows, table.files)
+
+
+def papers_table(scale: Scale, records: dict[str, Record]) -> PaperTable | None:
+    """Table 1 in the paper's layout."""
+    found, judged = read(scale, "table1", records), read(scale, "claims", records)
+    return paper_table(scale, found[0], judged[0] if judged else None) if found else None
 
 
 class Judged(NamedTuple):

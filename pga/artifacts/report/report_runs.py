@@ -11,7 +11,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from pga.artifacts.collect import read_table
-from pga.artifacts.figures.sheet import grid
+from pga.artifacts.figures.sheet import grid, tile
 from pga.artifacts.report.charts import line_chart
 from pga.artifacts.report.page_images import of_array
 from pga.artifacts.report.report_tables import Table, of_frame
@@ -104,7 +104,7 @@ def curves(folder: Path, run: Run, record: Record) -> list[Markup]:
 
 def picture(images: Images, words: str) -> Picture:
     """The first samples as a sheet, shown so that small images are enlarged by a whole number."""
-    sheet = grid(images, SIDE, SIDE)
+    sheet = tile(grid(images, SIDE, SIDE))
     times = max(1, 160 // sheet.shape[1])
     return Picture(of_array(sheet), words, sheet.shape[1] * times, sheet.shape[0] * times)
 

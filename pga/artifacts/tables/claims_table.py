@@ -48,8 +48,11 @@ def summary(found: pd.DataFrame) -> str:
     parts = []
     for kind, words in VERDICTS.items():
         counts = found[found.kind == kind].verdict.value_counts()
-        parts.append(f"{int(counts.sum())} {kind}s of the paper: " + ", ".join(f"{counts.get(word, 0)} {word}" for word in words))
-    return "; ".join(parts) + "."
+        if counts.sum():
+            parts.append(
+                f"{int(counts.sum())} {kind}s of the paper: " + ", ".join(f"{counts[word]} {word}" for word in words if word in counts)
+            )
+    return "; ".join(parts) + "." if parts else "Nothing of the paper is judged here."
 
 
 def verdicts(scale: Scale, metrics: pd.DataFrame, claims: Claims, records: dict[str, Record] | None = None) -> pd.DataFrame:

@@ -21,6 +21,14 @@ for (const table of document.querySelectorAll("table.sortable")) {
 for (const link of document.querySelectorAll("#figures a[download$='.png']")) {
   link.href = link.closest("figure").querySelector("img").src;
 }
+// Commands can be copied where the browser lets a page do so.
+for (const button of navigator.clipboard ? document.querySelectorAll("button.copy") : []) {
+  button.hidden = false;
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(button.previousElementSibling.textContent);
+    button.textContent = "Copied";
+  });
+}
 // A link to something within a folded part unfolds it.
 const unfold = () => {
   const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));

@@ -1,0 +1,78 @@
+"""Table 1 on the page in the paper's layout: models down, data sets across, ours over the paper's number, a mark per verdict."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import pandas as pd
+
+from pga.params.experiment import REAL, Scale
+
+MARKS = {"reproduced": "✓", "better": "▼", "worse": "▲", "undecided": "?"}
+"""Verdict → the mark beside our number; a lower distance is better."""
+
+
+class Value(NamedTuple):
+    """Our number and the paper's as texts, the verdict, and whether ours is the best of its block."""
+
+    ours: str
+    paper: str
+    verdict: str
+    mark: str
+    best: bool
+
+
+class Line(NamedTuple):
+    """A model and its values; the block's name where a block begins."""
+
+    block: str
+    title: str
+    values: tuple[Value, ...]
+
+
+class PaperTable(NamedTuple):
+    """Titles of the data sets, the lines, and the marks that occur with their meaning."""
+
+    columns: tuple[str, ...]
+    lines: tuple[Line, ...]
+    marks: tuple[tuple[str, str], ...]
+
+
+def paper_table(scale: Scale, frame: pd.DataFrame, claims: pd.DataFrame | None) -> PaperTable:
+    """The layout of `table1.csv`, whose rows are Table 1's cells line by line, with the verdicts of `claims.csv`."""
+    columns = tuple(column.title for column in scale.table1.columns)
+    several = frame.block.nunique() > 1
+    best = frame[frame.model.map(dict(models(scale))) != REAL].groupby(["block", "dataset"])["mean"].min()
+    lines, last, seen = [], None, set()
+    cells = frame.to_dict("records")
+    for start, row in zip(range(0, len(cells), len(columns)), scale.table1.rows, strict=True):
+        values = []
+        for cell, column in zip(cells[start : start + len(columns)], scale.table1.columns, strict=True):
+            place = (column.paper or column.dataset, row.model, scale.samplings[row.sampling].density)
+            verdict = "" if claims is None else verdict_of(claims, *place)
+            seen.add(verdict)
+            is_best = row.model != REAL and cell["mean"] == best.get((row.block, column.title))
+            values.append(Value(number(cell["mean"], cell["standard_error"]), number(cell["paper_fid"], cell["paper_standard_error"]),
+                                verdict, MARKS.get(verdict, ""), is_best))  # fmt: skip
+        lines.append(Line(row.block if several and row.block != last else "", row.title, tuple(values)))
+        last = row.block
+    return PaperTable(columns, tuple(lines), tuple((mark, word) for word, mark in MARKS.items() if word in seen))
+
+
+def models(scale: Scale) -> list[tuple[str, str]]:
+    """(title, model) of Table 1's rows."""
+    return [(row.title, row.model) for row in scale.table1.rows]
+
+
+def verdict_of(claims: pd.DataFrame, dataset: str, model: str, density: str) -> str:
+    """The verdict of a number of the paper, empty where the paper has none."""
+    rows = claims[(claims.kind == "number") & (claims.dataset == dataset) & (claims.model == model) & (claims.density == density)]
+    return str(rows.verdict.iloc[0]) if len(rows) else ""
+
+
+def number(mean: float, error: float) -> str:
+    """A mean with its standard error, in the decimals of Table 1 in Markdown and LaTeX; a dash where there is none."""
+    if math.isnan(mean):
+        return "–"
+    return f"{mean:.2f}" + ("" if math.isnan(error) else f" ± {error:.2f}")
