@@ -12,6 +12,7 @@ import pytest
 from pga.cli import main
 from pga.method.terms import coefficients
 from pga.params import schema
+from pga.params.catalogue import read_catalogue
 from pga.params.datasets import load_datasets
 from pga.params.experiment import Scale, load_scale
 from pga.params.reading import read_yaml
@@ -466,3 +467,28 @@ def test_outside_of_the_project_commands_say_where_to_stand(
         assert main(command) == 1
         said = capsys.readouterr().err
         assert f"there is no such file in {tmp_path}" in said and "project's folder" in said and len(said.splitlines()) == 1
+
+
+def test_what_nothing_measures_is_trained_sampled_and_drawn_without_numbers(tmp_path: Path) -> None:
+    trial = load_scale("params/trial.yaml")
+    assert {place for place in trial.measurements() if place[0] == "celeba5k"} == {
+        ("celeba5k", "vae", "reconstruction"), ("celeba5k", "lpga", "reconstruction")
+    }  # fmt: skip
+    drawn = [file.removeprefix("celeba5k/lpga/seed0/") for file in trial.files_of_figure("figure2") if file.startswith("celeba5k/lpga")]
+    assert drawn == ["prior/samples.npy", "run.json"]
+
+    text = Path("params/trial.yaml").read_text()
+    (tmp_path / "paper.yaml").write_text(Path("params/paper.yaml").read_text())
+    for old, new, said in (
+        ("figures:", "figures:\n  figure3: {kind: training, datasets: [celeba5k], models: [lpga]}", "a table or figure wants its metrics"),
+        ("title: CIFAR-10}]", "title: CIFAR-10}, {dataset: celeba5k, title: CelebA}]", "a table or figure wants its metrics"),
+        ("    measured: false # without labels there is no classifier\n", "", "classifier needs labels, which celeba5k is without"),
+        ("paper/celeba", "paper/cifar10", "conv_32 is for images of 32x32 pixels and 3 channels; those of celeba5k have 64x64 and 3"),
+        ("  celeba5k:", "  unknown:", "datasets.unknown: no such data set in params/datasets.yaml; there are digits, mnist"),
+    ):
+        assert old in text
+        changed = text.replace(old, new)
+        (tmp_path / "trial.yaml").write_text(changed.replace(", celeba5k], models", "], models") if "unknown" in new else changed)
+        found = read_catalogue(tmp_path, (), load_datasets())
+        [reason] = [reason for file, reason in found.left_out.items() if file.endswith("trial.yaml")]
+        assert said in reason and reason.startswith(f"{tmp_path}/trial.yaml: ")
