@@ -29,7 +29,8 @@ from pga.params.sources import load_sources
 # whatever the machine has: sums depend on it (training sets its own number, which is part of the run).
 programs = "".join(f"{name}() ( exec {shlex.quote(sys.executable)} -m {name} \"$@\" ); " for name in ("pga", "snakemake"))
 # PGA_GPUS: a job that finds no GPU where some were asked for says so.
-gpus = workflow.resource_settings.resources.get("gpu") or 0
+gpus = workflow.resource_settings.resources.get("gpu")
+gpus = getattr(gpus, "value", gpus) or 0 # a number or an object, by Snakemake's version
 shell.prefix(f"export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 PGA_GPUS={shlex.quote(str(gpus))}; {programs}")
 
 try:
