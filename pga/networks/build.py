@@ -43,7 +43,8 @@ def build(
         if spectral:
             for module in [*encoder.modules(), *decoder.modules()]:
                 if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
-                    spectral_norm(module, dim=0)  # their code's matrix: of a transposed convolution inputs × rest, not outputs × rest
+                    # Their code's matrix: of a transposed convolution inputs × rest, not outputs × rest. docs/evaluation.md: what differs.
+                    spectral_norm(module, dim=0)
         for kernel in [p for network in (encoder, decoder) for p in network.parameters() if p.ndim == 4]:
             kernel.data = kernel.data.contiguous(memory_format=getattr(torch, getattr(row, "memory_format", "contiguous_format")))
         return encoder, decoder

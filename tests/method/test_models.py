@@ -142,19 +142,6 @@ def test_lvpga_reduces_to_lpga(use_bn):
     assert received["lpga"][1]["layers.0.weight"].any()
 
 
-@BATCH_NORM
-def test_lvpga_without_gamma_is_vpga_with_another_variational_reconstruction(use_bn):
-    values, _ = steps("conv_8", 2, 4, use_bn)
-    received = {}
-    for model, changed in {"lvpga": {"gamma": 0.0}, "vpga": {}}.items():
-        received[model] = training_gradients(model, Values(values.f, values.g, values.x, values.noise), model_weights(model, **changed))
-    other = Values(values.f, values.g, values.x, values.noise)
-    exchange = gradients_of(COEFFICIENTS["vr"] * (term_value("vr_log", other) - term_value("vr", other)), values.f, values.g)
-    for lvpga, vpga, difference in zip(received["lvpga"], received["vpga"], exchange, strict=True):
-        assert any(gradient.any() for gradient in difference.values())
-        assert_same(lvpga, {name: vpga[name] + difference[name] for name in vpga}, relative=1e-10)
-
-
 def test_equation_14_holds_for_the_terms_of_a_model():
     """L_vkl = L_nll^φ + ½ E Σ_i [σ_i² − log σ_i²] − H/2, over H."""
     values, _ = steps("conv_8", 2, 4, use_bn=True)

@@ -1,14 +1,17 @@
-"""Updates against torch's own optimiser classes, and what importing them would cost a training."""
+"""Updates against torch's SGD and Keras's Adam, Keras's spectral norm, and what importing them would cost a training."""
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils.parametrizations import spectral_norm
 
 from pga.training.optimisers import OPTIMISERS
 
@@ -18,17 +21,11 @@ def parameters() -> list[nn.Parameter]:
     return [nn.Parameter(torch.randn(shape, generator=generator)) for shape in ((5, 3), (7,), (2, 2, 3, 3))]
 
 
-def torchs(name: str, momentum: float, own: list[nn.Parameter]) -> torch.optim.Optimizer:
-    if name == "adam":
-        return torch.optim.Adam(own, lr=0.1, eps=1e-7, fused=True)
-    return torch.optim.SGD(own, lr=0.1, momentum=momentum, fused=True)
-
-
-@pytest.mark.parametrize(("name", "momentum"), [("sgd", 0.9), ("sgd", 0.0), ("adam", 0.0)])
-def test_updates_are_torchs_own_to_the_byte_also_where_the_rate_changes(name: str, momentum: float) -> None:
+@pytest.mark.parametrize("momentum", [0.9, 0.0])
+def test_updates_of_sgd_are_torchs_own_to_the_byte_also_where_the_rate_changes(momentum: float) -> None:
     ours, theirs, generator = parameters(), parameters(), torch.Generator().manual_seed(1)
-    optimiser = OPTIMISERS[name](ours, SimpleNamespace(learning_rate=0.1, momentum=momentum))
-    reference = torchs(name, momentum, theirs)
+    optimiser = OPTIMISERS["sgd"](ours, SimpleNamespace(learning_rate=0.1, momentum=momentum))
+    reference = torch.optim.SGD(theirs, lr=0.1, momentum=momentum, fused=True)
     for step in range(6):
         for mine, other in zip(ours, theirs, strict=True):
             mine.grad = torch.randn(mine.shape, generator=generator)
@@ -37,6 +34,48 @@ def test_updates_are_torchs_own_to_the_byte_also_where_the_rate_changes(name: st
             optimiser.lr = reference.param_groups[0]["lr"] = 0.03
         optimiser.step(), reference.step()
         assert all(torch.equal(mine, other) for mine, other in zip(ours, theirs, strict=True))
+
+
+@pytest.mark.parametrize("size", [1.0, 1e-4, 1e-6, 1e-8])
+def test_updates_of_adam_are_kerass_formula_where_gradients_are_small_too(size: float) -> None:
+    """Keras: lr_t = lr √(1 − β₂ᵗ) / (1 − β₁ᵗ), p ← p − lr_t m / (√v + ε); torch's, with ε after the correction, is another one."""
+    generator = torch.Generator().manual_seed(1)
+    own, torchs = nn.Parameter(torch.zeros(50, dtype=torch.float64)), nn.Parameter(torch.zeros(50, dtype=torch.float64))
+    optimiser = OPTIMISERS["adam"]([own], SimpleNamespace(learning_rate=0.1, momentum=0.0))
+    other = torch.optim.Adam([torchs], lr=0.1, eps=1e-7)
+    p, m, v = (np.zeros(50) for _ in range(3))
+    for t in range(1, 41):
+        gradient = size * torch.randn(50, generator=generator, dtype=torch.float64)
+        own.grad, torchs.grad = gradient, gradient.clone()
+        rate = 0.1 if t < 20 else 0.03
+        optimiser.lr = other.param_groups[0]["lr"] = rate
+        optimiser.step(), other.step()
+        g = gradient.numpy()
+        m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g**2
+        p = p - rate * math.sqrt(1 - 0.999**t) / (1 - 0.9**t) * m / (np.sqrt(v) + 1e-7)
+        np.testing.assert_allclose(own.detach().numpy(), p, rtol=1e-9, atol=1e-15)
+    apart = float((own - torchs).norm() / own.norm())
+    assert apart < 1e-3 if size == 1.0 else apart > (0.2 if size <= 1e-6 else 1e-3)
+
+
+def test_spectral_norm_is_kerass_but_for_its_start_and_the_side_where_it_ends() -> None:
+    """Ghosh et al.'s layer starts from a random u and takes one power iteration at every call, also when evaluating; torch's takes fifteen
+    at the start and one at every training step. At the start theirs divides by too small a norm, after some steps both by the same.
+    """
+    torch.manual_seed(0)
+    layer = nn.Linear(512, 256)
+    kernel = layer.weight.detach().clone()  # (out, in); their matrix is its transpose
+    exact = torch.linalg.matrix_norm(kernel, 2)
+    spectral_norm(layer, dim=0)
+    u, theirs, ours = torch.randn(1, 256), [], []
+    for _ in range(30):
+        v = nn.functional.normalize(u @ kernel, dim=1)
+        u = nn.functional.normalize(v @ kernel.T, dim=1)
+        theirs.append(float((v @ kernel.T @ u.T) / exact))
+        ours.append(float((kernel.norm() / layer.weight.norm()) / exact))
+    assert 0.65 < theirs[0] < 0.85 and ours[0] > 0.96  # the size of the difference at the first step
+    assert theirs[9] == pytest.approx(ours[9], abs=0.03) and theirs[-1] == pytest.approx(ours[-1], abs=0.01)
+    assert all(share <= 1 + 1e-5 for share in (*theirs, *ours))
 
 
 @pytest.mark.parametrize("name", OPTIMISERS)
