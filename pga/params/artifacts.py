@@ -107,6 +107,7 @@ class Figure(Strict):
     datasets: tuple[Name, ...] = Field((), description="data sets, in their order on the page; none for `routing`")
     models: tuple[Name, ...] = Field(description="row names in `runs`; for `routing` models of the table of terms", min_length=1)
     sampling: Name = "prior"
+    against: Name | None = Field(None, description="for `panels`: the run that each other one is compared with, seed by seed")
     titles: dict[Name, Text] = Field({}, description="how a data set or model is called where Table 1 has no title for it")
     note: Text | None = Field(None, description="a sentence of the caption, e.g. what stands in for what")
     width: float = Field(6.75, ge=3.25, le=20, description="inches: a paper's column is 3.25 wide, its page 6.75")
@@ -118,6 +119,8 @@ class Figure(Strict):
             raise ValueError(f"a figure of kind {self.kind} {'takes no' if self.datasets else 'needs'} datasets")
         if self.kind in ("training", "terms") and len(self.models) > MOST_LINES:
             raise ValueError(f"models: found {len(self.models)}; no more than {MOST_LINES} lines can be told apart")
+        if self.against and self.kind != "panels":
+            raise ValueError(f"against: found {self.against!r}; a figure of kind {self.kind} compares no runs")
         unknown = [model for model in self.models if model not in MODELS]
         if self.kind == "routing" and unknown:
             raise ValueError(f"models: {unknown} not among {', '.join(MODELS)}")
@@ -137,13 +140,19 @@ class Figure(Strict):
         """(data set, model) of every run that it shows, data sets first."""
         return [(dataset, model) for dataset in self.datasets for model in self.models]
 
+    def measured_runs(self) -> list[tuple[str, str]]:
+        """(data set, model) of every run whose metrics it shows: those, and what they are compared with."""
+        models = dict.fromkeys((*self.models, *([self.against] if self.against else [])))
+        return [(dataset, model) for dataset in self.datasets for model in models]
+
     def files(self, dataset: str, model: str, seeds: tuple[int, ...], measured: bool = True) -> list[str]:
         """Everything that the figure reads of one run and its seeds, under the scale's folder of results."""
         has_metrics = self.measured and (measured or self.measured == RECONSTRUCTION)
-        found = []
+        found, shown = [], model in self.models
         for seed in seeds:
             metrics = (f"{self.measured}/metrics.json",) if has_metrics else ()
-            files = (self.needs.first if seed == seeds[0] else ()) + self.needs.every + metrics
+            images = self.needs.first if seed == seeds[0] and shown else ()
+            files = images + (self.needs.every if shown else ()) + metrics
             of_run = (*files, "run.json") if files else ()
             found += [f"{dataset}/{model}/seed{seed}/{file.format(sampling=self.sampling)}" for file in of_run]
         return found

@@ -325,5 +325,5 @@ def substituted(content: Values, substitute: dict[str, str]) -> Values:
     for name, figure in figures.items():
         titles = {now(shown): title for shown, title in figure.get("titles", {}).items()}
         figures[name] = {**figure, "datasets": list(map(now, figure.get("datasets", []))), "titles": titles}
-    datasets = {now(name): runs for name, runs in content["datasets"].items()}
+    datasets = {now(name): {**runs, "note": ""} if name in substitute else runs for name, runs in content["datasets"].items()}
     return {**content, "datasets": datasets, "table1": {"columns": list(map(column, table["columns"])), "rows": rows}, "figures": figures}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -30,6 +30,7 @@ class DatasetRuns(Strict):
 
     measured: bool = Field(True, description="false: trained and sampled only, where no feature space serves the data set")
     runs: dict[Name, RunParams]
+    note: str = Field("", description="what captions must say of results on it, e.g. that its test images were trained on")
 
 
 FOLDERS = ("results/metrics", "results/figures", "results/partial")
@@ -77,9 +78,9 @@ class Scale(Strict):
         wanted += [(dataset, run, "prior") for dataset, _, *pair in self.pairs() for run in pair]
         measured = set(wanted)
         for figure in self.figures.values():
-            wanted += [(dataset, model, figure.sampling) for dataset, model in figure.runs()]
+            wanted += [(dataset, model, figure.sampling) for dataset, model in figure.measured_runs()]
             if figure.kind in IN_FEATURES:
-                measured |= {(dataset, model, figure.sampling) for dataset, model in figure.runs()}
+                measured |= {(dataset, model, figure.sampling) for dataset, model in figure.measured_runs()}
         for dataset, model, sampling in wanted:
             if model == REAL and dataset in self.datasets and sampling in self.samplings:
                 continue
@@ -171,30 +172,48 @@ class Scale(Strict):
         parts = {artifact: content, "evaluation": self.evaluation, **{f"samplings.{name}": self.samplings[name] for name in names}}
         shown = {name: part.model_dump(mode="json") for name, part in parts.items()}
         beside = {"titles": self.titles_of(artifact)} if isinstance(content, Figure) else {"table1": self.table1.model_dump(mode="json")}
-        return {**shown, **beside, "seeds": list(self.seeds), "description": self.description}
+        notes = self.notes_on(content.datasets if isinstance(content, Figure) else self.datasets)
+        return {**shown, **beside, "seeds": list(self.seeds), "description": self.description, "notes": notes}
 
     def titles_of(self, figure: str) -> dict[str, str]:
         """Data set or model → how it is called on a figure: as the figure says, else as Table 1 does."""
         row = self.figures[figure]
         datasets = {column.dataset: column.title for column in self.table1.columns}
         models = {shown.model: shown.title for shown in self.table1.rows if shown.sampling == row.sampling}
-        named = {name: datasets.get(name, name) for name in row.datasets} | {name: models.get(name, name.upper()) for name in row.models}
+        runs = (*row.models, *([row.against] if row.against else []))
+        named = {name: datasets.get(name, name) for name in row.datasets} | {name: models.get(name, name.upper()) for name in runs}
         return {name: row.titles.get(name, title) for name, title in named.items()}
 
     def measures(self) -> dict[str, Any]:
         """What is measured of whose images, besides the results."""
-        return self.model_dump(mode="json", include={"evaluation", "samplings", "seeds"})
+        return {**self.model_dump(mode="json", include={"evaluation", "samplings", "seeds"}), "notes": self.notes_on(self.datasets)}
 
     def samplings_shown(self, artifact: str) -> list[tuple[str, str, str]]:
         """(data set, model, sampling) of everything whose metrics a table or figure shows, in the order of this file."""
         if artifact == "table1":
             cells = {(row.on(column), row.model, row.sampling) for row in self.table1.rows for column in self.table1.columns}
+            cells |= {(dataset, model, twin) for dataset, model, name in cells if (twin := self.against_test(dataset, model, name))}
         elif artifact == "equivalence":
             cells = {(dataset, run, "prior") for dataset, _, *pair in self.pairs() for run in pair}
         else:
             figure = self.figures[artifact]
-            cells = {(dataset, model, figure.measured) for dataset, model in figure.runs()}
+            cells = {(dataset, model, figure.measured) for dataset, model in figure.measured_runs()}
         return [cell for cell in self.measurements() if cell in cells]
+
+    def notes_on(self, datasets: Iterable[str]) -> str:
+        """What captions must say of results on these data sets."""
+        return " ".join(self.datasets[name].note for name in dict.fromkeys(datasets) if name in self.datasets and self.datasets[name].note)
+
+    def against_test(self, dataset: str, model: str, sampling: str) -> str | None:
+        """The sampling of a run that differs from another only in being compared with the test images; None if there is none."""
+        if model == REAL or self.samplings[sampling].reference == "test":
+            return None
+
+        def protocol(name: str) -> dict[str, Any]:
+            return self.samplings[name].model_dump(exclude={"metrics", "reference"})
+
+        twins = (name for name in self.params(dataset, model).samplings if self.samplings[name].reference == "test")
+        return next((name for name in twins if protocol(name) == protocol(sampling)), None)
 
     def samplings_of_runs(self) -> list[tuple[str, str, str]]:
         """(data set, model, sampling) of everything that is sampled."""
@@ -278,7 +297,7 @@ class Scale(Strict):
         figure = self.figures[name]
         return [
             file
-            for dataset, model in figure.runs()
+            for dataset, model in figure.measured_runs()
             for file in figure.files(dataset, model, self.seeds_of(dataset, model), self.datasets[dataset].measured)
         ]
 

@@ -253,6 +253,17 @@ def test_titles_hold_the_numbers_of_the_table_with_their_seeds(folder: Path) -> 
     assert "first 64 samples of seed 0, not picked" in caption and "seeds 0, 1, 2" in caption and "300 samples" in caption
 
 
+def test_a_panel_tells_its_difference_from_another_run_seed_by_seed(folder: Path) -> None:
+    """Figure 4 and its like: the pairs' mean and standard error, of a run that the figure need not show."""
+    for models in (MODELS, ("vpga",)):
+        found = samples_figure.draw(sources(datasets=("digits",), models=models, against="lpga"))
+        titles = [axes.get_title() for axes in found.figure.axes]
+        assert titles[-1].endswith("\n5.00 ± 0.58 (3 seeds)\nΔ +3.00 ± 0.00")  # 4, 5, 6 against 1, 2, 3
+        assert "Δ" not in titles[0] or models == ("vpga",)
+        assert "Δ: difference from LPGA of runs with one seed" in found.caption
+        layout(found.figure)
+
+
 @pytest.mark.parametrize("size", [10, 32, 64])
 def test_every_pixel_of_every_sample_is_a_square_of_equal_size_in_the_png_and_the_gap_is_constant(size: int, folder: Path) -> None:
     rng = np.random.default_rng(1)

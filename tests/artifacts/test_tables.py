@@ -15,7 +15,7 @@ from artifacts import measured, record, write_records
 from scales import COMMON
 
 from pga.artifacts.collect import COLUMNS, collect
-from pga.artifacts.tables import table1, table1_latex
+from pga.artifacts.tables import evaluation_table, table1, table1_latex
 from pga.artifacts.tables.formats import latex
 from pga.artifacts.tables.summary_cells import summarise
 from pga.cli import main
@@ -197,6 +197,25 @@ def test_csv_holds_mean_standard_error_n_every_seed_and_the_papers_value(folder:
     protocol = {place: [row[key] for key in ("block", "metric", "density", "samples", "reference")] for place, row in found.items()}
     assert protocol["VAE, mixture", "Digits"] == ["others", "classifier_fd", "mixture", "1200", "test"]
     assert protocol["LPGA", "Digits"] == ["paper", "classifier_fd", "normal", "300", "train"]
+
+
+def test_the_long_form_has_the_mean_against_the_test_images_beside_where_it_is_measured(folder: Path) -> None:
+    text = SCALE.replace("  mixture: {", "  prior_test: {n: 300, batch_size: 100, reference: test}\n  mixture: {")
+    (folder / "tiny.yaml").write_text(text.replace("[prior, mixture]", "[prior, mixture, prior_test]"))
+    assert write(folder, metrics({**VALUES, ("digits", "vae", "prior_test"): (20.0, 21.0, 25.0)})) == 0
+    found = csv_rows(folder)
+    columns = ("mean", "against_test_mean", "against_test_standard_error", "against_test_n")
+    assert [float(found["VAE", "Digits"][key]) for key in columns] == pytest.approx([11, 22, math.sqrt(7 / 3), 3])
+    assert [found["LPGA", "Digits"][key] for key in columns[1:]] == ["", "", ""]
+    assert found["VAE, mixture", "Digits"]["against_test_mean"] == ""  # which is against them itself
+
+
+def test_captions_say_that_celebas_test_images_were_trained_on(root: Path) -> None:
+    paper = load_scale(root / "params" / "paper.yaml")
+    assert "202,599" in table1.caption(paper, [], []) and "no floor" in table1.caption(paper, [], [])
+    assert "202,599" in evaluation_table.caption(paper, pd.DataFrame({"absent": []}), [])
+    assert "202,599" not in table1.caption(load_scale(root / "params" / "smoke.yaml"), [], [])  # other images stand in
+    assert paper.notes_on(paper.figures["reconstructions"].datasets) == paper.datasets["celeba"].note
 
 
 def test_values_of_seeds_are_those_of_the_metrics_to_the_last_bit(folder: Path) -> None:

@@ -118,7 +118,8 @@ class Sources:
         few = FEW.strip() if measured and self.scale.evaluation.few_samples else ""
         runs = sum(len(self.scale.seeds_of(*run)) for run in self.row.runs())
         missing = f"Partial: files of {len(self.lacks())} of {runs} runs are missing." if self.missing else ""
-        return " ".join(filter(None, [text, few, self.row.note, missing]))
+        notes = self.scale.notes_on(self.row.datasets) if self.row.kind == "reconstructions" else ""
+        return " ".join(filter(None, [text, few, self.row.note, notes, missing]))
 
     def about(self, caption: str) -> dict[str, Any]:
         """What the file's metadata says: the caption and every run."""

@@ -7,6 +7,7 @@ import math
 from pga.artifacts.figures import canvas
 from pga.artifacts.figures.figure_inputs import Sources
 from pga.artifacts.figures.sheet import grid
+from pga.artifacts.tables.intervals import mean_and_error
 from pga.artifacts.tables.summary_cells import TITLES
 
 ROWS, COLUMNS = 8, 8
@@ -22,7 +23,8 @@ def draw(sources: Sources) -> canvas.Drawn:
     lines = math.ceil(len(row.models) / int(row.width / NARROWEST))
     across, down = math.ceil(len(row.models) / lines), lines * len(row.datasets)
     size = min(PANEL, row.width / across)
-    figure, places = canvas.page((row.width, (size + 0.4) * down), down, across, row.font)
+    title = 0.55 if row.against else 0.4
+    figure, places = canvas.page((row.width, (size + title) * down), down, across, row.font)
     axes = [[panel for line in places[lines * i : lines * (i + 1)] for panel in line] for i in range(len(row.datasets))]
     for i, dataset in enumerate(row.datasets):
         for panel in axes[i][len(row.models) :]:
@@ -38,10 +40,25 @@ def draw(sources: Sources) -> canvas.Drawn:
             seeds = f" ({cell.n} seed{'s' if cell.n > 1 else ''})" if cell.n else ""
             number = f"\n{cell.text()}{seeds}" if scale.datasets[dataset].measured else ""
             letter = canvas.letter(i * len(row.models) + j)
-            axes[i][j].set_title(f"{letter} {sources.dataset_title(dataset)}, {sources.model_title(model)}{number}")
+            beside = paired_difference(sources, dataset, model) if number else ""
+            axes[i][j].set_title(f"{letter} {sources.dataset_title(dataset)}, {sources.model_title(model)}{number}{beside}")
     several = any(len(scale.seeds_of(*run)) > 1 for run in row.runs())
     text = (
         f"The first {ROWS * COLUMNS} samples of {sources.first_seeds()}, not picked. Numbers: {TITLES[scale.evaluation.metric]} of "
         f"{scale.samplings[row.sampling].n} samples, {'mean ± standard error over' if several else 'of'} {sources.seeds()}."
     )
+    if row.against:
+        text += f" Δ: difference from {sources.model_title(row.against)} of runs with one seed, mean ± standard error over these pairs."
     return canvas.Drawn(figure, sources.caption(text, measured=True))
+
+
+def paired_difference(sources: Sources, dataset: str, model: str) -> str:
+    """A line of a panel's title: how far the run is from the one that it is compared with, seed by seed; empty if it is with none."""
+    against = sources.row.against
+    if against is None or model == against:
+        return ""
+    other = dict(sources.cell(dataset, against).values)
+    mean, error = mean_and_error([value - other[seed] for seed, value in sources.cell(dataset, model).values if seed in other])
+    if mean is None:
+        return "\nΔ missing"
+    return f"\nΔ {mean:+.2f}".replace("-", "−") + (f" ± {error:.2f}" if error is not None else "")

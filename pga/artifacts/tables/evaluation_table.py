@@ -156,5 +156,6 @@ def caption(scale: Scale, found: pd.DataFrame, missing: list[str]) -> str:
         ["dataset", "model", "sampling", "metric"], sort=False
     ):
         said += f"{metric} of {dataset}/{model} ({sampling}) is absent: {part.absent.iloc[0]}. "
+    said += f"{notes} " if (notes := scale.notes_on(scale.datasets)) else ""
     said += FEW if scale.evaluation.few_samples else ""
     return said.strip() + (f" PARTIAL: missing are {', '.join(missing)}." if missing else "")

@@ -69,6 +69,8 @@ def caption(scale: Scale, found: list[Entry], missing: list[str]) -> str:
             f"Real images: those of the split that is not the reference in the samples' place{real_images(found)}, "
             "the distance that a perfect generator would reach. "
         )
+    notes = scale.notes_on(row.on(column) for row in scale.table1.rows for column in scale.table1.columns)
+    text += f"{notes} " if notes else ""
     replaced = [f"{column.title} stands in for the paper's {column.paper}" for column in scale.table1.columns if column.paper]
     text += "".join(f"{line}. " for line in replaced)
     text += "Paper: FID as Zhang et al. (ICML 2020) report it." if claims_beside(found) else ""
@@ -129,13 +131,18 @@ def as_csv(scale: Scale, found: list[Entry]) -> str:
                 "n": entry.cell.n,
                 **{f"seed{seed}": values.get(seed) for seed in scale.seeds},
                 "missing_seeds": " ".join(map(str, entry.cell.missing)),
+                "against_test_mean": entry.against_test.mean if entry.against_test else None,
+                "against_test_standard_error": entry.against_test.standard_error if entry.against_test else None,
+                "against_test_n": entry.against_test.n if entry.against_test else None,
                 "paper_dataset": entry.column.paper or entry.column.dataset,
                 "paper_fid": entry.claim.value if entry.claim else None,
                 "paper_standard_error": entry.claim.standard_error if entry.claim else None,
             }
         )
     text: str = (
-        pd.DataFrame(rows).astype({"samples": "Int64", "images": "Int64", "reference_n": "Int64"}).to_csv(index=False, lineterminator="\n")
+        pd.DataFrame(rows)
+        .astype({"samples": "Int64", "against_test_n": "Int64", "images": "Int64", "reference_n": "Int64"})
+        .to_csv(index=False, lineterminator="\n")
     )
     return text
 

@@ -21,6 +21,8 @@ class Entry:
     cell: Cell
     claim: Claim | None
     best: bool
+    against_test: Cell | None = None
+    """The same samples' law against the test images instead of the training images, where that was measured."""
 
 
 def entries(scale: Scale, metrics: pd.DataFrame, claims: Claims) -> list[Entry]:
@@ -29,9 +31,12 @@ def entries(scale: Scale, metrics: pd.DataFrame, claims: Claims) -> list[Entry]:
     for row in scale.table1.rows:
         for column in scale.table1.columns:
             dataset = row.on(column)
-            cell = summarise(metrics, dataset, row.model, row.sampling, scale.evaluation.metric, scale.seeds_of(dataset, row.model))
+            metric, seeds = scale.evaluation.metric, scale.seeds_of(dataset, row.model)
+            cell = summarise(metrics, dataset, row.model, row.sampling, metric, seeds)
+            twin = scale.against_test(dataset, row.model, row.sampling)
+            against_test = summarise(metrics, dataset, row.model, twin, metric, seeds) if twin else None
             claim = claims.find(column.paper or column.dataset, row.model, scale.samplings[row.sampling].density)
-            found.append(Entry(row, column, cell, claim, best=False))
+            found.append(Entry(row, column, cell, claim, False, against_test))
     best: dict[tuple[str, str], float] = {}
     for entry in found:
         if entry.cell.mean is not None and entry.row.model != REAL:
