@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-EXAMPLE = "pga classifier digits --out data/reference/digits/classifier.safetensors"
+EXAMPLE = "pga classifier digits --out results/mine/classifier.safetensors"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-EXAMPLE = "pga collect --params params/quick.yaml --out results/quick/metrics.csv"
+EXAMPLE = "pga collect --params params/quick.yaml --out results/mine/metrics.csv"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

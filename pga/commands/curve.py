@@ -7,7 +7,8 @@ from pathlib import Path
 
 EXAMPLE = (
     "pga curve --run results/quick/digits/lpga/seed0/snapshots.safetensors --extractor classifier"
-    " --weights data/reference/digits/classifier.safetensors --reference data/reference/digits/classifier-train.npz --out curve.csv"
+    " --weights data/reference/digits/classifier.safetensors --reference data/reference/digits/classifier-train.npz"
+    " --out results/mine/curve.csv"
 )
 
 

@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from pga.evaluation.statistics import Statistics
 
 EXAMPLE = (
-    "pga evaluate --samples samples.npy --extractor classifier --weights data/reference/digits/classifier.safetensors"
-    " --reference data/reference/digits/classifier-train.npz --dataset digits --model lpga --seed 0 --out metrics.json"
+    "pga evaluate --samples results/quick/digits/lpga/seed0/prior/samples.npy --dataset digits --model lpga --seed 0 --extractor classifier"
+    " --weights data/reference/digits/classifier.safetensors --reference data/reference/digits/classifier-train.npz"
+    " --out results/mine/metrics.json"
 )
 
 

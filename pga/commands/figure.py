@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-EXAMPLE = "pga figure figure2 --params params/quick.yaml --out-dir results/quick/figures"
+EXAMPLE = "pga figure figure2 --params params/quick.yaml --out-dir results/mine"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-EXAMPLE = "pga interpolate --run results/quick/digits/lpga/seed0 --out /tmp/interpolations.npy"
+EXAMPLE = "pga interpolate --run results/quick/digits/lpga/seed0 --out results/mine/interpolations.npy"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

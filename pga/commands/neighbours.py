@@ -7,7 +7,7 @@ from pathlib import Path
 
 EXAMPLE = (
     "pga neighbours digits --samples results/quick/digits/lpga/seed0/prior/samples.npy --extractor classifier"
-    " --weights data/reference/digits/classifier.safetensors --out /tmp/neighbours.npy"
+    " --weights data/reference/digits/classifier.safetensors --out results/mine/neighbours.npy"
 )
 
 

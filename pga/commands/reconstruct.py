@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pga.networks.autoencoder import Decoder, Encoder
     from pga.params.run import Run
 
-EXAMPLE = "pga reconstruct --run results/quick/digits/lpga/seed0 --out-dir /tmp/reconstruction"
+EXAMPLE = "pga reconstruct --run results/quick/digits/lpga/seed0 --out-dir results/mine/reconstruction"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

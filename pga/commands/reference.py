@@ -7,7 +7,7 @@ from pathlib import Path
 
 EXAMPLE = (
     "pga reference digits --extractor classifier --weights data/reference/digits/classifier.safetensors"
-    " --out data/reference/digits/classifier-train.npz"
+    " --out results/mine/classifier-train.npz"
 )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-EXAMPLE = "pga report --params params/quick.yaml --out results/quick/report.html"
+EXAMPLE = "pga report --params params/quick.yaml --out results/mine/report.html"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pga.data.prepared import Images
 
-EXAMPLE = "pga sample --run results/quick/digits/lpga/seed0 --out /tmp/samples.npy --n 100"
+EXAMPLE = "pga sample --run results/quick/digits/lpga/seed0 --out results/mine/samples.png --n 64"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -1,11 +1,11 @@
-"""Means over seeds of all metrics on one data set as JSON, and of the headline metric as CSV: what `dvc metrics` and `dvc plots` show."""
+"""Means over seeds of all metrics on one data set as JSON, for `dvc metrics show`; of the headline metric as CSV, for `dvc plots show`."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
-EXAMPLE = "pga summary digits --params params/quick.yaml --out results/quick/digits"
+EXAMPLE = "pga summary digits --params params/quick.yaml --out results/mine"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

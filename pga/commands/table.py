@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-EXAMPLE = "pga table table1 --params params/quick.yaml --metrics results/quick/metrics/table1.csv --out-dir results/quick"
+EXAMPLE = "pga table table1 --params params/quick.yaml --metrics results/quick/metrics/table1.csv --out-dir results/mine"
 
 SHOWN = {
     "table1": "mean, standard error, n and every seed's value, the paper's numbers beside ours",

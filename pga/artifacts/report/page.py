@@ -61,7 +61,7 @@ def render(scale: Scale, params: str, data: Path, rules: Path | None, allow_miss
             runs=[section(scale, place, runs.records[str(place)], metrics) for place in places if str(place) in runs.records],
             graph=rule_graph.draw(rule_graph.read_graph(rules)) if rules else None,
             environments=environments(runs.records),
-            commands=commands(scale, params),
+            commands=commands(scale),
             make=make_command(scale),
             provenance=Markup(OPEN + metadata.text(said).replace("<", "\\u003c") + CLOSE),
         )
@@ -121,15 +121,12 @@ def make_command(scale: Scale) -> str:
     return f"snakemake --cores 2{'' if scale.device == 'cpu' else ' --resources gpu=1'} {scale.results}/"
 
 
-def commands(scale: Scale, params: str) -> list[tuple[str, str]]:
+def commands(scale: Scale) -> list[tuple[str, str]]:
     """Artifact → the command that makes it, from nothing."""
     make = make_command(scale)
     found = [(f"figures/{figure}.png, .pdf", f"{make}figures/{figure}.png") for figure in scale.figures]
     found += [(f"{table}.csv, .md, .tex", f"{make}{table}.csv") for table in report_artifacts.tables(scale) if table != "claims"]
     found += [("claims.csv", f"{make}claims.csv"), ("metrics.csv", f"{make}metrics.csv"), ("report.html", f"{make}report.html")]
     first = scale.all_runs()[0]
-    place = f"{scale.results}/{first.dataset}/{first.name}/seed{first.seed}"
-    found.append(
-        ("one run", f"pga train --params {params} --dataset {first.dataset} --model {first.name} --seed {first.seed} --out {place}")
-    )
+    found.append(("one run", f"{make}{first.dataset}/{first.name}/seed{first.seed}/model.safetensors"))
     return [*found, ("where a file comes from", f"pga provenance {scale.results}/table1.csv")]
