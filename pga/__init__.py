@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from pga.method.pga import PGA as PGA
     from pga.method.pga import Diverged as Diverged
     from pga.method.terms import Term as Term
+    from pga.metrics.sharpness import sharpness as sharpness
+    from pga.metrics.sliced_wasserstein import sliced_wasserstein_distance as sliced_wasserstein_distance
     from pga.sampling.model import TrainedModel as TrainedModel
     from pga.sampling.model import fit as fit
     from pga.sampling.model import load as load
@@ -28,10 +30,24 @@ _HOMES = {
     "kid": "pga.evaluation.of_arrays",
     "load": "pga.sampling.model",
     "precision_recall": "pga.evaluation.of_arrays",
+    "sharpness": "pga.metrics.sharpness",
+    "sliced_wasserstein_distance": "pga.metrics.sliced_wasserstein",
 }
 """The module of each public name, imported when it is first used, so that `import pga` takes no time and no torch."""
 
-__all__ = ["PGA", "Diverged", "Term", "TrainedModel", "fit", "frechet_distance", "kid", "load", "precision_recall"]
+__all__ = [
+    "PGA",
+    "Diverged",
+    "Term",
+    "TrainedModel",
+    "fit",
+    "frechet_distance",
+    "kid",
+    "load",
+    "precision_recall",
+    "sharpness",
+    "sliced_wasserstein_distance",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = (
-    "runtime", "networks", "method", "params", "fingerprints", "data",
+    "runtime", "networks", "method", "metrics", "params", "fingerprints", "data",
     "training", "sampling", "evaluation", "provenance", "artifacts", "commands",
 )  # fmt: skip
 """From the ground up."""

@@ -21,8 +21,8 @@ from pga.artifacts.figures.canvas import LINES, page
 from pga.data.prepared import load
 from pga.evaluation.features.classifier import ClassifierFeatures
 from pga.evaluation.features.extractor import Features, stream
-from pga.evaluation.metrics.frechet import frechet_distance
-from pga.evaluation.statistics import Statistics, statistics
+from pga.metrics.frechet import frechet_distance
+from pga.metrics.moments import Statistics, statistics
 from pga.runtime.files import atomic
 from pga.runtime.seeds import derive
 

@@ -37,12 +37,12 @@ from machine import as_text, facts
 from pga.evaluation.features.classifier import RECIPES, Classifier, ClassifierFeatures
 from pga.evaluation.features.extractor import Features, stream
 from pga.evaluation.features.inception import InceptionFeatures, network
-from pga.evaluation.metrics.extrapolation import distance_at_infinity
-from pga.evaluation.metrics.frechet import frechet_distance
-from pga.evaluation.metrics.kid import kernel_distance
-from pga.evaluation.metrics.manifold import manifold_metrics
-from pga.evaluation.metrics.nearest_neighbours import nearest
-from pga.evaluation.statistics import statistics
+from pga.metrics.extrapolation import distance_at_infinity
+from pga.metrics.frechet import frechet_distance
+from pga.metrics.kid import kernel_distance
+from pga.metrics.manifold import manifold_metrics
+from pga.metrics.moments import statistics
+from pga.metrics.nearest_neighbours import nearest
 from pga.runtime.checkpoint import save_tensors
 from pga.runtime.files import sha256
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from pga.params.evaluation import FOREIGN_SPLIT
 from pga.params.experiment import REAL, Scale
+from pga.params.feature_spaces import PIXELS
 from pga.runtime.errors import UserError
 from pga.runtime.files import read_record
 
@@ -131,7 +132,7 @@ def refuse_stale(path: Path, rows: list[dict[str, Any]], scale: Scale, sampling:
     Raises:
         UserError: names what was found and what the scale says.
     """
-    wanted, labels = scale.samplings[sampling], scale.evaluation.labels(labelled=True)
+    wanted, labels = scale.samplings[sampling], [*scale.evaluation.labels(labelled=True), PIXELS]
     if scale.evaluation.extractor_label not in {row["extractor"] for row in rows}:
         raise UserError(f"{path}: measured in other features than the scale says, {scale.evaluation.extractor_label}; evaluate again")
     if (metric := scale.evaluation.metric) not in (found := {row["metric"] for row in rows}):
@@ -143,7 +144,7 @@ def refuse_stale(path: Path, rows: list[dict[str, Any]], scale: Scale, sampling:
         place = f"{row['dataset']}/{row['extractor']}-{wanted.reference}"
         says = {
             "n": min(wanted.n, row["n"]) if row["model"] == REAL else wanted.n,
-            "reference": FOREIGN_SPLIT if place in scale.evaluation.foreign else wanted.reference,
+            "reference": FOREIGN_SPLIT if place in scale.evaluation.foreign else row["reference"] and wanted.reference,
             "extractor": row["extractor"] if row["extractor"] in labels else scale.evaluation.extractor_label,
         }
         if differ := [f"{key} {row[key]!r}, now {value!r}" for key, value in says.items() if row[key] != value]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from pga.params.feature_spaces import FEATURE_SPACES, OFFICIAL, PIXELS
+
 EXAMPLE = (
     "pga curve --run results/quick/digits/lpga/seed0/snapshots.safetensors --extractor classifier"
     " --weights data/reference/digits/classifier.safetensors --reference data/reference/digits/classifier-train.npz"
@@ -19,10 +21,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--batch-size", default=1000, type=int, help="images per batch; batch normalisation uses its statistics (default: 1000)"
     )
-    parser.add_argument("--reference", required=True, type=Path, help="statistics that `pga reference` wrote")
-    parser.add_argument("--extractor", required=True, help="classifier, inception-tf1 (FID) or inception-pytorch_fid")
-    parser.add_argument("--weights", required=True, type=Path, help="the feature network's weights")
-    parser.add_argument("--weights-sha256", default="6726825d", help="what Inception's weights must have (default: %(default)s, FID's)")
+    parser.add_argument("--reference", type=Path, help="statistics that `pga reference` wrote")
+    parser.add_argument(
+        "--extractor",
+        required=True,
+        choices=[*FEATURE_SPACES, PIXELS],
+        help="feature space; inception-tf1 is FID's; pixels: the sliced Wasserstein distance",
+    )
+    parser.add_argument("--weights", type=Path, help="the feature network's weights")
+    parser.add_argument("--reference-images", type=Path, help="real images as .npy, for pixels")
+    parser.add_argument("--weights-sha256", default=OFFICIAL, help="what Inception's weights must have (default: %(default)s, FID's)")
     parser.add_argument(
         "--foreign", action="store_true", help="the statistics are another tool's (mu, sigma): you vouch for their feature space"
     )
@@ -37,33 +45,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Sample from every snapshot and measure."""
-    import csv
+    from pga.evaluation.of_files import SpaceFiles, measure_snapshots
+    from pga.runtime.errors import UserError
 
-    from pga.evaluation.features.load_extractor import load_extractor
-    from pga.evaluation.protocol import evaluate
-    from pga.evaluation.statistics import identity, load_statistics
-    from pga.runtime import devices
-    from pga.runtime.files import atomic, sha256, write_beside
-    from pga.sampling.generated import maker
-    from pga.sampling.sample import load_snapshots, sample
-
-    devices.make_deterministic(threads=1)
-    device = devices.choose(arguments.device)
-    extractor = load_extractor(arguments.extractor, arguments.weights, arguments.device, arguments.weights_sha256)
-    reference = load_statistics(arguments.reference, extractor, arguments.foreign)
-    row, snapshots = load_snapshots(arguments.run, device)
-    label = arguments.extractor
-    content = {
-        **maker(row),
-        "inputs": {"snapshots": sha256(arguments.run), f"reference {label}": sha256(arguments.reference)},
-        "extractors": [identity(extractor)],
-        "metrics": [{"extractor": label, "reference": reference.about.get("split")}],
-    }
-    with atomic(arguments.out, "w") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["step", "metric", "value", "n"])
-        for step, decoder in snapshots:
-            samples = sample(decoder, row, arguments.n, arguments.batch_size, device)
-            for metric in evaluate(samples, extractor, reference, few_samples=arguments.few_samples)["metrics"]:
-                writer.writerow([step, metric["metric"], repr(metric["value"]), metric["n"]])
-    write_beside([arguments.out], content)
+    label, weights, reference = arguments.extractor, arguments.weights, arguments.reference
+    given = {"--weights": weights, "--reference": reference} if label != PIXELS else {"--reference-images": arguments.reference_images}
+    if lacking := [flag for flag, value in given.items() if value is None]:
+        raise UserError(f"--extractor {label} needs {' and '.join(lacking)}")
+    space = SpaceFiles(label, weights, reference, None, arguments.foreign, arguments.weights_sha256, arguments.device)
+    measure_snapshots(
+        arguments.run,
+        arguments.out,
+        space=None if label == PIXELS else space,
+        real_images=arguments.reference_images,
+        n=arguments.n,
+        batch_size=arguments.batch_size,
+        few_samples=arguments.few_samples,
+        device=arguments.device,
+    )

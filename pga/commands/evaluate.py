@@ -1,16 +1,11 @@
-"""Distance of samples to real images in a feature space, written with everything that identifies both."""
+"""Distance of samples to real images in feature spaces or on pixels, written with everything that identifies both."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from pga.evaluation.metrics import METRICS
-
-if TYPE_CHECKING:
-    from pga.evaluation.features.extractor import Extractor, Features
-    from pga.evaluation.statistics import Statistics
+from pga.params.feature_spaces import FEATURE_SPACES, OFFICIAL
 
 EXAMPLE = (
     "pga evaluate --samples results/quick/digits/lpga/seed0/prior/samples.npy --dataset digits --model lpga --seed 0 --extractor classifier"
@@ -21,26 +16,30 @@ EXAMPLE = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of `pga evaluate`."""
+    from pga.metrics.metric_registry import METRICS
+
     parser.add_argument("--samples", required=True, type=Path, help="uint8 images (n, height, width, channels) as .npy")
     parser.add_argument("--at-most", type=int, metavar="N", help="measure so many of them, drawn at random from --seed, if there are more")
-    parser.add_argument("--metrics", nargs="*", default=[], choices=METRICS, help=f"beside the Fréchet distance: {', '.join(METRICS)}")
     parser.add_argument(
-        "--extractor",
-        required=True,
-        nargs="+",
-        help="one or more of classifier, inception-tf1 (FID), inception-pytorch_fid, the headline first",
+        "--metrics",
+        nargs="*",
+        default=[],
+        choices=METRICS,
+        help="beside the Fréchet distance. " + " ".join(m.explained for m in METRICS.values()),
     )
-    parser.add_argument("--weights", required=True, nargs="+", type=Path, help="weights of each feature network")
-    parser.add_argument("--weights-sha256", default="6726825d", help="what Inception's weights must have (default: %(default)s, FID's)")
     parser.add_argument(
-        "--reference", required=True, nargs="+", type=Path, help="for each extractor, statistics that `pga reference` wrote"
+        "--extractor", nargs="+", default=[], choices=FEATURE_SPACES, help="feature spaces, the headline first; none for metrics of pixels"
     )
+    parser.add_argument("--weights", nargs="+", default=[], type=Path, help="for each extractor, the feature network's weights")
+    parser.add_argument("--weights-sha256", default=OFFICIAL, help="what Inception's weights must have (default: %(default)s, FID's)")
+    parser.add_argument("--reference", nargs="+", default=[], type=Path, help="for each extractor, statistics that `pga reference` wrote")
     parser.add_argument(
         "--reference-features",
         nargs="+",
         type=Path,
-        help="for each extractor, features of real images that `pga reference` wrote, for --metrics",
+        help="for each extractor, features that `pga reference` wrote, for metrics that need them",
     )
+    parser.add_argument("--reference-images", type=Path, help="real images as .npy, for metrics of pixels that compare with real images")
     parser.add_argument(
         "--foreign",
         nargs="+",
@@ -63,65 +62,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Evaluate."""
-    import numpy as np
-
-    from pga.evaluation.features.extractor import check_images
-    from pga.evaluation.protocol import chosen, evaluate, refuse
+    from pga.evaluation.of_files import SpaceFiles, evaluate_samples
     from pga.params.base import check_seed
-    from pga.runtime import devices
-    from pga.runtime.files import sha256, write_record
-    from pga.sampling.generated import load_measured
 
     check(arguments)
     check_seed(arguments.seed)
-    devices.make_deterministic(threads=1)
     labels = arguments.extractor
-    spaces = [space(arguments, k) for k in range(len(labels))]  # all of them before the first takes its time
-    samples = load_measured(arguments.samples, arguments.dataset, arguments.model, arguments.seed)
-    images = chosen(samples, arguments.at_most, arguments.seed)
-    for extractor, reference, real in spaces:
-        refuse(len(images), extractor, reference, arguments.metrics, real, arguments.few_samples)
-        check_images(images)
-        extractor(np.ascontiguousarray(images[:1]))  # refuses another shape than it sees
-    inputs = {"samples": sha256(arguments.samples)}
-    inputs |= {f"reference {label}": sha256(path) for label, path in zip(labels, arguments.reference, strict=True)}
-    found = [
-        evaluate(images, extractor, reference, arguments.metrics, real, arguments.seed, arguments.few_samples)
-        for extractor, reference, real in spaces
+    features = arguments.reference_features or [None] * len(labels)
+    spaces = [
+        SpaceFiles(label, weights, reference, real, label in arguments.foreign, arguments.weights_sha256, arguments.device)
+        for label, weights, reference, real in zip(labels, arguments.weights, arguments.reference, features, strict=True)
     ]
-    who = {key: getattr(arguments, key) for key in ("dataset", "model", "seed", "sampling")}
-    content = {
-        **who,
-        "inputs": inputs,
-        "n": found[0]["n"],
-        "extractors": [part["extractor"] for part in found],
-        "metrics": [metric for part in found for metric in part["metrics"]],
-    }
-    write_record(arguments.out, content)
-
-
-def space(arguments: argparse.Namespace, k: int) -> tuple[Extractor, Statistics, Features | None]:
-    """The k-th feature space with its reference, and features of real images where a metric needs them.
-
-    Raises:
-        UserError: weights, reference or features of real images are not those that are meant.
-    """
-    from pga.evaluation.features.load_extractor import load_extractor
-    from pga.evaluation.statistics import load_features, load_statistics
-    from pga.runtime.errors import UserError
-
-    label = arguments.extractor[k]
-    foreign = label in arguments.foreign
-    extractor = load_extractor(label, arguments.weights[k], arguments.device, arguments.weights_sha256)
-    reference = load_statistics(arguments.reference[k], extractor, foreign)
-    of = reference.about.get("dataset", arguments.dataset)
-    if of != arguments.dataset:
-        raise UserError(
-            f"{arguments.reference[k]}: statistics of {of}, but --dataset is {arguments.dataset}; accepted are those of the latter"
-        )
-    wanted = bool(set(arguments.metrics) - {"infinity"}) and not foreign
-    real = load_features(arguments.reference_features[k], reference) if wanted else None
-    return extractor, reference, real
+    evaluate_samples(
+        arguments.samples,
+        arguments.out,
+        dataset=arguments.dataset,
+        model=arguments.model,
+        seed=arguments.seed,
+        sampling=arguments.sampling,
+        spaces=spaces,
+        metrics=arguments.metrics,
+        real_images=arguments.reference_images,
+        at_most=arguments.at_most,
+        few_samples=arguments.few_samples,
+    )
 
 
 def check(arguments: argparse.Namespace) -> None:
@@ -133,8 +97,6 @@ def check(arguments: argparse.Namespace) -> None:
         raise UserError(f"--extractor {' '.join(labels)}: the same feature space twice")
     if unknown := [label for label in arguments.foreign if label not in labels]:
         raise UserError(f"--foreign {' '.join(unknown)}: accepted are those of --extractor, {' '.join(labels)}")
-    if set(arguments.metrics) - {"infinity"} and arguments.reference_features is None and not arguments.foreign:
-        raise UserError(f"--metrics {' '.join(arguments.metrics)} needs --reference-features")
     for flag in ("weights", "reference", "reference_features"):
         given = getattr(arguments, flag)
         if given is not None and len(given) != len(labels):

@@ -37,8 +37,9 @@ def run(arguments: argparse.Namespace) -> None:
 def write(row: Run, encoder: Encoder, decoder: Decoder, data: Path, out_dir: Path, device: torch.device) -> None:
     """Reconstructions of the prepared test images, and their error, into `out_dir`."""
     from pga.data.prepared import load
+    from pga.evaluation.protocol import PIXELS_IDENTITY, Measurement, write_metrics
+    from pga.params.feature_spaces import PIXELS
     from pga.params.sampling import RECONSTRUCTION
-    from pga.runtime.files import write_record
     from pga.sampling.generated import maker, save_made
     from pga.sampling.reconstruction import reconstruct
 
@@ -47,24 +48,5 @@ def write(row: Run, encoder: Encoder, decoder: Decoder, data: Path, out_dir: Pat
     save_made(out_dir / "reconstructions.npy", beside, maker(row))
     who = {"dataset": row.dataset, "model": row.name, "seed": row.seed, "sampling": RECONSTRUCTION}
     values = {"reconstruction_error": error, "reconstruction_error_255": error * 127.5**2}
-    metrics = [
-        {
-            "metric": name,
-            "value": value,
-            "standard_error": None,
-            "n": len(images),
-            "reference": "test",
-            "reference_n": len(images),
-            "extractor": "pixels",
-            "absent": None,
-        }
-        for name, value in values.items()
-    ]
-    content = {
-        **who,
-        "inputs": {"images": checksum},
-        "n": len(images),
-        "extractors": [{"name": "pixels", "digest": None, "accuracy": None}],
-        "metrics": metrics,
-    }
-    write_record(out_dir / "metrics.json", content)
+    found = [Measurement(name, value, None, len(images), "test", len(images), PIXELS) for name, value in values.items()]
+    write_metrics(out_dir / "metrics.json", who, {"images": checksum}, [PIXELS_IDENTITY], found)

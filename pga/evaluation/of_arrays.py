@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from pga.evaluation.features.extractor import Features
-from pga.evaluation.metrics import frechet
-from pga.evaluation.metrics.kid import KernelDistance, kernel_distance
-from pga.evaluation.metrics.manifold import ManifoldMetrics, manifold_metrics
-from pga.evaluation.metrics.nearest_neighbours import check_features
+from pga.metrics import frechet
+from pga.metrics.kid import KernelDistance, kernel_distance
+from pga.metrics.manifold import ManifoldMetrics, manifold_metrics
+from pga.metrics.moments import Features
+from pga.metrics.nearest_neighbours import check_features
 
 
 def frechet_distance(features: Features, reference: Features) -> float:
@@ -35,7 +35,7 @@ def frechet_distance(features: Features, reference: Features) -> float:
 def kid(features: Features, reference: Features, seed: int = 0, subsets: int = 100, subset_size: int = 1000) -> KernelDistance:
     """Kernel distance (Bińkowski et al. 2018): `value`, the unbiased squared MMD with a cubic kernel, and its `standard_error`.
 
-    Arguments, ranges and errors are those of `pga.evaluation.metrics.kid.kernel_distance`.
+    Arguments, ranges and errors are those of `pga.metrics.kid.kernel_distance`.
     """
     return kernel_distance(features, reference, seed, subsets, subset_size)
 
@@ -43,6 +43,6 @@ def kid(features: Features, reference: Features, seed: int = 0, subsets: int = 1
 def precision_recall(features: Features, reference: Features, k: int = 3, k_density: int = 5) -> ManifoldMetrics:
     """`precision`, `recall` (Kynkäänniemi et al. 2019), `density` and `coverage` (Naeem et al. 2020).
 
-    Arguments, ranges and errors are those of `pga.evaluation.metrics.manifold.manifold_metrics`.
+    Arguments, ranges and errors are those of `pga.metrics.manifold.manifold_metrics`.
     """
     return manifold_metrics(features, reference, k, k_density)

@@ -1,61 +1,81 @@
-"""The protocol: samples and reference statistics → metrics, with everything that identifies them."""
+"""The protocol: samples and real images → metrics, each with everything that identifies it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from pga.data.prepared import Images
-from pga.evaluation.features.extractor import Extractor, Features, refuse_other_range, stream
-from pga.evaluation.metrics.extrapolation import distance_at_infinity, subset_sizes
-from pga.evaluation.metrics.frechet import frechet_distance
-from pga.evaluation.metrics.kid import kernel_distance
-from pga.evaluation.metrics.manifold import manifold_metrics
-from pga.evaluation.metrics.nearest_neighbours import nearest
-from pga.evaluation.statistics import Statistics, identity, statistics
-from pga.params.evaluation import OFFICIAL, metric_name, prefix
+from pga.evaluation.features.extractor import Extractor, check_images, refuse_other_range, stream
+from pga.evaluation.statistics import KEPT, identity
+from pga.metrics.frechet import frechet_distance
+from pga.metrics.metric import Given, Metric
+from pga.metrics.metric_registry import METRICS
+from pga.metrics.moments import Features, Statistics, statistics
+from pga.params.feature_spaces import OFFICIAL, PIXELS, distance_in
 from pga.runtime.errors import UserError
+from pga.runtime.files import write_record
 from pga.runtime.seeds import derive
 
 
-class Measured(NamedTuple):
-    """A metric's name without its feature space, its value, and its standard error where it has one; or why there is no value."""
+@dataclass(frozen=True)
+class Measurement:
+    """One number of a metrics.json.
 
-    name: str
+    Attributes:
+        metric: its name, the feature space in front.
+        value: None where it could not be measured.
+        standard_error: of this one number, for metrics that have one.
+        n: number of images that were measured.
+        reference: the real images: "train", "test", "foreign"; None where it needs none or nobody says.
+        reference_n: their number, where it is known.
+        extractor: the feature space, or "pixels".
+        absent: why there is no value.
+    """
+
+    metric: str
     value: float | None
-    standard_error: float | None = None
+    standard_error: float | None
+    n: int
+    reference: str | None
+    reference_n: int | None
+    extractor: str
     absent: str | None = None
 
 
-def kid(features: Features, real: Features, reference: Statistics, seed: int) -> list[Measured]:
-    """Kernel distance, its standard error over subsets."""
-    found = kernel_distance(features, real, derive(seed, "kid") % 2**32)
-    return [Measured("kid", found.value, found.standard_error)]
+@dataclass(frozen=True)
+class Space:
+    """A feature space with what samples are compared with in it.
+
+    Attributes:
+        extractor: the feature space.
+        reference: statistics of the real images in it.
+        real: features of real images, (M, d), which metrics of single images need.
+    """
+
+    extractor: Extractor
+    reference: Statistics
+    real: Features | None = None
 
 
-def manifold(features: Features, real: Features, reference: Statistics, seed: int) -> list[Measured]:
-    """Improved precision and recall, density and coverage."""
-    found = manifold_metrics(features, real)
-    return [Measured(name, getattr(found, name)) for name in ("precision", "recall", "density", "coverage")]
+@dataclass(frozen=True)
+class RealImages:
+    """Real images for the metrics that compare pixels.
+
+    Attributes:
+        images: (M, H, W, C) uint8.
+        split: "train" or "test", where that is known.
+    """
+
+    images: Images
+    split: str | None = None
 
 
-def infinity(features: Features, real: Features, reference: Statistics, seed: int) -> list[Measured]:
-    """The Fréchet distance extrapolated to infinitely many samples."""
-    return [Measured("fd_infinity", distance_at_infinity(features, reference.mu, reference.sigma, derive(seed, "infinity") % 2**32).value)]
-
-
-def neighbours(features: Features, real: Features, reference: Statistics, seed: int) -> list[Measured]:
-    """Median distance from a sample to the nearest real image, relative to that between real images: near 0, samples are copies."""
-    to_real = np.median(nearest(features, real)[1])
-    among_real = np.median(nearest(real, real, k=2)[1][:, 1])  # the first is the image itself
-    if among_real == 0:
-        return [Measured("nearest_real", None, absent="at least half of the real images have a duplicate among them, at distance 0")]
-    return [Measured("nearest_real", float(to_real / among_real))]
-
-
-def chosen(images: Images, at_most: int | None, seed: int) -> Images:
+def random_subset(images: Images, at_most: int | None, seed: int) -> Images:
     """The images, or a random subset of `at_most` of them where there are more, in their order."""
     if at_most is None or len(images) <= at_most:
         return images
@@ -64,101 +84,132 @@ def chosen(images: Images, at_most: int | None, seed: int) -> Images:
     return subset
 
 
-def refuse(
-    n: int, extractor: Extractor, reference: Statistics, extra: Sequence[str], real: Features | None, few_samples: bool = False
+def check_measurable(
+    samples: Images, spaces: Sequence[Space], metrics: Sequence[str], real: RealImages | None, few_samples: bool = False
 ) -> None:
     """Refuse what cannot be measured before any feature is computed.
 
     Raises:
-        UserError: no more samples, or real images, than feature dimensions, so that their covariance has no full rank, unless
-            `few_samples` says that this is known; fewer than an extrapolation needs; no features of real images where `extra` needs them.
+        UserError: an unknown metric, or one that lacks what it needs; no more samples, or real images, than feature dimensions, so that
+            their covariance has no full rank, unless `few_samples` says that this is known; images that are no uint8 of 0…255.
     """
-    for count, what in ((n, "samples"), (reference.n, "real images in the reference")):
-        if 0 < count <= extractor.dim and not few_samples:  # another tool's statistics do not say of how many images they are
+    if unknown := [key for key in metrics if key not in METRICS]:
+        raise UserError(f"no metric {', '.join(unknown)}; there are {', '.join(METRICS)}")
+    if not spaces and not any(METRICS[key].of_pixels for key in metrics):
+        raise UserError("nothing to measure: a feature space (--extractor) or a metric of pixels (--metrics) is needed")
+    check_images(samples)
+    refuse_other_range(samples)
+    for key in metrics:
+        if not METRICS[key].of_pixels and not spaces:
+            raise UserError(f"--metrics {key}: a feature space (--extractor) is needed")
+        if "real_images" in METRICS[key].needs:
+            if real is None:
+                raise UserError(f"--metrics {key} needs --reference-images")
+            if real.images.shape[1:] != samples.shape[1:]:
+                raise UserError(f"--metrics {key}: samples of shape {samples.shape[1:]}, real images of shape {real.images.shape[1:]}")
+    for space in spaces:
+        check_space(len(samples), space, {key: METRICS[key] for key in metrics if not METRICS[key].of_pixels}, few_samples)
+
+
+def check_space(n: int, space: Space, metrics: dict[str, Metric], few_samples: bool) -> None:
+    """What `check_measurable` refuses of one feature space."""
+    label, dim = space.extractor.label, space.extractor.dim
+    for count, what in ((n, "samples"), (space.reference.n, "real images in the reference")):
+        if 0 < count <= dim and not few_samples:  # another tool's statistics do not say of how many images they are
             raise UserError(
-                f"{count} {what} are too few for {extractor.dim} feature dimensions ({extractor.label}); more than {extractor.dim} are "
-                "needed (--few-samples, few_samples in a scale's evaluation, if it is a try and no result)"
+                f"{count} {what} are too few for {dim} feature dimensions ({label}); more than {dim} are needed "
+                "(--few-samples, few_samples in a scale's evaluation, if it is a try and no result)"
             )
-    if real is None and (lacking := [key for key in extra if key != "infinity"]):
-        raise UserError(f"{', '.join(lacking)} ({extractor.label}): features of real images are needed, which its reference is without")
-    if "infinity" in extra:
-        try:
-            subset_sizes(n, extractor.dim)
-        except ValueError as error:
-            raise UserError(f"--metrics infinity ({extractor.label}): {error}") from error
-
-
-EXTRA: dict[str, Callable[[Features, Features, Statistics, int], list[Measured]]] = {
-    "kid": kid,
-    "manifold": manifold,
-    "infinity": infinity,
-    "neighbours": neighbours,
-}
-"""What can be measured beside the Fréchet distance, from the same features."""
-
-NAMES = {
-    "kid": ("kid",),
-    "manifold": ("precision", "recall", "density", "coverage"),
-    "infinity": ("fd_infinity",),
-    "neighbours": ("nearest_real",),
-}
-"""The metrics of each."""
+    if space.real is None and (lacking := [key for key, metric in metrics.items() if metric.of_single_images]):
+        raise UserError(f"{', '.join(lacking)} ({label}): features of real images are needed, which its reference is without")
+    for key, metric in metrics.items():
+        if n < (fewest := metric.fewest(dim)):
+            raise UserError(f"--metrics {key} ({label}): {n} samples are too few, at least {fewest} are needed")
 
 
 def evaluate(
     samples: Images,
-    extractor: Extractor,
-    reference: Statistics,
-    extra: Sequence[str] = (),
-    real: Features | None = None,
+    spaces: Sequence[Space],
+    metrics: Sequence[str] = (),
+    real: RealImages | None = None,
     seed: int = 0,
     few_samples: bool = False,
-) -> dict[str, Any]:
-    """The Fréchet distance of samples to a reference and what else is asked for, as the content of metrics.json.
+) -> list[Measurement]:
+    """The Fréchet distance of samples in every feature space, and what else is asked for.
 
     Args:
         samples: (n, H, W, C) uint8.
-        extractor: the feature space.
-        reference: statistics of the real images in it.
-        extra: keys of `EXTRA`; they keep all features of the samples in memory.
-        real: features of real images, which all of `extra` but "infinity" need.
-        seed: of the subsets that `extra` draws.
+        spaces: feature spaces, the headline's first; none where only pixels are compared.
+        metrics: keys of `METRICS`. Those of features keep all features of the samples in memory.
+        real: real images, for metrics that compare pixels; a random subset of at most 10,000 is taken.
+        seed: of all subsets and projections.
         few_samples: accept no more samples, or real images, than feature dimensions.
 
     Raises:
-        UserError: what `refuse` refuses.
+        UserError: what `check_measurable` refuses. A metric that has no value for other reasons is absent, with the reason.
     """
-    refuse(len(samples), extractor, reference, extra, real, few_samples)
-    refuse_other_range(samples)
-    batches = list(stream(extractor, samples)) if extra else stream(extractor, samples)
-    found = statistics(batches)
-    official = extractor.digest.startswith(OFFICIAL)
-    distance = frechet_distance(found.mu, found.sigma, reference.mu, reference.sigma)
-    measured = [(metric_name(extractor.label, official), Measured("", distance))]
-    if extra:
-        features = np.concatenate(list(batches))
-        real = features[:0] if real is None else real
-        for key in extra:
-            try:
-                found_of_key = EXTRA[key](features, real, reference, seed)
-            except ValueError as error:  # what else was measured is written
-                found_of_key = [Measured(name, None, absent=str(error)) for name in NAMES[key]]
-            measured += [(prefix(extractor.label, official) + part.name, part) for part in found_of_key]
+    check_measurable(samples, spaces, metrics, real, few_samples)
+    asked = {key: METRICS[key] for key in metrics}
+    of_features = [metric for metric in asked.values() if not metric.of_pixels]
+    found = [measurement for space in spaces for measurement in in_features(samples, space, of_features, seed)]
+    return found + in_pixels(samples, [metric for metric in asked.values() if metric.of_pixels], real, seed)
+
+
+def in_features(samples: Images, space: Space, metrics: Sequence[Metric], seed: int) -> list[Measurement]:
+    """The Fréchet distance and other metrics in one feature space."""
+    extractor, reference = space.extractor, space.reference
+    batches = list(stream(extractor, samples)) if metrics else stream(extractor, samples)
+    own = statistics(batches)
+    names = distance_in(extractor.label, extractor.digest.startswith(OFFICIAL))
+    distance = frechet_distance(own.mu, own.sigma, reference.mu, reference.sigma)
     split = reference.about.get("split")
-    return {
-        "n": len(samples),
-        "extractor": identity(extractor),
-        "metrics": [
-            {
-                "metric": name,
-                "value": part.value,
-                "standard_error": part.standard_error,
-                "n": len(samples),
-                "reference": split,
-                "reference_n": reference.n or None,
-                "extractor": extractor.label,
-                "absent": part.absent,
-            }
-            for name, part in measured
-        ],
-    }
+    headline = Measurement(names.metric, distance, None, len(samples), split, reference.n or None, extractor.label)
+    found = [headline]
+    if metrics:
+        given = Given(seed, features=np.concatenate(list(batches)), real_features=space.real, statistics=reference)
+        found += [part for metric in metrics for part in measured(metric, given, names.prefix, headline)]
+    return found
+
+
+def in_pixels(samples: Images, metrics: Sequence[Metric], real: RealImages | None, seed: int) -> list[Measurement]:
+    """Metrics of the images themselves."""
+    given = Given(seed, images=samples, real_images=random_subset(real.images, KEPT, seed) if real else None)
+    found = []
+    for metric in metrics:
+        split, count = (real.split, len(real.images)) if real and "real_images" in metric.needs else (None, None)
+        found += measured(metric, given, "", Measurement("", None, None, len(samples), split, count, PIXELS))
+    return found
+
+
+def measured(metric: Metric, given: Given, prefix: str, like: Measurement) -> list[Measurement]:
+    """Every value of one metric, or why there is none, of the same images as `like`."""
+    try:
+        values = metric.function(given)
+    except ValueError as error:
+        return [replace(like, metric=prefix + name, value=None, absent=str(error)) for name in metric.headings]
+    return [replace(like, metric=prefix + name, value=number, standard_error=error) for name, (number, error) in values.items()]
+
+
+def write_metrics(
+    path: Path, who: dict[str, Any], inputs: dict[str, str], extractors: Sequence[dict[str, Any]], found: Sequence[Measurement]
+) -> None:
+    """Write a metrics.json.
+
+    Args:
+        path: the file.
+        who: dataset, model, seed, sampling.
+        inputs: what was read → its SHA-256.
+        extractors: identity of each feature space.
+        found: at least one number.
+    """
+    content = {"inputs": inputs, "n": found[0].n, "extractors": list(extractors), "metrics": [asdict(part) for part in found]}
+    write_record(path, {**who, **content})
+
+
+PIXELS_IDENTITY = {"name": PIXELS, "digest": None, "accuracy": None}
+"""In the place of a feature space's identity."""
+
+
+def identities(spaces: Sequence[Space], found: Sequence[Measurement]) -> list[dict[str, Any]]:
+    """Identity of every feature space, and of the pixels where something was measured on them."""
+    return [identity(space.extractor) for space in spaces] + ([PIXELS_IDENTITY] if any(m.extractor == PIXELS for m in found) else [])

@@ -5,70 +5,24 @@ from __future__ import annotations
 import json
 import zipfile
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-from scipy.linalg import blas
 
 from pga.data.prepared import UNREADABLE
-from pga.evaluation.features.extractor import Extractor, Features
+from pga.evaluation.features.extractor import Extractor
+from pga.metrics.moments import Features, Statistics
 from pga.params.evaluation import FOREIGN_SPLIT
 from pga.runtime.errors import UserError
 from pga.runtime.files import atomic, sha256
 from pga.runtime.seeds import derive
 
-
-@dataclass(frozen=True)
-class Statistics:
-    """Statistics of a set of images in a feature space.
-
-    Attributes:
-        mu: mean, (d,) float64.
-        sigma: covariance with n − 1, (d, d) float64.
-        n: number of images.
-        about: feature space (label, digest), data checksum, split, …
-    """
-
-    mu: npt.NDArray[np.float64]
-    sigma: npt.NDArray[np.float64]
-    n: int
-    about: dict[str, Any] = field(default_factory=dict)
-
-
-def statistics(batches: Iterable[Features], about: dict[str, Any] | None = None) -> Statistics:
-    """Mean and covariance of streamed features, in float64 and with memory that does not grow with their number.
-
-    Batches are merged by their own mean and scatter (Chan et al. 1979), so that no large sums cancel. The scatter is added up in place,
-    its lower triangle only: at 2,048 dimensions passes over the matrix take longer than the products.
-
-    Raises:
-        UserError: fewer than two images.
-    """
-    n, mu, scatter = 0, np.zeros(0), np.zeros((0, 0))
-    for batch in batches:
-        features = batch.astype(np.float64)
-        own = features.mean(axis=0)
-        if n == 0:
-            mu, scatter = np.zeros_like(own), np.zeros((len(own), len(own)), order="F")
-        total, step = n + len(features), own - mu
-        scatter = blas.dsyrk(1.0, (features - own).T, beta=1.0, c=scatter, lower=1, overwrite_c=1)
-        scatter = blas.dsyr(n * len(features) / total, step, a=scatter, lower=1, overwrite_a=1)
-        mu = mu + step * (len(features) / total)
-        n = total
-    if n < 2:
-        raise UserError(f"statistics need at least two images, found {n}")
-    sigma = (np.tril(scatter) + np.tril(scatter, -1).T) / (n - 1)
-    return Statistics(mu, sigma, n, about or {})
-
-
 KEPT = 10_000
 """Features of real images that are kept beside the statistics, for metrics that compare single images."""
 
 
-class Keep:
+class FeatureSubset:
     """Passes batches of features on and keeps a uniform random subset of their rows, in order.
 
     Args:

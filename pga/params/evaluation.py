@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 from pydantic import Field, model_validator
 
+from pga.metrics.metric_registry import METRICS
 from pga.params.base import Strict
+from pga.params.feature_spaces import FEATURE_SPACES, PIXEL_METRIC, PIXELS, distance_in
+from pga.params.run_params import row_of
 
-Metric = Literal["kid", "manifold", "infinity", "neighbours"]
-Label = Literal["classifier", "inception-tf1", "inception-pytorch_fid"]
-FOREIGN = r"^[a-z][a-z0-9_]*/(classifier|inception-tf1|inception-pytorch_fid)-(train|test)$"
+if TYPE_CHECKING:
+    MetricName: TypeAlias = str
+    Label: TypeAlias = str
+    ExtractorName: TypeAlias = str
+else:
+    MetricName = row_of(METRICS)
+    Label = row_of(FEATURE_SPACES)
+    ExtractorName = row_of(["inception", *(label for label in FEATURE_SPACES if not label.startswith("inception")), PIXELS])
+FOREIGN = rf"^[a-z][a-z0-9_]*/({'|'.join(FEATURE_SPACES)})-(train|test)$"
 FOREIGN_SPLIT = "foreign"
 """What results say of their reference where it is another tool's."""
-INCEPTION_DIM = 2048
-"""Length of Inception's feature vectors: `infinity` needs four times as many samples."""
 
 
 class Evaluation(Strict):
     """How samples are judged."""
 
-    extractor: Literal["classifier", "inception"] = Field(
-        description="inception: the network by which FID is defined; classifier: a small one trained here, whose distance is not FID"
+    extractor: ExtractorName = Field(
+        description="inception: the network by which FID is defined; classifier: a small one trained here, whose distance is not FID; "
+        "pixels: none, the headline is the sliced Wasserstein distance, which needs neither labels nor weights"
     )
     resize: Literal["tf1", "pytorch_fid"] = Field(
         "tf1", description="resize to 299 before Inception: the released code's, or pytorch-fid's"
@@ -32,10 +40,9 @@ class Evaluation(Strict):
     weights: Literal["official", "other"] = Field(
         "official", description="other: another Inception than FID's, pinned in sources.yaml (tests); its distance is not FID"
     )
-    metrics: tuple[Metric, ...] = Field(
+    metrics: tuple[MetricName, ...] = Field(
         (),
-        description="beside the Fréchet distance, where a sampling does not say otherwise: KID; precision, recall, density, coverage; "
-        "the distance at n → ∞; nearest real images",
+        description="beside the headline, where a sampling does not say otherwise. " + " ".join(m.explained for m in METRICS.values()),
     )
     few_samples: bool = Field(
         False,
@@ -53,40 +60,22 @@ class Evaluation(Strict):
         return self
 
     def labels(self, labelled: bool) -> list[str]:
-        """Names of the feature spaces, the headline's first, of a data set with or without labels."""
-        return [self.extractor_label] + [label for label in self.also if labelled or label != "classifier"]
+        """Names of the feature spaces, the headline's first, of a data set with or without labels; none where there are only pixels."""
+        spaces = [self.extractor_label, *self.also]
+        return [label for label in spaces if label != PIXELS and (labelled or label == self.extractor_label or needs_no_labels(label))]
 
     @property
     def extractor_label(self) -> str:
-        """Name of the feature space in file names."""
-        return self.extractor if self.extractor == "classifier" else f"inception-{self.resize}"
+        """Name of the feature space in file names, or `pixels`."""
+        return f"inception-{self.resize}" if self.extractor == "inception" else self.extractor
 
     @property
     def metric(self) -> str:
         """Name of the headline metric."""
-        return metric_name(self.extractor_label, self.extractor == "inception" and self.weights == "official")
+        label = self.extractor_label
+        return PIXEL_METRIC if label == PIXELS else distance_in(label, self.weights == "official").metric
 
 
-OFFICIAL = "6726825d"
-"""First digits of the SHA-256 of the Inception weights of 2015-12-05, which are part of their file's name."""
-
-METRIC_NAMES = {
-    ("classifier", False): "classifier_fd",
-    ("inception-tf1", True): "fid",
-    ("inception-pytorch_fid", True): "fid_pytorch_fid",
-    ("inception-tf1", False): "inception_fd",
-    ("inception-pytorch_fid", False): "inception_fd_pytorch_fid",
-}
-"""Fréchet distance by feature space. Only Inception of 2015-12-05 behind TensorFlow 1's resize gives what the paper calls FID."""
-
-
-def metric_name(extractor: str, official: bool) -> str:
-    """Name of the Fréchet distance in a feature space; `official`: its weights are those by which FID is defined."""
-    return METRIC_NAMES[extractor, official]
-
-
-def prefix(extractor: str, official: bool) -> str:
-    """What stands before the name of every other metric, so that the feature space is always said; nothing for the paper's own."""
-    if extractor == "inception-tf1" and official:
-        return ""
-    return f"{extractor.replace('-', '_')}_" + ("" if official or extractor == "classifier" else "other_")
+def needs_no_labels(label: str) -> bool:
+    """Whether the weights of a feature space are fetched, and not trained from labels."""
+    return FEATURE_SPACES[label].source is not None

@@ -8,12 +8,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, model_validator
 
+from pga.metrics.metric_registry import METRICS
 from pga.networks.architectures import NETWORKS, keeps_averages
 from pga.params.artifacts import IN_FEATURES, Equivalence, Figure, Table1
 from pga.params.base import Name, Seed, Strict
 from pga.params.compose import compose
 from pga.params.datasets import Dataset
-from pga.params.evaluation import INCEPTION_DIM, Evaluation
+from pga.params.evaluation import Evaluation
+from pga.params.feature_spaces import FEATURE_SPACES, PIXEL_METRIC, PIXELS
 from pga.params.reading import validate
 from pga.params.run import Run
 from pga.params.run_params import RunParams
@@ -94,13 +96,19 @@ class Scale(Strict):
 
     def _check_samplings(self) -> None:
         """Refuse what would fail only after training: metrics of too few samples, standing statistics of networks that have none."""
-        inception = any(label != "classifier" for label in self.evaluation.labels(labelled=True))
+        spaces = self.evaluation.labels(labelled=True)
         for name, sampling in self.samplings.items():
-            if inception and "infinity" in self.metrics_of(name) and sampling.n < 4 * INCEPTION_DIM:
-                raise ValueError(
-                    f"samplings.{name}: n: found {sampling.n}; infinity in Inception's features needs at least {4 * INCEPTION_DIM} "
-                    "samples (name other `metrics` for this row)"
-                )
+            for metric in self.metrics_of(name):
+                if METRICS[metric].of_pixels:
+                    continue
+                if not spaces:
+                    raise ValueError(f"samplings.{name}: metrics: {metric} needs a feature space; extractor: {PIXELS} and `also` name none")
+                for label in spaces:
+                    if (dim := FEATURE_SPACES[label].dim) and sampling.n < (fewest := METRICS[metric].fewest(dim)):
+                        raise ValueError(
+                            f"samplings.{name}: n: found {sampling.n}; {metric} in the features of {label} needs at least {fewest} samples "
+                            "(name other `metrics` for this row)"
+                        )
         for dataset, block in self.datasets.items():
             for name, run in block.runs.items():
                 batch_statistics = run.batch_norm[0] and not keeps_averages(run.network[0])
@@ -115,11 +123,12 @@ class Scale(Strict):
 
         for name, sampling in self.samplings.items():
             used = any(block.measured and name in run.samplings for block in self.datasets.values() for run in block.runs.values())
-            if inception and used and sampling.n <= INCEPTION_DIM and not self.evaluation.few_samples:
-                raise ValueError(
-                    f"samplings.{name}: n: found {sampling.n}; a distance in Inception's {INCEPTION_DIM} features needs more samples than "
-                    "features (evaluation.few_samples accepts them, if it is a try and no result)"
-                )
+            for label in spaces if used and not self.evaluation.few_samples else ():
+                if (dim := FEATURE_SPACES[label].dim) and sampling.n <= dim:
+                    raise ValueError(
+                        f"samplings.{name}: n: found {sampling.n}; a distance in {FEATURE_SPACES[label].words}'s {dim} features needs more "
+                        "samples than features (evaluation.few_samples accepts them, if it is a try and no result)"
+                    )
 
     def misfits(self, datasets: Mapping[str, Dataset]) -> list[str]:
         """What of this experiment does not fit the table of data sets: unknown ones, other sizes than the networks', missing labels."""
@@ -138,8 +147,8 @@ class Scale(Strict):
                     )
             if block.measured and self.evaluation.extractor == "classifier" and not datasets[name].labelled:
                 found.append(
-                    f"datasets.{name}: evaluation.extractor: classifier needs labels, which {name} is without; choose inception, or set "
-                    "`measured: false` here to train and sample only"
+                    f"datasets.{name}: evaluation.extractor: classifier needs labels, which {name} is without; take inception or pixels, "
+                    "or set `measured: false` here to train and sample only"
                 )
         return found
 
@@ -152,15 +161,19 @@ class Scale(Strict):
                 raise ValueError(f"evaluation.foreign: {key!r} is of no data set and feature space of this scale")
             used = {sampling for run in self.datasets[dataset].runs.values() for sampling in run.samplings}
             for name in sorted(used):
-                if self.samplings[name].reference == split and (refused := set(self.metrics_of(name)) - {"infinity"}):
+                if self.samplings[name].reference == split and (
+                    refused := {metric for metric in self.metrics_of(name) if METRICS[metric].of_single_images}
+                ):
                     raise ValueError(
                         f"evaluation.foreign: {key!r}: samplings.{name} asks for {sorted(refused)}, which need our own features"
                     )
 
     def metrics_of(self, sampling: str) -> tuple[str, ...]:
-        """What is measured beside the Fréchet distance of one row of `samplings`."""
+        """What is measured beside the Fréchet distance of one row of `samplings`; the headline where that is no such distance."""
         own = self.samplings[sampling].metrics
-        return self.evaluation.metrics if own is None else own
+        metrics = self.evaluation.metrics if own is None else own
+        headline = (PIXEL_METRIC,) if self.evaluation.extractor == PIXELS else ()
+        return tuple(dict.fromkeys((*headline, *metrics)))
 
     def shows(self, artifact: str) -> dict[str, Any]:
         """Everything of the scale that a table or figure shows, besides the results: it is made anew when this changes."""

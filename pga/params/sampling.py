@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from pga.params.base import Count, Strict
-from pga.params.evaluation import Metric
+from pga.params.evaluation import MetricName
 
 RECONSTRUCTION = "reconstruction"
 """Folder of a run's reconstructed test images, which has a metrics.json as each sampling's folder has."""
@@ -27,7 +27,7 @@ class Sampling(Strict):
         description="statistics of the batch in hand, as in the paper, or standing ones, estimated from many batches of prior codes",
     )
     standing_batches: Count = Field(20, description="batches of `batch_size` from which standing statistics are estimated")
-    metrics: tuple[Metric, ...] | None = Field(None, description="as `evaluation.metrics`, for this row; [] for none")
+    metrics: tuple[MetricName, ...] | None = Field(None, description="as `evaluation.metrics`, for this row; [] for none")
 
     @model_validator(mode="after")
     def _consistent(self) -> Sampling:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from typing import TYPE_CHECKING
 
-import torch
+if TYPE_CHECKING:
+    import torch
 
 
 def derive(seed: int, *stream: str | int) -> int:
@@ -15,4 +17,6 @@ def derive(seed: int, *stream: str | int) -> int:
 
 def generator(device: torch.device | str, seed: int, *stream: str | int) -> torch.Generator:
     """A generator on `device` for one stream."""
+    import torch
+
     return torch.Generator(device=device).manual_seed(derive(seed, *stream))

@@ -12,7 +12,7 @@ import pytest
 
 from pga.cli import parser_for
 from pga.evaluation.features.classifier import RECIPES
-from pga.params.evaluation import METRIC_NAMES, OFFICIAL
+from pga.params.feature_spaces import FEATURE_SPACES, OFFICIAL
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def test_its_commands_are_accepted(page: str) -> None:
 
 def test_its_names_are_those_of_results(page: str) -> None:
     named = dict(re.findall(r"^\| `(\w+)` \| `([\w-]+)` \|", page, re.M))
-    known = {name: label for (label, official), name in METRIC_NAMES.items() if official or label == "classifier"}
+    known = {space.distance.metric: label for label, space in FEATURE_SPACES.items()}
     assert named == known
     assert f"`{OFFICIAL}`" in page
 

@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 
 from pga.artifacts.collect import COLUMNS
-from pga.artifacts.tables.evaluation_table import HEADS, caption, grid, lacking, quantity, summaries, text, way
-from pga.params.evaluation import METRIC_NAMES, prefix
+from pga.artifacts.tables.evaluation_table import caption, grid, lacking, metric_names, summaries, text, way
+from pga.metrics.metric_registry import METRICS
 from pga.params.experiment import REAL, Scale, load_scale
+from pga.params.feature_spaces import FEATURE_SPACES, PIXELS
 
 
 @pytest.fixture(scope="module")
@@ -80,13 +81,16 @@ def test_a_grid_shows_each_way_of_sampling_and_the_accuracy_of_the_features(quic
 
 
 @pytest.mark.parametrize("weights", ["official", "other"])
-@pytest.mark.parametrize("extractor", ["classifier", "inception-tf1", "inception-pytorch_fid"])
-def test_the_quantity_of_a_metric_does_not_depend_on_its_feature_space(extractor: str, weights: str, quick: Scale) -> None:
+@pytest.mark.parametrize("extractor", [*FEATURE_SPACES, PIXELS])
+def test_every_metric_of_a_feature_space_has_a_column(extractor: str, weights: str, quick: Scale) -> None:
     scale = quick.model_copy(update={"evaluation": quick.evaluation.model_copy(update={"weights": weights})})
-    official = extractor != "classifier" and weights == "official"
-    assert quantity(METRIC_NAMES[extractor, official], extractor, scale) == "fd"
-    for name in set(HEADS) - {"fd"}:
-        assert quantity(prefix(extractor, official) + name, extractor, scale) == name
+    names = metric_names(extractor, weights == "official")
+    row = {"dataset": "digits", "model": "vae", "sampling": "prior", "standard_error": None, "images": 300, "reference_images": 400}
+    found = pd.DataFrame([{**row, "metric": name, "mean": 1.0, "extractor_accuracy": None} for name in names])
+    shown = grid(found, "digits", extractor, scale)
+    of_pixels = {heading for metric in METRICS.values() if metric.of_pixels for heading in metric.headings.values()}
+    of_features = {heading for metric in METRICS.values() if not metric.of_pixels for heading in metric.headings.values()}
+    assert set(shown.head[4:]) == (of_pixels if extractor == PIXELS else {"Fréchet", *of_features})
 
 
 @pytest.mark.parametrize(
@@ -109,5 +113,5 @@ def test_every_feature_space_of_the_paper_scale_has_names_of_its_own(root: Path)
     labels = scale.evaluation.labels(labelled=True)
     assert labels == ["inception-tf1", "inception-pytorch_fid", "classifier"]
     assert scale.evaluation.labels(labelled=False) == labels[:2]
-    names = [prefix(label, label != "classifier") + name for label in labels for name in HEADS]
+    names = [name for label in labels for name in metric_names(label, official=True)]
     assert len(set(names)) == len(names)

@@ -22,9 +22,10 @@ from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorIncepti
 from pga.cli import main
 from pga.evaluation.features.extractor import stream
 from pga.evaluation.features.inception import SIZE, InceptionFeatures, network, resize_as_tf1
-from pga.evaluation.metrics.frechet import frechet_distance
-from pga.evaluation.protocol import evaluate
-from pga.evaluation.statistics import identity, load_statistics, save_statistics, statistics
+from pga.evaluation.protocol import Space, evaluate
+from pga.evaluation.statistics import identity, load_statistics, save_statistics
+from pga.metrics.frechet import frechet_distance
+from pga.metrics.moments import statistics
 from pga.runtime.errors import UserError
 
 N = 12
@@ -155,11 +156,11 @@ def test_only_the_official_weights_give_a_distance_called_fid(weights: tuple[Pat
 
     extractor = Small(*weights, "tf1", "cpu")
     reference = statistics(stream(extractor, images(1)), {"split": "train", "extractor": identity(extractor)})
-    [metric] = evaluate(images(2), extractor, reference)["metrics"]
-    assert metric["metric"] == "inception_fd"
+    [metric] = evaluate(images(2), [Space(extractor, reference)])
+    assert metric.metric == "inception_fd"
     extractor.digest = "6726825d" + 56 * "0"
-    [metric] = evaluate(images(2), extractor, reference)["metrics"]
-    assert metric["metric"] == "fid"
+    [metric] = evaluate(images(2), [Space(extractor, reference)])
+    assert metric.metric == "fid"
 
 
 def test_statistics_of_another_resize_are_refused(weights: tuple[Path, str], tmp_path: Path) -> None:

@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
-from typing import get_args
+from typing import Any
 
 import numpy as np
 import pytest
 from test_frechet import from_features
 
 from pga.cli import main
+from pga.evaluation import protocol
 from pga.evaluation.features.classifier import ClassifierFeatures, train_classifier
 from pga.evaluation.features.extractor import stream
-from pga.evaluation.metrics import METRICS
-from pga.evaluation.metrics.frechet import frechet_distance
-from pga.evaluation.protocol import EXTRA, chosen, evaluate
-from pga.evaluation.statistics import identity, load_statistics, save_statistics, statistics
-from pga.params.evaluation import Metric
+from pga.evaluation.protocol import Space, random_subset
+from pga.evaluation.statistics import identity, load_statistics, save_statistics
+from pga.metrics.frechet import frechet_distance
+from pga.metrics.moments import Statistics, statistics
+from pga.metrics.sharpness import sharpness
+from pga.metrics.sliced_wasserstein import sliced_wasserstein_distance
 from pga.runtime.checkpoint import save_tensors
 from pga.runtime.errors import UserError
 from pga.runtime.files import read_record, sha256, write_record
+from pga.runtime.seeds import derive
 from pga.sampling.generated import save_made
 
 DIM = 64  # of the classifier's features for 8×8 images
@@ -66,6 +70,13 @@ def evaluation(folder: Path, statistics_file: Path, out: Path, weights: str = "c
     paths = ["--samples", str(folder / "samples.npy"), "--reference", str(statistics_file), "--weights", str(folder / weights)]
     who = ["--dataset", "halves", "--model", "lpga", "--seed", "3"]
     return main(["evaluate", *paths, *who, "--extractor", "classifier", "--out", str(out), *more])
+
+
+def evaluate(
+    samples: np.ndarray, extractor: Any, own: Statistics, metrics: tuple[str, ...] = (), real: Any = None, few_samples: bool = False
+) -> list[dict[str, Any]]:
+    """What is measured in one feature space, as metrics.json has it."""
+    return [asdict(part) for part in protocol.evaluate(samples, [Space(extractor, own, real)], metrics, few_samples=few_samples)]
 
 
 def batches(features: np.ndarray, size: int) -> Iterator[np.ndarray]:
@@ -234,7 +245,7 @@ def test_evaluation_refuses_samples_of_another_run_and_damaged_ones(
 def test_the_training_images_themselves_are_at_distance_zero(folder: Path, extractor: ClassifierFeatures) -> None:
     images = np.load(folder / "halves.npy")
     own = statistics(stream(extractor, images))
-    [metric] = evaluate(images, extractor, own)["metrics"]
+    [metric] = evaluate(images, extractor, own)
     assert metric["value"] == pytest.approx(0.0, abs=1e-5 * np.trace(own.sigma))
 
 
@@ -244,10 +255,10 @@ def test_fewer_samples_than_the_covariance_needs_are_refused_unless_asked_for(n:
     own = statistics(stream(extractor, images))
     with pytest.raises(UserError, match=f"{n} samples are too few for {DIM} feature dimensions"):
         evaluate(images[:n], extractor, own)
-    [metric] = evaluate(images[:n], extractor, own, few_samples=True)["metrics"]
+    [metric] = evaluate(images[:n], extractor, own, few_samples=True)
     expected = from_features(*(extractor(part).astype(np.float64) for part in (images[:n], images)))
     assert metric["value"] == pytest.approx(expected, rel=1e-6)
-    assert evaluate(images[: DIM + 1], extractor, own)["n"] == DIM + 1
+    assert evaluate(images[: DIM + 1], extractor, own)[0]["n"] == DIM + 1
 
 
 @pytest.mark.parametrize("n", [20, DIM])
@@ -258,9 +269,9 @@ def test_a_reference_of_fewer_images_than_the_covariance_needs_is_refused_unless
     few = statistics(stream(extractor, real[:n]))
     with pytest.raises(UserError, match=rf"{n} real images in the reference are too few for {DIM} feature dimensions \(classifier\)"):
         evaluate(samples, extractor, few)
-    [metric] = evaluate(samples, extractor, few, few_samples=True)["metrics"]
+    [metric] = evaluate(samples, extractor, few, few_samples=True)
     assert metric["reference_n"] == n and metric["value"] > 0
-    assert evaluate(samples, extractor, statistics(stream(extractor, real[: DIM + 1])))["metrics"][0]["reference_n"] == DIM + 1
+    assert evaluate(samples, extractor, statistics(stream(extractor, real[: DIM + 1])))[0]["reference_n"] == DIM + 1
 
 
 def test_real_images_that_stand_twice_leave_a_named_absence_and_everything_else(folder: Path, tmp_path: Path) -> None:
@@ -281,7 +292,7 @@ def test_what_a_metric_cannot_take_leaves_a_named_absence_too(folder: Path, extr
     real = np.load(folder / "halves.npy")
     features = extractor(real)[:5]  # the balls of density and coverage need more than 5 rows
     found = evaluate(np.load(folder / "samples.npy"), extractor, statistics(stream(extractor, real)), ("manifold", "kid"), features)
-    values = {metric["metric"]: (metric["value"], metric["absent"]) for metric in found["metrics"]}
+    values = {metric["metric"]: (metric["value"], metric["absent"]) for metric in found}
     for name in ("precision", "recall", "density", "coverage"):
         assert values[f"classifier_{name}"] == (None, "reference: 5 rows are too few, at least 6 are needed")
     assert values["classifier_kid"][0] is not None and values["classifier_fd"][0] > 0
@@ -308,7 +319,7 @@ def test_images_that_are_only_dark_or_without_greys_are_measured(
 ) -> None:
     images = np.random.default_rng(0).choice(levels, (150, 8, 8, 1)).astype(np.uint8)
     own = statistics(stream(extractor, np.load(folder / "halves.npy")))
-    assert evaluate(images, extractor, own)["metrics"][0]["value"] > 0
+    assert evaluate(images, extractor, own)[0]["value"] > 0
 
 
 def test_evaluate_refuses_statistics_of_another_extractor(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -342,13 +353,13 @@ def test_at_most_so_many_images_are_a_subset_that_the_seed_draws(folder: Path, e
     assert evaluation(folder, tmp_path / "r.npz", tmp_path / "part.json", more=("--at-most", "100")) == 0
     [metric] = json.loads((tmp_path / "part.json").read_text())["metrics"]
     images = np.load(folder / "samples.npy")
-    subset = chosen(images, 100, seed=3)
+    subset = random_subset(images, 100, seed=3)
     assert metric["n"] == len(subset) == 100
     places = [np.flatnonzero((images == image).all(axis=(1, 2, 3)))[0] for image in subset]
     assert places == sorted(set(places)) and places != list(range(100))
-    assert not np.array_equal(subset, chosen(images, 100, seed=4))
-    assert chosen(images, 150, seed=3) is images
-    assert metric["value"] == evaluate(subset, extractor, load_statistics(tmp_path / "r.npz"))["metrics"][0]["value"]
+    assert not np.array_equal(subset, random_subset(images, 100, seed=4))
+    assert random_subset(images, 150, seed=3) is images
+    assert metric["value"] == evaluate(subset, extractor, load_statistics(tmp_path / "r.npz"))[0]["value"]
 
 
 def test_real_images_of_the_same_law_are_nearer_than_others(folder: Path, extractor: ClassifierFeatures, tmp_path: Path) -> None:
@@ -356,7 +367,7 @@ def test_real_images_of_the_same_law_are_nearer_than_others(folder: Path, extrac
     real = load_statistics(tmp_path / "r.npz", extractor)
     test = np.load(folder / "halves-test.npy")
     noise = np.random.default_rng(0).integers(0, 256, test.shape, np.uint8)
-    floor, other = (evaluate(images, extractor, real)["metrics"][0]["value"] for images in (test, noise))
+    floor, other = (evaluate(images, extractor, real)[0]["value"] for images in (test, noise))
     assert floor < other / 2
 
 
@@ -368,9 +379,13 @@ def test_real_images_of_the_same_law_are_nearer_than_others(folder: Path, extrac
         (("--foreign", "inception-tf1"), "--foreign inception-tf1: accepted are those of --extractor, classifier"),
         (("--extractor", "classifier", "classifier"), "the same feature space twice"),
         (("--extractor", "classifier", "inception-tf1"), "--weights: found 1 files; one for each of"),
+        (("--metrics", "swd"), "--metrics swd needs --reference-images"),
         (("--at-most", "1"), "--at-most 1: accepted is at least 2"),
         (("--at-most", "20"), f"20 samples are too few for {DIM} feature dimensions"),
-        (("--at-most", "100", "--metrics", "infinity"), "--metrics infinity (classifier): features: 100 rows of"),
+        (
+            ("--at-most", "100", "--metrics", "infinity"),
+            "infinity (classifier): 100 samples are too few, at least 256 are needed",
+        ),
     ],
 )
 def test_flags_that_do_not_fit_are_named(more: tuple[str, ...], named: str, folder: Path, tmp_path: Path, capsys) -> None:
@@ -542,7 +557,7 @@ def test_several_feature_spaces_are_measured_in_one_call_each_by_its_own_name(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     labels = ("inception-tf1", "inception-pytorch_fid", "classifier")
-    monkeypatch.setattr("pga.evaluation.features.load_extractor.load_extractor", lambda label, *_: Columns(label))
+    monkeypatch.setattr("pga.evaluation.of_files.load_extractor", lambda label, *_: Columns(label))
     images, real = np.load(folder / "samples.npy"), np.load(folder / "halves.npy")
     for label in labels:
         save_statistics(
@@ -562,7 +577,7 @@ def test_several_feature_spaces_are_measured_in_one_call_each_by_its_own_name(
     names = ("inception_fd", "inception_fd_pytorch_fid", "classifier_fd")  # not Inception's own weights: not FID
     assert set(values) == {*names, "inception_tf1_other_fd_infinity", "inception_pytorch_fid_other_fd_infinity", "classifier_fd_infinity"}
     for label, name in zip(labels, names, strict=True):
-        own = evaluate(images, Columns(label), load_statistics(tmp_path / f"{label}.npz"))["metrics"][0]
+        own = evaluate(images, Columns(label), load_statistics(tmp_path / f"{label}.npz"))[0]
         assert values[name] == own and own["extractor"] == label and own["reference"] == "test"
     assert {f"reference {label}" for label in labels} < set(found["inputs"])
     assert run((labels[1], labels[0], labels[2])) == 1  # each reference must be of its own space
@@ -576,14 +591,17 @@ def test_several_feature_spaces_are_measured_in_one_call_each_by_its_own_name(
         ({"dataset": "digits"}, "second.npz: statistics of digits, but --dataset is halves"),
         ({"cut": 100}, "second.npz: not a complete file of statistics"),
         ({"shape": (150, 8, 9, 1)}, "second: images of width 8 are needed, found 9"),
-        ({"shape": (20, 8, 8, 1), "metrics": ["infinity"]}, "--metrics infinity (inception-tf1): features: 20 rows"),
+        (
+            {"shape": (20, 8, 8, 1), "metrics": ["infinity"]},
+            "infinity (inception-tf1): 20 samples are too few, at least 32 are",
+        ),
     ],
     ids=["feature space", "data set", "cut", "shape of the samples", "too few samples"],
 )
 def test_what_does_not_fit_is_refused_before_any_long_work(
     change: dict, named: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("pga.evaluation.features.load_extractor.load_extractor", lambda label, *_: Columns(label))
+    monkeypatch.setattr("pga.evaluation.of_files.load_extractor", lambda label, *_: Columns(label))
     real = np.load(folder / "halves.npy")
     for name, label in (("first", "inception-tf1"), ("second", change.get("label", "classifier"))):
         dataset = "halves" if name == "first" else change.get("dataset", "halves")
@@ -601,5 +619,48 @@ def test_what_does_not_fit_is_refused_before_any_long_work(
     assert Columns.seen <= 2 and not out.exists()
 
 
-def test_every_metric_that_parameters_and_commands_accept_can_be_measured() -> None:
-    assert METRICS == get_args(Metric) == tuple(EXTRA)
+def test_pixels_alone_need_neither_labels_nor_weights(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    who = ["--dataset", "halves", "--model", "lpga", "--seed", "3", "--samples", str(folder / "samples.npy")]
+    real = ["--reference-images", str(folder / "halves-test.npy")]
+    for name in ("one.json", "two.json"):
+        assert main(["evaluate", *who, *real, "--metrics", "swd", "sharpness", "--out", str(tmp_path / name)]) == 0
+    assert (tmp_path / "one.json").read_bytes() == (tmp_path / "two.json").read_bytes()
+    found = read_record(tmp_path / "one.json")
+    assert found["extractors"] == [{"name": "pixels", "digest": None, "accuracy": None}]
+    assert found["inputs"] == {
+        key: sha256(folder / f"{file}.npy") for key, file in {"samples": "samples", "real images": "halves-test"}.items()
+    }
+    swd, sharp = found["metrics"]
+    assert (swd["metric"], swd["n"], swd["reference"], swd["reference_n"], swd["extractor"]) == ("swd", 150, "test", 100, "pixels")
+    samples, images = (np.load(folder / f"{file}.npy") for file in ("samples", "halves-test"))
+    assert swd["value"] == sliced_wasserstein_distance(samples, images, derive(3, "swd") % 2**32).value
+    assert (sharp["metric"], sharp["value"], sharp["reference"]) == ("sharpness", sharpness(samples), None)
+    for flags, named in {
+        (): "nothing to measure",
+        ("--metrics", "kid"): "nothing to measure",
+        ("--metrics", "kid", "sharpness"): "--metrics kid: a feature space (--extractor) is needed",
+        ("--metrics", "swd", "--reference-images", str(tmp_path / "wide.npy")): "real images of shape (8, 9, 1)",
+    }.items():
+        np.save(tmp_path / "wide.npy", np.random.default_rng(0).integers(0, 256, (9, 8, 9, 1), np.uint8))
+        assert main(["evaluate", *who, *flags, "--out", str(tmp_path / "none.json")]) == 1
+        assert named in capsys.readouterr().err and not (tmp_path / "none.json").exists()
+
+
+def test_pixels_stand_beside_feature_spaces(folder: Path, tmp_path: Path) -> None:
+    assert reference(folder, tmp_path / "r.npz") == 0
+    more = ("--metrics", "infinity", "sharpness", "--samples", str(tmp_path / "many.npy"))
+    np.save(tmp_path / "many.npy", halves(300, 4)[0])
+    assert evaluation(folder, tmp_path / "r.npz", tmp_path / "m.json", more=more) == 0
+    found = read_record(tmp_path / "m.json")
+    assert [metric["metric"] for metric in found["metrics"]] == ["classifier_fd", "classifier_fd_infinity", "sharpness"]
+    assert [space["name"] for space in found["extractors"]] == ["classifier", "pixels"]
+
+
+def test_the_nearest_images_by_pixels_are_those_of_least_squares(folder: Path, tmp_path: Path) -> None:
+    arguments = ["halves", "--data", str(folder), "--samples", str(folder / "samples.npy"), "--extractor", "pixels", "--n", "3", "--k", "2"]
+    assert main(["neighbours", *arguments, "--out", str(tmp_path / "n.npy")]) == 0
+    samples, real = (np.load(folder / name).astype(int) for name in ("samples.npy", "halves.npy"))
+    found = np.load(tmp_path / "n.npy")
+    for row, sample in zip(found, samples[:3], strict=True):
+        order = np.argsort(np.square(real - sample).sum(axis=(1, 2, 3)), kind="stable")[:2]
+        assert np.array_equal(row, np.concatenate([sample[None], real[order]]))

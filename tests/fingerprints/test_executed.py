@@ -46,7 +46,7 @@ description: for a trace
 results: results/traced
 seeds: [0]
 device: cpu
-evaluation: {extractor: classifier, metrics: [kid, manifold, infinity, neighbours]}
+evaluation: {extractor: classifier, metrics: [kid, manifold, infinity, neighbours, swd, sharpness]}
 samplings:
   prior: {n: 300, batch_size: 100}
   prior_standing: {n: 300, batch_size: 100, batch_norm: standing}
@@ -194,6 +194,8 @@ def measure_all(trace: Trace, scale: Scale) -> None:
             *scale.evaluation.metrics,
             "--reference-features",
             f"{folder}/classifier-train-features.npy",
+            "--reference-images",
+            "data/processed/digits.npy",
             "--at-most",
             300,
         ]

@@ -70,7 +70,8 @@ BAD = {
         r"runs\.lpga: warmup_steps: found 500, but the run has 400 steps: .*\(so in 4 more runs\)$",
     ),
     "too few samples": (
-        "extractor: classifier\n  metrics: [kid, manifold, infinity, neighbours]\n\nsamplings:\n  prior: {density: normal, n: 5000",
+        "extractor: classifier\n  metrics: [kid, manifold, infinity, neighbours, swd, sharpness]\n\nsamplings:\n"
+        "  prior: {density: normal, n: 5000",
         "extractor: inception\n\nsamplings:\n  prior: {density: normal, n: 2048",
         r"samplings\.prior: n: found 2048; a distance in Inception's 2048",
     ),

@@ -37,7 +37,8 @@ from pga.data.fetch import fetch
 from pga.data.idx import read_idx
 from pga.evaluation.features.classifier import ClassifierFeatures
 from pga.evaluation.features.inception import load_network
-from pga.evaluation.statistics import Statistics, load_features, load_statistics, save_statistics
+from pga.evaluation.statistics import load_features, load_statistics, save_statistics
+from pga.metrics.moments import Statistics
 from pga.params.claims import load_claims
 from pga.params.datasets import load_datasets
 from pga.params.experiment import load_scale

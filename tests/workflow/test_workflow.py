@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import json
 import os
 import re
 import shutil
@@ -27,7 +28,7 @@ description: for the tests
 results: results/tiny
 seeds: [0, 1]
 device: cpu
-evaluation: {extractor: classifier}
+evaluation: {extractor: classifier, metrics: [swd, sharpness]}
 samplings:
   prior: {n: 300, batch_size: 100}
 """
@@ -190,6 +191,21 @@ def test_a_new_origin_of_a_value_retrains_nothing(finished: Path, edited) -> Non
 def test_another_checksum_of_inceptions_weights_concerns_nothing_that_does_without_them(finished: Path, edited) -> None:
     edited("params/sources.yaml", "value: 6726825d", "value: 0726825d")
     assert "Nothing to be done" in snakemake(finished, *TARGETS).stderr
+
+
+def test_pixels_are_measured_beside_features_and_alone_without_labels_or_weights(finished: Path) -> None:
+    found = json.loads((finished / "results/tiny/digits/lpga/seed0/prior/metrics.json").read_text())
+    assert [metric["metric"] for metric in found["metrics"]] == ["classifier_fd", "swd", "sharpness"]
+    alone = TINY.replace("{extractor: classifier, metrics: [swd, sharpness]}", "{extractor: pixels}").replace("tiny", "pixels")
+    (finished / "params/pixels.yaml").write_text(alone)
+    try:
+        snakemake(finished, "results/pixels/digits/lpga/seed0/prior/metrics.json", "results/pixels/digits/lpga/seed0/curve.csv")
+        [metric] = json.loads((finished / "results/pixels/digits/lpga/seed0/prior/metrics.json").read_text())["metrics"]
+        assert (metric["metric"], metric["reference"], metric["reference_n"]) == ("swd", "train", 1437) and metric["value"] > 0
+        assert "swd" in (finished / "results/pixels/digits/lpga/seed0/curve.csv").read_text()
+        assert not set(planned(finished, "results/pixels/table1.csv", "results/pixels/report.html")) & {"classifier", "reference"}
+    finally:
+        (finished / "params/pixels.yaml").unlink()
 
 
 def test_one_more_seed_trains_only_that_seed(finished: Path, edited) -> None:

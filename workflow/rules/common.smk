@@ -22,6 +22,8 @@ from pga.params.claims import curves_read, load_claims
 from pga.params.datasets import read_datasets
 from pga.params.experiment import REAL, Scale
 from pga.params.reading import read_yaml
+from pga.metrics.metric_registry import METRICS
+from pga.params.feature_spaces import FEATURE_SPACES, PIXELS
 from pga.params.sampling import RECONSTRUCTION
 from pga.params.sources import load_sources
 
@@ -237,9 +239,10 @@ def folder_identity(row) -> str | None:
 
 def weights_file(extractor: str, dataset: str) -> str:
     """The weights behind a feature space."""
-    if extractor == "classifier":
-        return f"data/reference/{dataset}/classifier.safetensors"
-    return f"data/raw/inception/{next(iter(SOURCES['inception'].files))}"
+    source = FEATURE_SPACES[extractor].source
+    if source is None:
+        return f"data/reference/{dataset}/{extractor}.safetensors"
+    return f"data/raw/{source}/{next(iter(SOURCES[source].files))}"
 
 
 def pinned(extractors: list[str]) -> str:
@@ -279,15 +282,43 @@ def few_samples(wildcards) -> str:
 
 def features_of(wildcards) -> list[str]:
     """Features of the real images, where what is measured needs them."""
-    needed = set(scale_of(wildcards).metrics_of(wildcards.sampling)) - {"infinity"}
+    needed = any(METRICS[metric].of_single_images for metric in scale_of(wildcards).metrics_of(wildcards.sampling))
     return [path.replace(".npz", "-features.npy") for path in references_of(wildcards)] if needed else []
 
 
-def metric_flags(wildcards) -> list[str]:
-    """What `pga evaluate` measures beside the Fréchet distance."""
-    features = features_of(wildcards)
+def reference_images(wildcards) -> str:
+    """The real images that samples are compared with."""
+    split = scale_of(wildcards).samplings[wildcards.get("sampling", "prior")].reference
+    return f"data/processed/{wildcards.dataset}{'' if split == 'train' else '-test'}.npy"
+
+
+def real_images_of(wildcards) -> list[str]:
+    """The real images, where a metric compares pixels."""
     metrics = scale_of(wildcards).metrics_of(wildcards.sampling)
-    return ["--metrics", *metrics, *(["--reference-features", *features] if features else [])]
+    return [reference_images(wildcards)] if any("real_images" in METRICS[metric].needs for metric in metrics) else []
+
+
+def space_flags(wildcards, input) -> list[str]:
+    """The feature spaces in which `pga evaluate` measures, with their files."""
+    flags = {"--extractor": extractors_of(wildcards), "--weights": input.weights, "--reference": input.references}
+    return [word for flag, files in flags.items() if files for word in (flag, *files)]
+
+
+def metric_flags(wildcards, input) -> list[str]:
+    """What `pga evaluate` measures beside the Fréchet distance, and what that needs."""
+    flags = {"--metrics": scale_of(wildcards).metrics_of(wildcards.sampling), "--reference-features": input.features, "--reference-images": input.real}
+    return [word for flag, values in flags.items() if values for word in (flag, *values)]
+
+
+FLAGS_OF_CURVE = {"reference": "--reference", "weights": "--weights", "real": "--reference-images"}
+
+
+def curve_input(wildcards) -> dict[str, str]:
+    """What the headline metric over training needs beside the snapshots."""
+    label = extractor_of(scale_of(wildcards))
+    if label == PIXELS:
+        return {"real": reference_images(wildcards)}
+    return {"reference": references_of(wildcards)[0], "weights": weights_file(label, wildcards.dataset)}
 
 
 def samples_of(wildcards) -> str:
@@ -301,9 +332,10 @@ def run_path(wildcards) -> str:
     return f"{wildcards.root}/{wildcards.dataset}/{wildcards.model}/seed{wildcards.seed}"
 
 
-def scale_weights(wildcards) -> str:
-    """Weights of the scale's feature space."""
-    return weights_file(scale_of(wildcards).evaluation.extractor, wildcards.dataset)
+def scale_weights(wildcards) -> list[str]:
+    """Weights of the scale's feature space; none for pixels."""
+    label = extractor_of(scale_of(wildcards))
+    return [] if label == PIXELS else [weights_file(label, wildcards.dataset)]
 
 
 def files_of_figure(wildcards) -> list[str]:

@@ -29,7 +29,7 @@ rule reference:
         statistics="data/reference/{dataset}/{extractor}-{split}.npz",
         features="data/reference/{dataset}/{extractor}-{split}-features.npy",
     wildcard_constraints:
-        extractor="classifier|inception-(tf1|pytorch_fid)",
+        extractor=one_of(FEATURE_SPACES),
     params:
         pinned=lambda wildcards: pinned([wildcards.extractor]),
         code=lambda wildcards: fingerprints.reference_code(),
@@ -39,7 +39,7 @@ rule reference:
     resources:
         mem_mb=6000,
         runtime="4h",
-        gpu=lambda wildcards: 0 if wildcards.extractor == "classifier" else 1,
+        gpu=lambda wildcards: 0 if FEATURE_SPACES[wildcards.extractor].source is None else 1, # the classifier is small
     shell:
         "pga reference {wildcards.dataset:q} --split {wildcards.split:q} --extractor {wildcards.extractor:q} --weights {input.weights:q} {params.pinned}"
         " --data data/processed --out {output.statistics:q} 2> {log:q}"
@@ -51,10 +51,11 @@ rule evaluate:
         samples=samples_of,
         references=references_of,
         features=features_of,
+        real=real_images_of,
         weights=lambda wildcards: [weights_file(extractor, wildcards.dataset) for extractor in extractors_of(wildcards)],
     output: metrics="{root}/{dataset}/{model}/seed{seed}/{sampling}/metrics.json"
     params:
-        extractors=extractors_of,
+        spaces=space_flags,
         metrics=metric_flags,
         foreign=foreign_of,
         few_samples=few_samples,
@@ -70,10 +71,9 @@ rule evaluate:
         runtime="4h",
         gpu=lambda wildcards: 0 if scale_of(wildcards).device == "cpu" else 1,
     shell:
-        "pga evaluate --samples {input.samples:q} {params.at_most} --extractor {params.extractors:q} --weights {input.weights:q} {params.pinned}"
-        " --reference {input.references:q} {params.foreign} {params.metrics:q} {params.few_samples}"
-        " --dataset {wildcards.dataset:q} --model {wildcards.model:q} --seed {wildcards.seed:q} --sampling {wildcards.sampling:q}"
-        " --device {params.device:q} --out {output.metrics:q} 2> {log:q}"
+        "pga evaluate --samples {input.samples:q} {params.at_most} {params.spaces:q} {params.pinned} {params.foreign} {params.metrics:q}"
+        " {params.few_samples} --dataset {wildcards.dataset:q} --model {wildcards.model:q} --seed {wildcards.seed:q}"
+        " --sampling {wildcards.sampling:q} --device {params.device:q} --out {output.metrics:q} 2> {log:q}"
 
 
 rule neighbours:
@@ -85,6 +85,7 @@ rule neighbours:
     output: neighbours="{root}/{dataset}/{model}/seed{seed}/{sampling}/neighbours.npy"
     params:
         extractor=lambda wildcards: extractor_of(scale_of(wildcards)),
+        weights=lambda wildcards, input: ["--weights", *input.weights] if input.weights else [],
         device=lambda wildcards: scale_of(wildcards).device,
         pinned=lambda wildcards: pinned([extractor_of(scale_of(wildcards))]),
         code=lambda wildcards: fingerprints.neighbours_code(),
@@ -96,20 +97,20 @@ rule neighbours:
         runtime="2h",
         gpu=lambda wildcards: 0 if scale_of(wildcards).device == "cpu" else 1,
     shell:
-        "pga neighbours {wildcards.dataset:q} --samples {input.samples:q} --weights {input.weights:q} {params.pinned} --extractor {params.extractor:q}"
+        "pga neighbours {wildcards.dataset:q} --samples {input.samples:q} --extractor {params.extractor:q} {params.weights:q} {params.pinned}"
         " --data data/processed --device {params.device:q} --out {output.neighbours:q} 2> {log:q}"
 
 
 rule curve:
     input:
+        unpack(curve_input),
         snapshots="{root}/{dataset}/{model}/seed{seed}/snapshots.safetensors",
-        reference=lambda wildcards: references_of(wildcards)[0],
-        weights=scale_weights,
     output:
         curve="{root}/{dataset}/{model}/seed{seed}/curve.csv",
         about="{root}/{dataset}/{model}/seed{seed}/curve.json",
     params:
         extractor=lambda wildcards: extractor_of(scale_of(wildcards)),
+        space=lambda wildcards: [word for flag, file in curve_input(wildcards).items() for word in (FLAGS_OF_CURVE[flag], file)],
         prior=lambda wildcards: scale_of(wildcards).samplings["prior"].size_flags(),
         foreign=lambda wildcards: "--foreign" if foreign_of(wildcards).startswith(f"--foreign {extractor_of(scale_of(wildcards))}") else "",
         few_samples=few_samples,
@@ -124,7 +125,7 @@ rule curve:
         runtime="4h",
         gpu=lambda wildcards: 0 if scale_of(wildcards).device == "cpu" else 1,
     shell:
-        "pga curve --run {input.snapshots:q} --reference {input.reference:q} --weights {input.weights:q} {params.pinned} --extractor {params.extractor:q}"
+        "pga curve --run {input.snapshots:q} --extractor {params.extractor:q} {params.space:q} {params.pinned}"
         " {params.foreign} {params.few_samples} {params.prior} --device {params.device:q} --out {output.curve:q} 2> {log:q}"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pga.artifacts.figures import canvas
 from pga.artifacts.figures.figure_inputs import Sources
+from pga.params.feature_spaces import FEATURE_SPACES, PIXELS
 
 PANEL = 2.6
 """Width of a panel in inches, at most."""
@@ -27,11 +28,11 @@ def draw(sources: Sources) -> canvas.Drawn:
                 canvas.show(axes[i][j], images, divided_after=(0,))
     text = (
         f"The first samples of {sources.first_seeds()}, not picked (left of the gap), each followed by its nearest training images, "
-        f"nearest first, by Euclidean distance in the features of {space(scale.evaluation.extractor)}."
+        f"nearest first, by Euclidean distance in {space(scale.evaluation.extractor_label)}."
     )
     return canvas.Drawn(figure, sources.caption(text))
 
 
 def space(extractor: str) -> str:
     """A feature space in words."""
-    return "the small classifier" if extractor == "classifier" else "Inception"
+    return "pixels" if extractor == PIXELS else f"the features of {FEATURE_SPACES[extractor].words}"

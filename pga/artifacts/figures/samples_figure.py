@@ -8,7 +8,7 @@ from pga.artifacts.figures import canvas
 from pga.artifacts.figures.figure_inputs import Sources
 from pga.artifacts.figures.sheet import grid
 from pga.artifacts.tables.intervals import mean_and_error
-from pga.artifacts.tables.summary_cells import TITLES
+from pga.params.feature_spaces import TITLES
 
 ROWS, COLUMNS = 8, 8
 PANEL = 2.6

@@ -9,7 +9,7 @@ from matplotlib.ticker import EngFormatter, LogFormatter
 
 from pga.artifacts.figures import canvas
 from pga.artifacts.figures.figure_inputs import Sources
-from pga.artifacts.tables.summary_cells import TITLES
+from pga.params.feature_spaces import TITLES
 
 ONE_PANEL = 4.0
 """A figure no wider than this has one panel across, in inches."""

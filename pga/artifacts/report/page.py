@@ -12,8 +12,8 @@ from markupsafe import Markup
 from pga.artifacts.collect import collect
 from pga.artifacts.report import report_artifacts, rule_graph
 from pga.artifacts.report.report_runs import section
-from pga.artifacts.tables.summary_cells import TITLES
 from pga.params.experiment import Scale
+from pga.params.feature_spaces import TITLES
 from pga.provenance import metadata
 from pga.provenance.read import CLOSE, OPEN
 from pga.provenance.records import Place, Record, read_runs

@@ -12,8 +12,9 @@ from pga.artifacts.tables.formats import Grid, as_markdown
 from pga.artifacts.tables.intervals import interval, mean_and_error, p_below_zero
 from pga.artifacts.tables.latex_tables import as_latex
 from pga.artifacts.tables.request import Made, Request
-from pga.artifacts.tables.summary_cells import FEW, TITLES, Cell, summarise
+from pga.artifacts.tables.summary_cells import FEW, Cell, summarise
 from pga.params.experiment import Scale
+from pga.params.feature_spaces import TITLES
 from pga.runtime.errors import UserError
 
 EQUIVALENT, NOT_EQUIVALENT, UNDECIDED = "equivalent", "not equivalent", "undecided"

@@ -10,33 +10,13 @@ import pandas as pd
 from pga.artifacts.tables.formats import Grid, as_markdown
 from pga.artifacts.tables.latex_tables import as_latex
 from pga.artifacts.tables.request import Made, Request
-from pga.artifacts.tables.summary_cells import FEW, TITLES, summarise
-from pga.params.evaluation import metric_name, prefix
+from pga.artifacts.tables.summary_cells import FEW, summarise
+from pga.metrics.metric_registry import METRICS
 from pga.params.experiment import REAL, Scale
+from pga.params.feature_spaces import PIXELS, TITLES, distance_in
 from pga.params.sampling import RECONSTRUCTION
 
-FRECHET = "fd"
-HEADS = {
-    FRECHET: "Fréchet",
-    "fd_infinity": "n → ∞",
-    "kid": "KID",
-    "precision": "Precision",
-    "recall": "Recall",
-    "density": "Density",
-    "coverage": "Coverage",
-    "nearest_real": "Nearest real",
-    "reconstruction_error": "Mean squared error",
-    "reconstruction_error_255": "per pixel of 0…255",
-}
-"""What is measured in each feature space, and its head."""
-
-
-def quantity(metric: str, extractor: str, scale: Scale) -> str:
-    """What a metric is, whatever its feature space: a key of `HEADS`."""
-    if extractor == "pixels":
-        return metric
-    official = extractor != "classifier" and scale.evaluation.weights == "official"
-    return FRECHET if metric == metric_name(extractor, official) else metric.removeprefix(prefix(extractor, official))
+RECONSTRUCTION_HEADS = {"reconstruction_error": "Mean squared error", "reconstruction_error_255": "per pixel of 0…255"}
 
 
 def make(request: Request) -> Made:
@@ -46,9 +26,9 @@ def make(request: Request) -> Made:
     missing = lacking(found, scale)
     request.refuse(missing)
     runs = request.runs(request.measured(scale.measurements()))
+    space = found.extractor.where(found["sampling"] != RECONSTRUCTION, RECONSTRUCTION)
     grids = [
-        grid(part, str(dataset), str(extractor), scale)
-        for (dataset, extractor), part in found.groupby(["dataset", "extractor"], sort=False)
+        grid(part, str(dataset), str(extractor), scale) for (dataset, extractor), part in found.groupby([found.dataset, space], sort=False)
     ]
     text = caption(scale, found, missing + runs.missing)
     texts = {
@@ -103,23 +83,38 @@ def summaries(metrics: pd.DataFrame, scale: Scale) -> pd.DataFrame:
 
 def grid(found: pd.DataFrame, dataset: str, extractor: str, scale: Scale) -> Grid:
     """One data set in one feature space: a row per run and way of sampling."""
-    found = found.assign(quantity=[quantity(metric, extractor, scale) for metric in found.metric])
-    shown = [key for key in HEADS if key in set(found.quantity)]
+    heads = RECONSTRUCTION_HEADS if extractor == RECONSTRUCTION else metric_names(extractor, scale.evaluation.weights == "official")
+    shown = [key for key in heads if key in set(found.metric)]
     rows = []
     for (model, sampling), part in found.groupby(["model", "sampling"], sort=False):
-        cells = {key: text(mean, error) for key, mean, error in zip(part.quantity, part["mean"], part.standard_error, strict=True)}
-        counts = (f"{part.images.iloc[0]:,}", number(part.reference_images.iloc[0]))
+        cells = {key: text(mean, error) for key, mean, error in zip(part.metric, part["mean"], part.standard_error, strict=True)}
+        counts = (f"{part.images.iloc[0]:,}", number(part.reference_images.max()))
         rows.append((str(model), way(str(model), str(sampling), scale), *counts, *(cells.get(key, "–") for key in shown)))
     accuracy = found.extractor_accuracy.iloc[0]
-    title = {"pixels": "reconstructions of test images"}.get(extractor, f"features: {extractor}")
+    title = {RECONSTRUCTION: "reconstructions of test images", PIXELS: "pixels"}.get(extractor, f"features: {extractor}")
     title += f" (test accuracy {accuracy:.4f})" if pd.notna(accuracy) else ""
-    heads = tuple(HEADS[key] for key in shown)
-    return Grid(("Run", "Images", "n", "n real", *heads), ("l", "l", "r", "r", *"r" * len(shown)), tuple(rows), f"{dataset}, {title}")
+    return Grid(
+        ("Run", "Images", "n", "n real", *(heads[key] for key in shown)),
+        ("l", "l", "r", "r", *"r" * len(shown)),
+        tuple(rows),
+        f"{dataset}, {title}",
+    )
 
 
 def number(count: int | None) -> str:
     """A number of images, which may be unknown."""
-    return "?" if pd.isna(count) else f"{count:,}"
+    return "–" if pd.isna(count) else f"{count:,}"
+
+
+def metric_names(label: str, official: bool) -> dict[str, str]:
+    """Names in results of all that can be measured in a feature space, or on pixels → heading."""
+    if label == PIXELS:
+        return {name: heading for metric in METRICS.values() if metric.of_pixels for name, heading in metric.headings.items()}
+    distance = distance_in(label, official)
+    others = {
+        distance.prefix + name: heading for metric in METRICS.values() if not metric.of_pixels for name, heading in metric.headings.items()
+    }
+    return {distance.metric: "Fréchet", **others}
 
 
 def way(model: str, sampling: str, scale: Scale) -> str:
@@ -145,11 +140,11 @@ def text(mean: float | None, standard_error: float | None) -> str:
 
 def caption(scale: Scale, found: pd.DataFrame, missing: list[str]) -> str:
     """What the numbers are, and what is missing."""
+    asked = {name for sampling in scale.samplings for name in scale.metrics_of(sampling)}
+    explained = " ".join(metric.explained for name, metric in METRICS.items() if name in asked)
     said = (
         f"All metrics, mean ± standard error over seeds; the headline is the {TITLES[scale.evaluation.metric]}. Fréchet: distance of "
-        "Gaussians, the lower the better; n → ∞: its extrapolation to infinitely many samples. KID: unbiased kernel distance. Precision, "
-        "recall, density, coverage: the higher the better. Nearest real: median distance of a sample to its nearest real image, relative "
-        f"to that between real images; near 0, samples are copies. {REAL}: real images in the samples' place, what a perfect generator "
+        f"Gaussians, the lower the better. {explained} {REAL}: real images in the samples' place, what a perfect generator "
         "would reach. n, n real: images and real images that are compared; metrics of single images take at most 10,000 real ones. "
     )
     for (dataset, model, sampling, metric), part in found[found.absent != ""].groupby(

@@ -18,8 +18,8 @@ from pga.artifacts.collect import read_table
 from pga.artifacts.tables.intervals import p_below_zero
 from pga.artifacts.tables.summary_cells import summarise
 from pga.params.claims import CURVES, FIFTHS, Claims, Statement, Where, place_of
-from pga.params.evaluation import prefix
 from pga.params.experiment import Scale
+from pga.params.feature_spaces import prefix
 from pga.provenance.records import Place, Record, made_from, vouched
 
 
@@ -164,7 +164,7 @@ class Values:
     def name_of(self, metric: str) -> str:
         """A metric's name in the headline's feature space; without it where the metric needs none."""
         evaluation = self.scale.evaluation
-        full = prefix(evaluation.extractor_label, evaluation.extractor == "inception" and evaluation.weights == "official") + metric
+        full = prefix(evaluation.extractor_label, evaluation.weights == "official") + metric
         return full if full in set(self.metrics.metric) else metric
 
     def within(self, where: Where, seed: int, rule: str) -> tuple[float, float] | None:

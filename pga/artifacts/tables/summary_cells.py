@@ -9,14 +9,6 @@ import pandas as pd
 
 from pga.artifacts.tables.intervals import mean_and_error
 
-TITLES = {
-    "classifier_fd": "classifier Fréchet distance",
-    "fid": "FID",
-    "fid_pytorch_fid": "FID (pytorch-fid's resize)",
-    "inception_fd": "Fréchet distance in other Inception features (not FID)",
-    "inception_fd_pytorch_fid": "Fréchet distance in other Inception features (not FID, pytorch-fid's resize)",
-}
-"""How a metric is called in heads and captions."""
 FEW = (
     "Fewer samples or real images than feature dimensions were accepted: where there are, most of the distance is bias, "
     "and it is no result. "

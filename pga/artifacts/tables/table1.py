@@ -8,10 +8,11 @@ import pandas as pd
 
 from pga.artifacts.tables.formats import markdown
 from pga.artifacts.tables.request import Made, Request
-from pga.artifacts.tables.summary_cells import FEW, TITLES
+from pga.artifacts.tables.summary_cells import FEW
 from pga.artifacts.tables.table1_entries import Entry, claimed, claims_beside, entries
 from pga.artifacts.tables.table1_latex import as_latex, macros
 from pga.params.experiment import REAL, Scale
+from pga.params.feature_spaces import NOTES, TITLES
 from pga.provenance.records import Record
 
 
@@ -42,19 +43,6 @@ def filled(request: Request) -> tuple[list[Entry], list[str], dict[str, Record]]
     request.refuse(missing)
     runs = request.runs(request.measured(scale.samplings_shown("table1")))
     return found, missing + runs.missing, runs.records
-
-
-OTHER = "It is taken in the features of an Inception network with other weights than FID's: it is not FID. "
-NOTES = {
-    "inception_fd": OTHER,
-    "inception_fd_pytorch_fid": OTHER,
-    "fid": "",
-    "fid_pytorch_fid": "Images were resized by pytorch-fid's resize: compare with numbers of that tool, not with the paper's. ",
-    "classifier_fd": (
-        "It is taken in the features of a small classifier trained here: it is not FID, and not comparable with the paper's numbers. "
-    ),
-}
-"""What must be said of each metric."""
 
 
 def caption(scale: Scale, found: list[Entry], missing: list[str]) -> str:

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pga.data.prepared import Images
-from pga.evaluation.features.extractor import Features
+from pga.metrics.moments import Features
 from pga.runtime import devices
 from pga.runtime.checkpoint import load_tensors, save_tensors
 from pga.runtime.errors import UserError

@@ -6,13 +6,11 @@ from collections.abc import Iterator
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from pga.data.prepared import Images
+from pga.metrics.moments import Features
 from pga.runtime.errors import UserError
 from pga.runtime.progress import Progress
-
-Features = npt.NDArray[np.float32]
 
 
 class Extractor(Protocol):

@@ -12,7 +12,7 @@ from torchvision.models import inception_v3
 
 from pga.data.prepared import Images
 from pga.data.tf1_resize import resize_matrix
-from pga.evaluation.features.extractor import Features
+from pga.metrics.moments import Features
 from pga.runtime import devices
 from pga.runtime.errors import UserError
 from pga.runtime.files import sha256

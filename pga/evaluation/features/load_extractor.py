@@ -4,30 +4,51 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
+from pga.data.prepared import Images
 from pga.evaluation.features.extractor import Extractor
-from pga.params.evaluation import OFFICIAL
+from pga.metrics.moments import Features
+from pga.params.feature_spaces import FEATURE_SPACES, OFFICIAL, PIXELS
 from pga.runtime.errors import UserError
 
 
-def load_extractor(label: str, weights: Path, device: str = "auto", pinned: str = OFFICIAL) -> Extractor:
-    """The feature space "classifier", "inception-tf1" or "inception-pytorch_fid" with the weights in a file.
+class PixelFeatures:
+    """The pixels of an image as its features (an `Extractor`), to find nearest images by."""
+
+    label = PIXELS
+    digest = PIXELS
+    dim = 0
+    accuracy: float | None = None
+
+    def __call__(self, images: Images) -> Features:
+        """(B, H, W, C) uint8 → (B, H·W·C) float32."""
+        return images.reshape(len(images), -1).astype(np.float32)
+
+
+def load_extractor(label: str, weights: Path | None, device: str = "auto", pinned: str = OFFICIAL) -> Extractor:
+    """A feature space with the weights in a file.
 
     Args:
-        label: which.
-        weights: file.
+        label: key of `FEATURE_SPACES`, or "pixels".
+        weights: file; none for pixels.
         device: as for training; the classifier is small and always on the CPU.
         pinned: SHA-256 that Inception's weights must have, or its first digits.
 
     Raises:
         UserError: no such feature space; or the weights are not the ones that are meant.
     """
-    if label == "classifier":
+    if label == PIXELS:
+        return PixelFeatures()
+    if label not in FEATURE_SPACES:
+        raise UserError(f"no feature space {label!r}; there are {', '.join(FEATURE_SPACES)}")
+    if weights is None:
+        raise UserError(f"the feature space {label} needs --weights")
+    kind, _, variant = label.partition("-")
+    if kind == "classifier":
         from pga.evaluation.features.classifier import ClassifierFeatures
 
         return ClassifierFeatures(weights)
-    kind, _, resize = label.partition("-")
-    if kind == "inception" and resize in ("tf1", "pytorch_fid"):
-        from pga.evaluation.features.inception import InceptionFeatures
+    from pga.evaluation.features.inception import InceptionFeatures
 
-        return InceptionFeatures(weights, pinned, resize, device)
-    raise UserError(f"no feature space {label!r}; there are classifier, inception-tf1, inception-pytorch_fid")
+    return InceptionFeatures(weights, pinned, variant, device)

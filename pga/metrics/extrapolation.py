@@ -7,14 +7,17 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from pga.evaluation.features.extractor import Features
-from pga.evaluation.metrics.frechet import frechet_distance
-from pga.evaluation.metrics.nearest_neighbours import BLOCK, check_features
-from pga.evaluation.statistics import statistics
+from pga.metrics.frechet import frechet_distance
+from pga.metrics.metric import Given, Metric, Value
+from pga.metrics.moments import Features, statistics
+from pga.metrics.nearest_neighbours import BLOCK, check_features
 from pga.runtime.progress import track
 from pga.runtime.seeds import derive
 
 Array = npt.NDArray[np.float64]
+
+SIZES = 15
+"""Subset sizes through which the line is drawn."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,7 @@ class Extrapolation:
     values: tuple[float, ...]
 
 
-def distance_at_infinity(features: Features, reference_mu: Array, reference_sigma: Array, seed: int, sizes: int = 15) -> Extrapolation:
+def distance_at_infinity(features: Features, reference_mu: Array, reference_sigma: Array, seed: int, sizes: int = SIZES) -> Extrapolation:
     """Fréchet distances of random subsets of several sizes, a least-squares line against 1 / size, and its intercept.
 
     Sizes are evenly spaced from N / 10 to N, as 5000 to 50,000 of the authors, but start no lower than at 2d: the bias is
@@ -66,7 +69,7 @@ def distance_at_infinity(features: Features, reference_mu: Array, reference_sigm
     return Extrapolation(float(value), float(slope), chosen, tuple(values))
 
 
-def subset_sizes(n: int, dim: int, sizes: int = 15) -> tuple[int, ...]:
+def subset_sizes(n: int, dim: int, sizes: int = SIZES) -> tuple[int, ...]:
     """Numbers of rows, evenly spaced from n / 10 or 2 dim, whichever is more, to n.
 
     Raises:
@@ -78,3 +81,18 @@ def subset_sizes(n: int, dim: int, sizes: int = 15) -> tuple[int, ...]:
     if n < 4 * dim or n - smallest < sizes - 1:
         raise ValueError(f"features: {n} rows of {dim} dimensions are too few for {sizes} different sizes, the least {smallest}")
     return tuple(int(size) for size in np.linspace(smallest, n, sizes).round())
+
+
+def measure(given: Given) -> dict[str, Value]:
+    """The extrapolated distance."""
+    reference, seed = given.statistics, derive(given.seed, "infinity") % 2**32
+    return {"fd_infinity": Value(distance_at_infinity(given.features, reference.mu, reference.sigma, seed).value)}
+
+
+METRIC = Metric(
+    measure,
+    ("features", "statistics"),
+    {"fd_infinity": "n → ∞"},
+    "n → ∞: the Fréchet distance extrapolated to infinitely many samples.",
+    fewest=lambda dim: max(4 * dim, 2 * dim + SIZES),
+)

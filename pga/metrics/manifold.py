@@ -5,12 +5,13 @@ Each set stands for a manifold: the union of balls around its rows that reach to
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from pga.evaluation.features.extractor import Features
-from pga.evaluation.metrics.nearest_neighbours import BLOCK, Array, check_features, squared_distances
+from pga.metrics.metric import Given, Metric, Value
+from pga.metrics.moments import Features
+from pga.metrics.nearest_neighbours import BLOCK, Array, check_features, squared_distances
 from pga.runtime.progress import Progress
 
 
@@ -84,3 +85,16 @@ def squared_radii(features: Features, ks: tuple[int, ...], block: int, progress:
             radii[start:stop] = distances[:, k - 1]
         progress.advance(len(distances))
     return found
+
+
+def measure(given: Given) -> dict[str, Value]:
+    """All four."""
+    return {name: Value(value) for name, value in asdict(manifold_metrics(given.features, given.real_features)).items()}
+
+
+METRIC = Metric(
+    measure,
+    ("features", "real_features"),
+    {"precision": "Precision", "recall": "Recall", "density": "Density", "coverage": "Coverage"},
+    "Precision, recall, density, coverage: the higher the better.",
+)

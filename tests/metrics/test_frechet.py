@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from pytorch_fid.fid_score import calculate_frechet_distance
 
-from pga.evaluation.metrics.frechet import frechet_distance
+from pga.metrics.frechet import frechet_distance
 
 Array = NDArray[np.float64]
 Gaussian = tuple[Array, Array]

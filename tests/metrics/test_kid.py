@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch_fidelity.metric_kid import kid_features_to_metric
 
-from pga.evaluation.metrics.kid import KernelDistance, kernel_distance, squared_mmd
+from pga.metrics.kid import KernelDistance, kernel_distance, squared_mmd
 from pga.runtime.seeds import derive
 
 Features = NDArray[np.float32]

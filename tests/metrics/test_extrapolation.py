@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pga.evaluation.metrics import extrapolation
-from pga.evaluation.metrics.extrapolation import distance_at_infinity
-from pga.evaluation.metrics.frechet import frechet_distance
-from pga.evaluation.statistics import Statistics
+from pga.metrics import extrapolation
+from pga.metrics.extrapolation import distance_at_infinity
+from pga.metrics.frechet import frechet_distance
+from pga.metrics.moments import Statistics
 
 Features = NDArray[np.float32]
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from pga.evaluation.features.extractor import Features
-from pga.evaluation.metrics.nearest_neighbours import BLOCK, Indices, check_features
+from pga.metrics.metric import Given, Metric, Value
+from pga.metrics.moments import Features
+from pga.metrics.nearest_neighbours import BLOCK, Indices, check_features
 from pga.runtime.progress import Progress
 from pga.runtime.seeds import derive
 
@@ -127,3 +128,12 @@ def powers(products: Array, dim: int) -> Array:
 def cube(values: Array) -> Array:
     """Third powers; `**` takes several times longer."""
     return values * values * values
+
+
+def measure(given: Given) -> dict[str, Value]:
+    """The kernel distance and its standard error over subsets."""
+    found = kernel_distance(given.features, given.real_features, derive(given.seed, "kid") % 2**32)
+    return {"kid": Value(found.value, found.standard_error)}
+
+
+METRIC = Metric(measure, ("features", "real_features"), {"kid": "KID"}, "KID: unbiased kernel distance.")

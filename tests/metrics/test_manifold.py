@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from torch_fidelity.metric_prc import prc_features_to_metric
 
-from pga.evaluation.metrics import nearest_neighbours
-from pga.evaluation.metrics.manifold import ManifoldMetrics, manifold_metrics
+from pga.metrics import nearest_neighbours
+from pga.metrics.manifold import ManifoldMetrics, manifold_metrics
 
 Features = NDArray[np.float32]
 

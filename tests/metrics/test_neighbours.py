@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from pga.evaluation.metrics import nearest_neighbours
-from pga.evaluation.metrics.nearest_neighbours import nearest, rounding, squared_distances
+from pga.metrics import nearest_neighbours
+from pga.metrics.nearest_neighbours import nearest, rounding, squared_distances
 
 Features = NDArray[np.float32]
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from scipy.linalg import lapack
 
 Array = npt.NDArray[np.float64]
 
@@ -32,6 +30,9 @@ def frechet_distance(mu: Array, sigma: Array, mu_reference: Array, sigma_referen
         raise ValueError(f"shapes differ: means {mu.shape}, {mu_reference.shape}, covariances {sigma.shape}, {sigma_reference.shape}")
     if not all(np.isfinite(part).all() for part in (mu, sigma, mu_reference, sigma_reference)):
         raise ValueError("means and covariances must be finite")
+    import torch
+    from scipy.linalg import lapack
+
     factor, factor_reference = cholesky(sigma), cholesky(sigma_reference)
     if factor is not None and factor_reference is not None:
         product, _ = lapack.dsygst(sigma_reference, factor, itype=2, lower=1)  # Lᵀ Σᵣ L, its lower triangle
@@ -51,6 +52,8 @@ def rounding(sigma: Array) -> float:
 
 def cholesky(sigma: Array) -> Array | None:
     """The lower triangle L with Σ = L Lᵀ, (d, d); None where Σ is singular."""
+    from scipy.linalg import lapack
+
     factor, failed = lapack.dpotrf(sigma, lower=1)
     whole = not failed and np.square(np.diagonal(factor)).min() > rounding(sigma)
     return factor if whole else None
@@ -58,6 +61,8 @@ def cholesky(sigma: Array) -> Array | None:
 
 def pivoted_cholesky(sigma: Array) -> Array:
     """L (d, rank) with Σ = L Lᵀ, the largest remaining pivot first until they are errors of 0."""
+    from scipy.linalg import lapack
+
     found, order, rank, _ = lapack.dpstrf(sigma, tol=rounding(sigma), lower=1)
     factor = np.zeros((len(sigma), rank))
     factor[order - 1] = np.tril(found)[:, :rank]

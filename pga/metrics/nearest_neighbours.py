@@ -8,7 +8,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from pga.evaluation.features.extractor import Features
+from pga.metrics.metric import Given, Metric, Value
+from pga.metrics.moments import Features
 from pga.runtime.progress import Progress
 
 Array = npt.NDArray[np.float64]
@@ -122,3 +123,34 @@ def check_features(features: Features, name: str, minimum: int, dim: int | None 
         raise ValueError(f"{name}: {len(features)} rows are too few, at least {minimum} are needed")
     if not np.isfinite(features).all():
         raise ValueError(f"{name} must be finite")
+
+
+def relative_distance(features: Features, reference: Features) -> float:
+    """Median distance of a sample to the nearest real image, over that of a real image to the nearest other: near 0, samples are copies.
+
+    Args:
+        features: samples, (N, d).
+        reference: real images, (M, d) with M ≥ 2.
+
+    Raises:
+        ValueError: a shape does not fit, a value is not finite, or real images stand twice, so that the distance between them is 0.
+    """
+    to_real = np.median(nearest(features, reference)[1])
+    among_real = np.median(nearest(reference, reference, k=2)[1][:, 1])  # the first is the image itself
+    if among_real == 0:
+        raise ValueError("at least half of the real images have a duplicate among them, at distance 0")
+    return float(to_real / among_real)
+
+
+def measure(given: Given) -> dict[str, Value]:
+    """The relative distance."""
+    return {"nearest_real": Value(relative_distance(given.features, given.real_features))}
+
+
+METRIC = Metric(
+    measure,
+    ("features", "real_features"),
+    {"nearest_real": "Nearest real"},
+    "Nearest real: median distance of a sample to its nearest real image, relative to that between real images; near 0, samples are "
+    "copies.",
+)

@@ -1,0 +1,1 @@
+"""Metrics: functions of features or images, numbers out, and the table of those that can be asked for."""
