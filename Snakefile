@@ -10,6 +10,8 @@ from snakemake.utils import min_version
 
 min_version("9.0")
 
+from workflow import engine
+
 if not os.path.samefile(workflow.basedir, os.curdir):
     raise WorkflowError(f"this workflow runs in its own folder, which holds its parameters, data and results: cd {shlex.quote(workflow.basedir)}")
 if config:
@@ -28,13 +30,16 @@ include: "workflow/rules/report.smk"
 include: "workflow/rules/advice.smk"
 
 
+engine.end_on_sigterm()
+
+
 # Downloads, because compute nodes often have no network, and what takes seconds.
 localrules: fetch, collect, collect_shown, summary, table1, numbers, claims, table_of_parameters, costs, table_of_evaluation, equivalence, figure, partial_figure, rule_graph
 
 
 onstart:
-    hold_folder()
-    end_idle_looking()
+    engine.hold_folder()
+    engine.end_idle_looking(workflow)
 
 
 onerror:
@@ -48,9 +53,19 @@ rule targets:
     message: overview()
 
 
+# An experiment's name makes all of it, and EXPERIMENT/DATASET, which dvc.yaml asks for, everything on one data set.
 for experiment in experiments_with_targets():
 
     rule:
         name: experiment
         localrule: True
-        input: lambda wildcards, name=experiment: artifacts(results_of(name))
+        input: lambda wildcards, name=experiment: everything(results_of(name))
+
+
+for root, (file, scale) in SCALES.items():
+    for dataset in scale.datasets:
+
+        rule:
+            name: f"{Path(file).stem}/{dataset}"
+            localrule: True
+            input: of_dataset(everything(root), root, dataset)

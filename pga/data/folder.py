@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,8 @@ from PIL import Image, ImageOps
 
 from pga.data.decode import BadImage
 from pga.runtime.errors import UserError
+from pga.runtime.files import read_record, sha256, write_record
+from pga.runtime.progress import Progress
 
 GREY, COLOUR = {"1", "L", "LA"}, {"RGB", "RGBA", "P", "PA", "CMYK", "YCbCr", "HSV", "LAB"}
 LARGEST = 512 << 20
@@ -62,22 +65,26 @@ def printable(name: str) -> str:
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
-def identity(folder: Path) -> list[tuple[str, int, int]]:
-    """Names, sizes and times of the files: what changes when the folder does."""
-    return identities(folder, list_files(folder))
+def contents(folder: Path, names: Sequence[str], cache: Path) -> list[tuple[str, str]]:
+    """(name, SHA-256) of some files; an empty checksum for one that cannot be read, which reading it reports by name.
 
-
-def identities(folder: Path, names: Sequence[str]) -> list[tuple[str, int, int]]:
-    """Name, size and time of some files; zeros of one that cannot be read, which reading it reports by name."""
-    found = []
-    for name in names:
-        try:
-            stat = (folder / name).stat()
-        except OSError:
-            found.append((name, 0, 0))
-        else:
-            found.append((name, stat.st_size, stat.st_mtime_ns))
-    return found
+    Checksums are kept in the file `cache`; a file is read again when its size or times have changed.
+    """
+    try:
+        known = read_record(cache)
+    except UserError:
+        known = {}
+    found: dict[str, list[Any]] = {}
+    with Progress(len(names), f"{folder}, read once to know it by content", "file", quiet=True) as progress:
+        for name in names:
+            with contextlib.suppress(OSError, UserError):
+                stat = (folder / name).stat()
+                state = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns]
+                found[name] = known[name] if known.get(name, [])[:3] == state else [*state, sha256(folder / name)]
+            progress.advance()
+    if found != known:
+        write_record(cache, found)
+    return [(name, found[name][3] if name in found else "") for name in names]
 
 
 def reader(folder: Path, names: Sequence[str]) -> Iterator[tuple[str, bytes]]:

@@ -43,6 +43,8 @@ class Context:
     part: Path
     """Where work in progress may stand."""
     processes: int
+    recipe: str
+    """`recipe` of the data set, by which an interrupted preparation knows what it may continue."""
     held: ExitStack
     """What is released when the data set is complete."""
 
@@ -114,12 +116,9 @@ def celeba(row: Celeba, context: Context) -> Prepared:
     if row.folder is None:
         [archive] = [name for name in context.files if name.endswith(".zip")]
         contents = aligned.archive_reader(context.raw / archive, names)
-        content: Any = context.files[archive]
     else:
-        place = aligned.aligned_folder(row.folder)
-        contents = aligned.folder_reader(place, names)
-        content = own.identities(place, names)
-    key = digest([row.model_dump(mode="json"), names, content, preparing_code("celeba")])
+        contents = aligned.folder_reader(aligned.aligned_folder(row.folder), names)
+    key = digest([context.recipe, names, context.files])
     context.alone()
     decode = aligned.decoder(row.crop, row.size, row.resize)
     images, bad = decode_all(names, contents, decode, (row.size, row.size, 3), context.part, key, context.processes, context.name)
@@ -135,12 +134,11 @@ def celeba(row: Celeba, context: Context) -> Prepared:
 def folder(row: Folder, context: Context) -> Prepared:
     """A user's own images, sorted by path; every so-manyth is a test image."""
     names = own.list_files(row.path)
-    key = digest([row.model_dump(mode="json"), own.identity(row.path), preparing_code("folder")])
     context.alone()
     given = row.model_dump(include={"crop", "size", "channels", "convert", "min_size", "max_pixels"})
     decode = partial(own.decode_own, **given)
     shape = (row.size, row.size, row.channels)
-    images, bad = decode_all(names, lambda some: own.reader(row.path, some), decode, shape, context.part, key, context.processes, context.name)
+    images, bad = decode_all(names, lambda some: own.reader(row.path, some), decode, shape, context.part, context.recipe, context.processes, context.name)
     bad = [(own.printable(name), reason) for name, reason in bad]
     if bad and row.on_bad == "fail":
         remove(context.part)
@@ -159,11 +157,15 @@ def folder(row: Folder, context: Context) -> Prepared:
     return Prepared(images.take(np.flatnonzero(~is_test)), images.take(np.flatnonzero(is_test)), notes=notes)
 
 
-def preparing_code(kind: str) -> str:
-    """Identity of the code that prepares data sets of one kind, by which an interrupted preparation knows what it may continue."""
-    from pga.fingerprints.steps import preparing_code as fingerprint
+def recipe(name: str, row: Any, sources: dict[str, Source], out: Path) -> str:
+    """Digest of everything that a prepared data set is made by and of: its parameters, the code, its source's files by their pinned checksums,
+    the files of an own folder by their content. The same recipe makes the same bytes."""
+    from pga.fingerprints.steps import preparing_code
 
-    return fingerprint(kind)
+    pinned = {file: sources[row.source].files[file].checksum.model_dump(mode="json") for file in row.raw_files(sources)}
+    place = getattr(row, "path", None) or getattr(row, "folder", None)
+    files = own.contents(place, own.list_files(place), out / f".{name}.contents") if place else None
+    return digest([row.model_dump(mode="json"), preparing_code(row.kind), pinned, files])
 
 
 KINDS: Registry[str, Callable[[Any, Context], Prepared]] = {"digits": digits, "idx": idx, "cifar10": cifar10, "celeba": celeba, "folder": folder}
@@ -186,18 +188,20 @@ def prepare(name: str, row: Any, raw: Path, out: Path, sources: dict[str, Source
     place = raw / row.source if row.source else raw
     files = {file: sha256(place / file) for file in row.raw_files(sources)}
     part = out / f".{name}.part"
+    made_by = recipe(name, row, sources, out)
     with ExitStack() as held:
-        context = Context(name, place, sources[row.source] if row.source else None, files, part, processes, held)
+        context = Context(name, place, sources[row.source] if row.source else None, files, part, processes, made_by, held)
         prepared = KINDS[row.kind](row, context)
-        write(name, row, prepared, out, files)
+        write(name, row, prepared, out, files, made_by)
         remove(context.part)
     if bad := prepared.notes.get("skipped"):
         print(f"{name}: {len(bad)} of {prepared.notes['files']} files were left out, as on_bad says; {out / name}.json lists them:", file=sys.stderr)
         print(listing([(entry["file"], entry["reason"]) for entry in bad]), file=sys.stderr)
 
 
-def write(name: str, row: Any, prepared: Prepared, out: Path, files: dict[str, str]) -> None:
-    """Write arrays, labels and last the provenance, which names their checksums and those of the source's `files`."""
+def write(name: str, row: Any, prepared: Prepared, out: Path, files: dict[str, str], made_by: str) -> None:
+    """Write arrays, labels and last the provenance, which names their checksums and those of the source's `files`. What is there already with
+    the same bytes is left alone, its time too (`atomic`)."""
     paths = {"train": out / f"{name}.npy", "test": out / f"{name}-test.npy"}
     for split, path in paths.items():
         save_array(path, getattr(prepared, split))
@@ -211,6 +215,7 @@ def write(name: str, row: Any, prepared: Prepared, out: Path, files: dict[str, s
         {
             "dataset": name,
             "parameters": row.model_dump(mode="json"),
+            "recipe": made_by,
             "shape": list(prepared.train.shape[1:]),
             "n_train": len(prepared.train),
             "n_test": len(prepared.test),

@@ -75,7 +75,7 @@ def load(folder: str | Path, dataset: str, split: str = "train") -> tuple[Images
 
 
 def labels_digest(train: npt.NDArray[np.int64], test: npt.NDArray[np.int64]) -> str:
-    """SHA-256 of the labels themselves: their .npz file holds the time of its writing."""
+    """SHA-256 of the labels themselves."""
     return hashlib.sha256(train.tobytes() + test.tobytes()).hexdigest()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import filecmp
 import glob
 import hashlib
 import json
@@ -20,6 +21,7 @@ from pga.runtime.errors import UserError
 def atomic(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO[Any]]:
     """Open a temporary file beside `path`; flush, fsync and rename it onto `path` when the block ends well.
 
+    A file that holds the same bytes already is left alone, its time of change too: what depends on it is not made again.
     When the block raises, the temporary file is removed and whatever stood at `path` stays untouched. What killed processes left of earlier
     attempts at `path` is removed as well.
 
@@ -36,6 +38,8 @@ def atomic(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO[Any]]:
             yield file
             file.flush()
             os.fsync(file.fileno())
+        if path.is_file() and filecmp.cmp(temporary, path, shallow=False):
+            return
         umask = os.umask(0)
         os.umask(umask)
         os.chmod(temporary, 0o666 & ~umask)  # mkstemp makes files that only their owner can read

@@ -19,14 +19,15 @@ class Progress:
         title: what is being done, shown first.
         unit: name of one unit, e.g. "step", "image", "B".
         initial: units that were already done, when work is resumed.
+        quiet: say nothing of what is done within seconds.
     """
 
-    def __init__(self, total: int, title: str, unit: str, initial: int = 0):
-        self.total, self.title, self.unit = total, title, unit
+    def __init__(self, total: int, title: str, unit: str, initial: int = 0, quiet: bool = False):
+        self.total, self.title, self.unit, self.quiet = total, title, unit, quiet
         self.done = self.initial = initial
         self.start = self.last_line = time.monotonic()
         self.bar = None
-        if sys.stderr.isatty():
+        if sys.stderr.isatty() and not quiet:
             from tqdm import tqdm
 
             self.bar = tqdm(total=total, desc=title, unit=unit, initial=initial, dynamic_ncols=True, unit_scale=unit == "B")
@@ -37,7 +38,7 @@ class Progress:
     def __exit__(self, *exception: object) -> None:
         if self.bar is not None:
             self.bar.close()
-        elif exception[0] is None:
+        elif exception[0] is None and not self.quiet:
             self._line()
 
     def advance(self, units: int = 1, **figures: float) -> None:

@@ -601,7 +601,7 @@ def test_only_a_part_of_the_same_parameters_images_and_code_is_continued(
             (raw / "celeba" / PARTITION).unlink()
             write_partition(raw / "celeba" / PARTITION, dict.fromkeys(names[1:], 2))
     if change == "code":
-        monkeypatch.setattr("pga.data.prepare.preparing_code", lambda kind: "another")
+        monkeypatch.setattr("pga.fingerprints.steps.preparing_code", lambda kind: "another")
     first: list[str] = []
 
     def reader(path: Path, listed: Sequence[str]) -> Any:

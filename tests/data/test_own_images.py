@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
 import json
 import os
@@ -18,7 +19,7 @@ from child import forked
 from PIL import Image, features
 
 from pga.data.decode import BadImage
-from pga.data.folder import decode_own, identity, list_files, reader
+from pga.data.folder import contents, decode_own, list_files, reader
 from pga.data.prepare import prepare
 from pga.data.prepared import load
 from pga.params.datasets import Folder
@@ -156,21 +157,29 @@ def test_a_link_that_leads_to_nothing_is_a_bad_file(target: str, tmp_path: Path)
     assert [entry["file"] for entry in found["skipped"]] == ["z.png"]
 
 
-def test_the_identity_changes_with_every_change_of_the_folder(tmp_path: Path) -> None:
-    write(tmp_path, {"a": b"1", "b/c": b"2"})
-    os.utime(tmp_path / "a", ns=(0, 1_000))
-    seen = [identity(tmp_path)]
+def test_a_folder_is_known_by_its_content_which_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = write(tmp_path / "images", {"a": b"1", "b/c": b"2"})
+
+    def known() -> list[tuple[str, str]]:
+        return contents(folder, list_files(folder), tmp_path / "known")
+
+    seen = [known()]
+    assert seen[0] == [(name, hashlib.sha256(content).hexdigest()) for name, content in (("a", b"1"), ("b/c", b"2"))]
+    os.utime(folder / "a", ns=(0, 1_000))
+    assert known() == seen[0]
+    before = (folder / "a").stat()
     for change in (
-        lambda: os.utime(tmp_path / "a", ns=(0, 2_000)),
-        lambda: write(tmp_path, {"a": b"12"}),
-        lambda: (tmp_path / "a").rename(tmp_path / "d"),
-        lambda: write(tmp_path, {"e": b""}),
-        lambda: (tmp_path / "b" / "c").unlink(),
+        lambda: (write(folder, {"a": b"3"}), os.utime(folder / "a", ns=(0, before.st_mtime_ns))),  # of the same size and time
+        lambda: write(folder, {"a": b"12"}),
+        lambda: (folder / "a").rename(folder / "d"),
+        lambda: write(folder, {"e": b""}),
+        lambda: (folder / "b" / "c").unlink(),
     ):
-        assert identity(tmp_path) == seen[-1]  # and not by itself
         change()
-        assert identity(tmp_path) not in seen
-        seen.append(identity(tmp_path))
+        assert known() not in seen
+        seen.append(known())
+    monkeypatch.setattr("pga.data.folder.sha256", None)  # would fail, were a file read again
+    assert known() == seen[-1]
 
 
 def test_a_file_that_vanishes_meanwhile_is_read_as_nothing(tmp_path: Path) -> None:
@@ -440,7 +449,7 @@ def test_every_so_manyth_image_is_a_test_image(tmp_path: Path) -> None:
     assert train.shape == (10, 8, 8, 3) and train.dtype == test.dtype == np.uint8
     assert (found["n_train"], found["n_test"], found["n_classes"], found["shape"], found["files"]) == (10, 3, None, [8, 8, 3], 13)
     assert found["skipped"] == [] and found["sources"] == {}
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == OUTPUTS  # no part is left
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [".mine.contents", *OUTPUTS]  # no part is left
 
 
 MIXED = {f"{i}.png": flat(i) for i in range(4)} | {
@@ -455,7 +464,7 @@ def test_bad_files_are_listed_in_one_error_and_earlier_outputs_stay(tmp_path: Pa
     folder = write(tmp_path / "images", {f"{i}.png": flat(i + 50) for i in range(4)})
     out = tmp_path / "out"
     run_prepare(folder, out)
-    before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in out.iterdir()}
+    before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in map(out.joinpath, OUTPUTS)}
     write(folder, MIXED)
     with pytest.raises(UserError) as raised:
         run_prepare(folder, out)
@@ -464,7 +473,8 @@ def test_bad_files_are_listed_in_one_error_and_earlier_outputs_stay(tmp_path: Pa
     assert [line.split(": ")[0] for line in listed] == ["  album/cut.jpg", "  album/grey.png", "  album/notes.txt"]
     assert "truncated" in listed[0] and "it is grey; set `convert: true`" in listed[1] and "not a" in listed[2]
     assert last == "Mend or remove them, or set `on_bad: skip` for mine in params/datasets.yaml to leave them out"
-    assert {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in out.iterdir()} == before  # and no part is left
+    assert {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in before} == before
+    assert sorted(path.name for path in out.iterdir()) == [".mine.contents", *OUTPUTS]  # no part is left
 
 
 def test_bad_files_that_are_skipped_stand_in_the_provenance_and_on_stderr(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

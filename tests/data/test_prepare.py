@@ -17,7 +17,7 @@ from sklearn.datasets import load_digits
 
 from pga.cli import main
 from pga.data.idx import read_idx
-from pga.data.prepare import prepare
+from pga.data.prepare import prepare, recipe
 from pga.data.prepared import load, load_labels
 from pga.params.datasets import Digits, Idx, load_datasets
 from pga.params.sources import load_sources
@@ -87,7 +87,9 @@ def test_digits_are_scikit_learns_in_order_every_fifth_a_test_image(digits: Path
 
 
 def test_provenance_says_what_the_arrays_are(digits: Path) -> None:
-    assert read_record(digits / "digits.json") == {
+    found = read_record(digits / "digits.json")
+    assert found.pop("recipe") == recipe("digits", Digits(kind="digits"), {}, digits)
+    assert found == {
         "dataset": "digits",
         "parameters": {"kind": "digits", "source": None, "labelled": True},
         "shape": [8, 8, 1],

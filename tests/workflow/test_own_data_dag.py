@@ -124,6 +124,7 @@ def test_a_folder_of_images_becomes_tables_that_name_their_features(made: Path, 
 
 @pytest.mark.slow
 def test_what_is_made_is_left_and_a_new_image_makes_all_anew(made: Path, mirror: str) -> None:
+    os.utime(made.parent / "cats" / "0.png")
     assert "Nothing to be done" in run(made, mirror, "snakemake", "--cores", "2", *TARGETS).stderr
     Image.new("RGB", (80, 72)).save(made.parent / "cats" / "new.png")
     planned = run(made, mirror, "snakemake", "--cores", "2", "-n", *TARGETS).stdout

@@ -224,6 +224,72 @@ def test_new_data_retrains_everything_and_a_touched_file_nothing(finished: Path)
     os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
 
 
+PREPARED = [f"data/processed/digits{kind}" for kind in (".npy", "-test.npy", "-labels.npz", ".json")]
+
+
+def times(project: Path) -> dict[str, int]:
+    return {file: (project / file).stat().st_mtime_ns for file in PREPARED}
+
+
+def rules_run(said: str) -> set[str]:
+    """The rules of which a call has run a job."""
+    return set(re.findall(r"^Finished jobid: \d+ \(Rule: (\w+)\)", said, re.M))
+
+
+def test_other_code_that_prepares_the_same_bytes_makes_nothing_else_again_and_leaves_their_times(finished: Path, edited) -> None:
+    """Were the plan kept, every training would follow: Snakemake makes it before the bytes are known."""
+    before = times(finished)
+    edited("pga/data/prepare.py", "bunch.images * 255 / 16", "255 / 16 * bunch.images")
+    assert rules_run(snakemake(finished, *TARGETS).stderr) == {"prepare_labelled"}
+    arrays = PREPARED[:-1]  # the record names the new recipe
+    assert [times(finished)[file] for file in arrays] == [before[file] for file in arrays]
+    assert "Nothing to be done" in snakemake(finished, *TARGETS).stderr
+
+
+def test_prepared_data_that_are_gone_come_back_and_retrain_nothing(finished: Path, edited) -> None:
+    snakemake(finished, *TARGETS)  # by the code as it is
+    before, removed = times(finished), finished / PREPARED[0]
+    content = removed.read_bytes()
+    removed.unlink()
+    edited("params/tiny.yaml", "seeds: [0, 1]", "seeds: [0, 1, 2]")
+    assert trainings(finished) == {("lpga", 2), ("vpga", 2)} and planned(finished)["prepare_labelled"] == 1
+    assert rules_run(snakemake(finished, PREPARED[0], "results/tiny/digits/lpga/seed0/model.safetensors").stderr) == {"prepare_labelled"}
+    assert removed.read_bytes() == content
+    assert times(finished) == {**before, PREPARED[0]: before[PREPARED[-1]]}, "no newer than what was made of them, should .snakemake go"
+
+
+def test_a_preparation_that_fails_leaves_good_data_and_is_tried_again(finished: Path, edited) -> None:
+    before = {file: (finished / file).read_bytes() for file in PREPARED}
+    edited("pga/data/prepare.py", "bunch = load_digits()", "bunch = load_digits().missing")
+    failed = snakemake(finished, PREPARED[0], check=False)
+    assert failed.returncode == 1 and "Error in rule prepare_labelled" in failed.stderr
+    assert {file: (finished / file).read_bytes() for file in PREPARED} == before
+    assert planned(finished, PREPARED[0]) == {"prepare_labelled": 1}
+    edited("pga/data/prepare.py", "load_digits().missing", "load_digits()")
+    assert rules_run(snakemake(finished, *TARGETS).stderr) == {"prepare_labelled"}
+
+
+def test_data_that_differ_after_preparing_retrain(finished: Path, tmp_path: Path) -> None:
+    project = shutil.copytree(finished, tmp_path / "project", symlinks=True)
+    code = project / "pga/data/prepare.py"
+    code.write_text(code.read_text().replace("images * 255 / 16", "images * 254 / 16"))
+    said = snakemake(project, "results/tiny/digits/lpga/seed0/model.safetensors").stderr
+    assert rules_run(said) == {"prepare_labelled", "train"}
+
+
+def test_a_result_of_a_run_that_is_gone_is_noticed_though_every_table_is_there(finished: Path) -> None:
+    snakemake(finished, "tiny")
+    assert planned(finished, "tiny") == {}
+    gone = [finished / "results/tiny/digits/lpga" / file for file in ("seed0/model.safetensors", "seed1/prior/samples.npy")]
+    for file in gone:
+        file.rename(file.with_suffix(".aside"))
+    for target in ("tiny", "tiny/digits"):
+        plan = planned(finished, target)
+        assert (plan["train"], plan["sample"], plan["evaluate"]) == (1, 2, 2)
+    for file in gone:
+        file.with_suffix(".aside").rename(file)
+
+
 def test_a_wrong_parameter_stops_before_anything_runs(finished: Path, edited) -> None:
     edited("params/tiny.yaml", "momentum: [0.9, paper]", "momentum: [1.9, paper]")
     done = snakemake(finished, *TARGETS, check=False)

@@ -4,18 +4,15 @@ import os
 import re
 import shlex
 import sys
-import threading
 from pathlib import Path
 
 from snakemake.logging import logger
 from snakemake.utils import validate
-from snakemake.workflow import JobScheduler
 
 from pga.fingerprints import steps as fingerprints
-from pga.data.folder import identity
+from pga.data.prepare import recipe
 from pga.runtime.errors import UserError
-from pga.runtime.files import digest
-from pga.runtime.locks import Busy, acquire
+from pga.runtime.files import digest, read_record
 from pga.params.base import NAME
 from pga.params.catalogue import read_catalogue
 from pga.params.claims import curves_read, load_claims
@@ -42,7 +39,7 @@ try:
 except UserError as error:
     raise WorkflowError(str(error)) from None
 RULE_FILES = ["Snakefile", *sorted(str(path) for path in Path("workflow/rules").glob("*.smk"))]
-RULES = {name for file in RULE_FILES for name in re.findall(r"^rule (\w+):", Path(file).read_text(encoding="utf-8"), re.M)}
+RULES = {name for file in RULE_FILES for name in re.findall(r"^(?:rule|use rule \w+ as) (\w+)", Path(file).read_text(encoding="utf-8"), re.M)}
 CATALOGUE = read_catalogue(Path("params"), RULES, DATASETS)
 SCALES = CATALOGUE.experiments
 """Folder of results → (file of the experiment, its content)."""
@@ -83,34 +80,6 @@ PINNED = next(iter(SOURCES["inception"].files.values())).checksum.value
 """SHA-256 of Inception's weights, or its first digits."""
 
 LABELLED = [name for name, dataset in DATASETS.items() if dataset.labelled]
-
-
-def hold_folder() -> None:
-    """One run of the workflow at a time. The system releases this lock when a process dies, however it dies; Snakemake's own stays behind
-    after kill -9 and must then be removed by hand (`nolock` in the profile switches it off)."""
-    Path(".snakemake").mkdir(exist_ok=True)
-    try:
-        acquire(Path(".snakemake/pga.lock"))
-    except Busy:
-        raise WorkflowError("another snakemake is running in this folder; wait for it or stop it") from None
-
-
-def end_on_sigterm() -> None:
-    """Let Snakemake's handler of SIGTERM run beside what it interrupts: it takes a lock which that may hold, and would wait for ever. Not
-    `onstart`, which is not called in the jobs of a cluster: one that hangs holds its GPU until its time limit."""
-    handler = JobScheduler.exit_gracefully
-    JobScheduler.exit_gracefully = lambda *received: threading.Thread(target=handler, args=received).start()
-
-
-end_on_sigterm()
-
-
-def end_idle_looking() -> None:
-    """Let Snakemake look for a job to start when one has ended, and not once a second for each that ever ended: its default of at most 100
-    jobs a second leaves a timer behind with every one, a thread that starts the next (snakemake/snakemake#3804). A limit of your own stays."""
-    limit = getattr(workflow.scheduler, "job_rate_limiter", None) # not in every version 9
-    if limit and (limit.max_jobs, limit.timespan) == (100, 1):
-        workflow.scheduler.job_rate_limiter = None
 
 
 def refuse_links_under_dvc() -> None:
@@ -231,12 +200,6 @@ def raw_of(wildcards) -> list[str]:
     return [f"data/raw/{row.source}/{file}" for file in row.raw_files(SOURCES)]
 
 
-def folder_identity(row) -> str | None:
-    """What changes when the files of a user's own folder do; None for data that come from a source."""
-    place = getattr(row, "path", None) or getattr(row, "folder", None)
-    return digest(identity(place)) if place else None
-
-
 def weights_file(extractor: str, dataset: str) -> str:
     """The weights behind a feature space."""
     source = FEATURE_SPACES[extractor].source
@@ -343,11 +306,18 @@ def files_of_figure(wildcards) -> list[str]:
     return [f"{wildcards.root}/{file}" for file in scale_of(wildcards).files_of_figure(wildcards.figure)]
 
 
-def files_of_dataset(root: str, dataset: str) -> list[str]:
-    """Everything that a scale makes of one data set: what it measures, and what its figures are drawn from."""
+def everything(root: str) -> list[str]:
+    """All files that a scale makes: of its runs too, so that one which is missing is noticed though all tables are there."""
     scale = SCALES[root][1]
-    drawn = {f"{root}/{file}" for figure in scale.figures for file in scale.files_of_figure(figure)}
-    return sorted(path for path in drawn.union(metrics_of(root)) if path.startswith(f"{root}/{dataset}/"))
+    drawn = [f"{root}/{file}" for figure in scale.figures for file in scale.files_of_figure(figure)]
+    summaries = [f"{root}/{dataset}/summary.{kind}" for dataset in scale.datasets for kind in ("json", "csv")]
+    models = of_runs(root, "model.safetensors")
+    return list(dict.fromkeys([*artifacts(root), *shown_in_report(root), *details_of_runs(root), *models, *drawn, *summaries]))
+
+
+def of_dataset(files: list[str], root: str, dataset: str) -> list[str]:
+    """Those of the files that belong to one data set of a scale."""
+    return [file for file in files if file.startswith(f"{root}/{dataset}/")]
 
 
 def overview() -> str:

@@ -16,6 +16,10 @@ rule fetch:
     shell: "pga fetch {wildcards.source:q} --file {wildcards.file:q} --out data/raw 2> {log:q}"
 
 
+def recipe_of(wildcards) -> str:
+    return recipe(wildcards.dataset, DATASETS[wildcards.dataset], SOURCES, Path("data/processed"))
+
+
 rule prepare:
     input: raw=raw_of
     output:
@@ -25,9 +29,7 @@ rule prepare:
     wildcard_constraints:
         dataset=one_of(name for name in DATASETS if name not in LABELLED),
     params:
-        dataset=lambda wildcards: DATASETS[wildcards.dataset].model_dump(mode="json"),
-        code=lambda wildcards: fingerprints.preparing_code(DATASETS[wildcards.dataset].kind),
-        folder=lambda wildcards: folder_identity(DATASETS[wildcards.dataset]),
+        recipe=recipe_of,
     log: "logs/prepare/{dataset}.log"
     benchmark: "logs/prepare/{dataset}.tsv"
     threads: 16
@@ -35,8 +37,7 @@ rule prepare:
     shell: "pga prepare {wildcards.dataset:q} --raw data/raw --out data/processed --processes {threads} 2> {log:q}"
 
 
-rule prepare_labelled:
-    input: raw=raw_of
+use rule prepare as prepare_labelled with:
     output:
         train="data/processed/{dataset}.npy",
         test="data/processed/{dataset}-test.npy",
@@ -44,11 +45,19 @@ rule prepare_labelled:
         provenance="data/processed/{dataset}.json",
     wildcard_constraints:
         dataset=one_of(LABELLED),
-    params:
-        dataset=lambda wildcards: DATASETS[wildcards.dataset].model_dump(mode="json"),
-        code=lambda wildcards: fingerprints.preparing_code(DATASETS[wildcards.dataset].kind),
-    log: "logs/prepare/{dataset}.log"
-    benchmark: "logs/prepare/{dataset}.tsv"
     threads: 1
-    resources: mem_mb=1500, runtime="30m"
-    shell: "pga prepare {wildcards.dataset:q} --raw data/raw --out data/processed 2> {log:q}"
+
+
+# What depends on prepared data depends on their bytes: preparing again, for whatever reason, makes nothing else again unless they differ.
+PREPARING = ("prepare", "prepare_labelled")
+
+
+def known(job) -> bool:
+    """Whether a job will only make again what is absent: the record of the same recipe is there."""
+    record = Path(job.output.provenance)
+    return not all(map(os.path.exists, job.output)) and record.exists() and read_record(record).get("recipe") == job.params.recipe
+
+
+engine.keep_outputs(PREPARING)
+engine.plan_nothing_behind(PREPARING, known)
+engine.judge_again_after(PREPARING, Path("data/processed"))

@@ -7,7 +7,7 @@ rule classifier:
         train="data/processed/{dataset}.npy",
         test="data/processed/{dataset}-test.npy",
         labels="data/processed/{dataset}-labels.npz",
-        provenance="data/processed/{dataset}.json",
+        provenance=ancient("data/processed/{dataset}.json"),
     output:
         weights="data/reference/{dataset}/classifier.safetensors",
         record="data/reference/{dataset}/classifier.json",
@@ -23,7 +23,7 @@ rule classifier:
 rule reference:
     input:
         images=lambda wildcards: f"data/processed/{wildcards.dataset}{'' if wildcards.split == 'train' else '-test'}.npy",
-        provenance="data/processed/{dataset}.json",
+        provenance=ancient("data/processed/{dataset}.json"),
         weights=lambda wildcards: weights_file(wildcards.extractor, wildcards.dataset),
     output:
         statistics="data/reference/{dataset}/{extractor}-{split}.npz",
@@ -130,14 +130,13 @@ rule curve:
 
 
 rule summary:
-    # Of everything on one data set, so that all of its files are there when this one is: what dvc.yaml asks for.
-    input: lambda wildcards: files_of_dataset(wildcards.root, wildcards.dataset)
+    input: lambda wildcards: of_dataset(metrics_of(wildcards.root), wildcards.root, wildcards.dataset)
     output:
         means="{root}/{dataset}/summary.json",
         headline="{root}/{dataset}/summary.csv",
     params:
         file=scale_file,
-        runs=lambda wildcards: files_of_dataset(wildcards.root, wildcards.dataset),
+        runs=lambda wildcards: of_dataset(metrics_of(wildcards.root), wildcards.root, wildcards.dataset),
         out=subpath(output.means, parent=True),
         code=lambda wildcards: fingerprints.command_code("summary"),
     log: "logs/summary/{root}/{dataset}.log"
