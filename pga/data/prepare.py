@@ -163,8 +163,12 @@ def recipe(name: str, row: Any, sources: dict[str, Source], out: Path) -> str:
     from pga.fingerprints.steps import preparing_code
 
     pinned = {file: sources[row.source].files[file].checksum.model_dump(mode="json") for file in row.raw_files(sources)}
-    place = getattr(row, "path", None) or getattr(row, "folder", None)
-    files = own.contents(place, own.list_files(place), out / f".{name}.contents") if place else None
+    files = None
+    if isinstance(row, Folder):
+        files = own.contents(row.path, own.list_files(row.path), out / f".{name}.contents")
+    elif isinstance(row, Celeba) and row.folder is not None:
+        place = aligned.aligned_folder(row.folder)
+        files = own.contents(place, sorted(path.name for path in place.glob("*.jpg")), out / f".{name}.contents")
     return digest([row.model_dump(mode="json"), preparing_code(row.kind), pinned, files])
 
 
