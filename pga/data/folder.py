@@ -77,14 +77,15 @@ def contents(folder: Path, names: Sequence[str], cache: Path) -> list[tuple[str,
     found: dict[str, list[Any]] = {}
     with Progress(len(names), f"{folder}, read once to know it by content", "file", quiet=True) as progress:
         for name in names:
+            key = printable(name)
             with contextlib.suppress(OSError, UserError):
                 stat = (folder / name).stat()
                 state = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns]
-                found[name] = known[name] if known.get(name, [])[:3] == state else [*state, sha256(folder / name)]
+                found[key] = known[key] if known.get(key, [])[:3] == state else [*state, sha256(folder / name)]
             progress.advance()
     if found != known:
         write_record(cache, found)
-    return [(name, found[name][3] if name in found else "") for name in names]
+    return [(key, found[key][3] if key in found else "") for key in map(printable, names)]
 
 
 def reader(folder: Path, names: Sequence[str]) -> Iterator[tuple[str, bytes]]:
