@@ -71,7 +71,14 @@ def make(tmp_path: Path) -> None:
     for run in scale.all_runs():
         folder = Path(scale.results, run.dataset, run.name, f"seed{run.seed}")
         steps = np.arange(1, 21) * 15
-        values = {"step": steps, "r": 1 / steps, "nll_phi": -np.log(steps), "encoder_loss": 2 / steps, "images_per_s": rng.random(20)}
+        values = {
+            "step": steps,
+            "r": 1 / steps,
+            "nll_phi": -np.log(steps),
+            "encoder_loss": 2 / steps,
+            "decoder_loss": 1 / steps,
+            "images_per_s": rng.random(20),
+        }
         pd.DataFrame(values).to_csv(folder / "history.csv", index=False)
         for sampling in scale.params(run.dataset, run.name).samplings:
             save_made(folder / sampling / "samples.npy", rng.integers(0, 256, (70, 8, 8, 1), np.uint8), maker(run))
@@ -110,7 +117,7 @@ def folder(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 class Elements(HTMLParser):
     """Every element with its attributes, and whether they are nested as they should be."""
 
-    VOID = ("meta", "img", "link", "br")
+    VOID = ("meta", "img", "link", "br", "input")
 
     def __init__(self, page: str):
         super().__init__()
@@ -165,7 +172,7 @@ def test_every_run_table_and_figure_of_the_scale_is_on_the_page(page: str, made:
     assert "0123456789abcdef" in page and "CPU x86_64 (AVX2)" in page and "snakemake --cores 2 results/tiny/table1.csv" in page
     assert page.index('id="summary"') < page.index('id="main-table"') < page.index('id="figures"') < page.index('id="runs"')
     assert "Partial" not in page
-    assert page.count("<svg") == 27 * 3 + 1 + 1  # three terms of every run, one metric over snapshots, the rules
+    assert page.count("<svg") == 27 * 5 + 1 + 1 + 1  # four series and a line of each, one metric, ticked runs, rules
 
 
 def test_snapshots_show_the_same_codes_and_at_most_five_of_them(page: str) -> None:
@@ -245,7 +252,7 @@ def test_a_changed_seed_changes_what_the_page_shows_of_it_and_nothing_else(folde
     before, after = parts(page), parts(Path("results/tiny/report.html").read_text())
     assert before.keys() == after.keys()
     changed = {name for name in before if before[name] != after[name]}
-    assert changed == {"evaluation", "costs", "small_digits-lpga-seed1-metrics"}  # the run's facts follow on its metrics
+    assert changed == {"evaluation", "costs", "overlay", "small_digits-lpga-seed1-metrics"}  # what follows on the last two is of the run
 
 
 def test_of_a_page_only_what_tells_wall_times_differs_after_another_training(folder: Path, made: Path) -> None:
@@ -443,6 +450,32 @@ def test_a_real_browser_shows_it_without_an_error_or_a_request(width: int, made:
     assert keyed.answers[-1]["sort"] == "ascending"
     assert png == "data:image/png;base64,"
     assert opened.answers == [True]
+
+
+FILTERED = """(() => {
+  const box = document.getElementById("filter");
+  box.value = "small vpga seed 1";
+  box.dispatchEvent(new Event("input"));
+  const shown = [...document.querySelectorAll("#overview tbody tr")].filter((row) => !row.hidden);
+  return shown.map((row) => row.cells[1].textContent + row.cells[2].textContent);
+})()"""
+TICKED = """(() => {
+  document.querySelectorAll("#overview input").forEach((box, k) => k < 2 && box.click());
+  const figure = document.getElementById("overlay");
+  return [figure.hidden, figure.querySelectorAll("polyline").length, figure.querySelector("ul").textContent];
+})()"""
+RUNS_SEEN = "[...document.querySelectorAll('.run')].filter((part) => part.checkVisibility()).map((part) => part.id)"
+FOLLOWED = "new Promise((done) => { location.hash = '#digits-vae-seed1'; setTimeout(done, 200); })"
+
+
+def test_runs_are_filtered_drawn_together_and_opened_from_one_table(made: Path, tmp_path: Path) -> None:
+    with chromium(tmp_path / "profile") as address:
+        page = visit(address, (made / "results/tiny/report.html").as_uri(), 390, [FILTERED, TICKED, RUNS_SEEN, FOLLOWED, RUNS_SEEN])
+    assert page.errors == []
+    filtered, ticked, before, _, after = page.answers
+    assert filtered == ["small_digits/vpga1"]
+    assert ticked == [False, 2, "digits/vae, seed 0digits/vae, seed 1"]
+    assert (before, after) == ([], ["digits-vae-seed1"])
 
 
 LINKS_SEEN = "[...document.querySelectorAll('.links, .files, nav')].filter((part) => part.checkVisibility()).length"

@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from pga.artifacts.collect import collect
 from pga.artifacts.report import report_artifacts, rule_graph
+from pga.artifacts.report.overview import overview
 from pga.artifacts.report.report_runs import section
 from pga.params.experiment import Scale
 from pga.params.feature_spaces import TITLES
@@ -59,10 +60,12 @@ def render(scale: Scale, params: str, data: Path, rules: Path | None, allow_miss
             figures=figures,
             tables=report_artifacts.others(scale, runs.records),
             runs=[section(scale, place, runs.records[str(place)], metrics) for place in places if str(place) in runs.records],
+            overview=overview(scale, places, runs.records, metrics),
             graph=rule_graph.draw(rule_graph.read_graph(rules)) if rules else None,
             environments=environments(runs.records),
             commands=commands(scale),
             make=make_command(scale),
+            duration=duration,
             provenance=Markup(OPEN + metadata.text(said).replace("<", "\\u003c") + CLOSE),
         )
     )

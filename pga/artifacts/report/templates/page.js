@@ -2,7 +2,7 @@
 // Tables sort by a click or a key on a column's title; absent values stay last, and equal ones keep their order.
 for (const table of document.querySelectorAll("table.sortable")) {
   const heads = [...table.tHead.rows[0].cells];
-  heads.forEach((head, column) => head.querySelector("button").addEventListener("click", () => {
+  heads.forEach((head, column) => head.querySelector("button")?.addEventListener("click", () => {
     const down = head.getAttribute("aria-sort") === "ascending";
     const numeric = head.classList.contains("number");
     const key = (row) => row.cells[column].dataset.key ?? row.cells[column].textContent;
@@ -13,7 +13,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
     };
     const body = table.tBodies[0];
     body.append(...[...body.rows].sort(order));
-    heads.forEach((other) => other.setAttribute("aria-sort", "none"));
+    heads.filter((other) => other.hasAttribute("aria-sort")).forEach((other) => other.setAttribute("aria-sort", "none"));
     head.setAttribute("aria-sort", down ? "descending" : "ascending");
   }));
 }
@@ -29,6 +29,38 @@ for (const button of navigator.clipboard ? document.querySelectorAll("button.cop
     button.textContent = "Copied";
   });
 }
+// The table of runs is filtered by words, and draws the curves of ticked runs together; a run's details show when its name is followed.
+document.documentElement.classList.add("js");
+for (const part of document.querySelectorAll(".script")) part.hidden = false;
+const nameOf = (row) => `${row.cells[1].textContent}, seed ${row.cells[2].textContent}`;
+const rows = [...document.querySelectorAll("#overview tbody tr")];
+document.getElementById("filter")?.addEventListener("input", (event) => {
+  const words = event.target.value.toLowerCase().split(/\s+/).filter(Boolean);
+  for (const row of rows) row.hidden = !words.every((word) => nameOf(row).toLowerCase().includes(word));
+  document.getElementById("matches").textContent = `${rows.filter((row) => !row.hidden).length} of ${rows.length} runs`;
+});
+const COLOURS = ["#14508f", "#c74c0d", "#3f8a5d", "#a50299", "#7a5c00", "#5b6770"];
+const overlay = () => {
+  const drawn = rows.filter((row) => row.querySelector("input").checked);
+  const curves = drawn.map((row) => JSON.parse(row.dataset.points)).filter((points) => points.length);
+  const figure = document.getElementById("overlay");
+  figure.hidden = curves.length === 0;
+  if (figure.hidden) return;
+  const [steps, values] = [0, 1].map((k) => curves.flat().map((point) => point[k]));
+  const [last, low, high] = [Math.max(...steps), Math.min(...values), Math.max(...values)];
+  const x = (step) => 60 + 570 * step / (last || 1);
+  const y = (value) => 230 - 215 * (value - low) / (high - low || 1);
+  const line = (points, k) => `<polyline style="stroke:${COLOURS[k % COLOURS.length]}" stroke-dasharray="${k < COLOURS.length ? "" : "4 2"}" points="${points.map(([s, v]) => `${x(s)},${y(v)}`).join(" ")}"/>`;
+  figure.querySelector("svg").innerHTML = `<path d="M60 15V230H630"/><text x="55" y="20" text-anchor="end">${high.toPrecision(3)}</text>
+    <text x="55" y="230" text-anchor="end">${low.toPrecision(3)}</text><text x="630" y="250" text-anchor="end">${last} steps</text>${curves.map(line).join("")}`;
+  figure.querySelector("ul").replaceChildren(...drawn.map((row, k) => {
+    const item = document.createElement("li"), dash = document.createElement("span");
+    dash.style.borderColor = COLOURS[k % COLOURS.length];
+    item.append(dash, nameOf(row));
+    return item;
+  }));
+};
+for (const row of rows) row.querySelector("input").addEventListener("change", overlay);
 // A link to something within a folded part unfolds it.
 const unfold = () => {
   const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));

@@ -1,0 +1,73 @@
+"""All runs in one table: headline metric, total loss over training as a small line, training time."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+from markupsafe import Markup
+
+from pga.artifacts.collect import read_table
+from pga.artifacts.report.report_tables import text
+from pga.params.experiment import Scale
+from pga.provenance.records import Place, Record, vouched
+
+POINTS = 50
+"""Of a curve, at most: enough for a line some hundred pixels wide."""
+WIDTH, HEIGHT = 96, 22
+
+
+class OverviewRow(NamedTuple):
+    """One run: where its details are, its names, the headline metric with its sort key, its curve, and seconds of training."""
+
+    anchor: str
+    place: Place
+    metric: str
+    key: str
+    line: Markup
+    points: str
+    seconds: float
+
+
+def overview(scale: Scale, places: list[Place], records: dict[str, Record], metrics: pd.DataFrame) -> list[OverviewRow]:
+    """A row per run that is there, in the experiment's order."""
+    headline = metrics[metrics.metric == scale.evaluation.metric].drop_duplicates(["dataset", "model", "seed"])  # by the first sampling
+    values = {Place(row["dataset"], row["model"], int(row["seed"])): float(row["value"]) for row in headline.to_dict("records")}
+    found = []
+    for place in places:
+        if str(place) in records:
+            record, value = records[str(place)], values.get(place)
+            points = losses(Path(scale.results, str(place), "history.csv"), record)
+            found.append(
+                OverviewRow(str(place).replace("/", "-"), place, text(value, True) if value is not None else "",
+                            "" if value is None or pd.isna(value) else repr(value), sparkline(points),
+                            json.dumps(points, separators=(",", ":")), record.get("wall_s") or 0.0)
+            )  # fmt: skip
+    return found
+
+
+def losses(path: Path, record: Record) -> list[tuple[int, float]]:
+    """(step, encoder's + decoder's loss) at up to `POINTS` steps, the last among them; empty without a history of both."""
+    if not path.exists():
+        return []
+    history = read_table(vouched(path, record), ("step",))
+    if not {"encoder_loss", "decoder_loss"} <= set(history.columns):
+        return []
+    total = history.encoder_loss + history.decoder_loss
+    chosen = sorted({round(k * (len(total) - 1) / max(POINTS - 1, 1)) for k in range(POINTS)}) if len(total) else []
+    return [(int(history.step[k]), float(f"{total[k]:.4g}")) for k in chosen]
+
+
+def sparkline(points: list[tuple[int, float]]) -> Markup:
+    """The curve as a line without axes; the table's other columns say the numbers."""
+    if len(points) < 2:
+        return Markup("")
+    steps, values = zip(*points, strict=True)
+    low, span = min(values), max(values) - min(values) or 1.0
+    line = " ".join(
+        f"{1 + (WIDTH - 2) * (step - steps[0]) / (steps[-1] - steps[0]):.1f},{HEIGHT - 1 - (HEIGHT - 2) * (value - low) / span:.1f}"
+        for step, value in points
+    )
+    return Markup('<svg class="spark" viewBox="0 0 {} {}" aria-hidden="true"><polyline points="{}"/></svg>').format(WIDTH, HEIGHT, line)
