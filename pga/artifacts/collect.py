@@ -66,7 +66,10 @@ def read_metrics(path: Path, scale: Scale | None = None) -> pd.DataFrame:
         UserError: the file is absent, or is no such table, or says something else than the metrics.json that it was collected from.
     """
     table = read_table(path, COLUMNS, "a table of metrics", "`pga collect` makes it")
-    table = table.astype({"reference_n": "Int64"})
+    try:
+        table = table.astype({"reference_n": "Int64"})
+    except (ValueError, TypeError) as error:
+        raise UserError(f"{path}: not a table of metrics ({error}); `pga collect` makes it") from error
     if scale is not None:
         for dataset, model, seed, sampling in table[RUN].drop_duplicates().itertuples(index=False, name=None):
             source = Path(scale.results, str(dataset), str(model), f"seed{seed}", str(sampling), "metrics.json")

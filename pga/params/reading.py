@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Hashable
-from copy import deepcopy
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -99,7 +98,7 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
         UserError: the file is absent, is not YAML, holds a key twice, or is not a mapping.
     """
     try:
-        content = deepcopy(parsed(Path(path).read_text(encoding="utf-8")))
+        content = json.loads(json.dumps(parsed(Path(path).read_text(encoding="utf-8"))))  # mappings, lists, text and numbers only
     except FileNotFoundError as error:
         here = "" if Path(path).is_absolute() else f" in {Path.cwd()}; paths are those of the project's folder: call pga from there"
         raise UserError(f"{path}: there is no such file{here}") from error

@@ -60,6 +60,7 @@ BAD = {
     "a table of absent runs": ("model: lpga_ablation, block", "model: nothing, block", "wants the run digits/nothing"),
     "both lengths": ("steps: [3000, inferred]", "steps: [5000, inferred]\n  epochs: [3, inferred]", "one of `epochs` and `steps`"),
     "a python object": ("seeds: [0, 1, 2]", "seeds: !!python/object/apply:os.system ['true']", "python/object"),
+    "a date by its tag": ("seeds: [0, 1, 2]", "seeds: [!!timestamp 2020-01-01]", "not YAML that is accepted here: .*date"),
     "a truth value for a number": ("momentum: [0.9, paper]", "momentum: true", "common.momentum: found True: .*number"),
     "text for a number": ("momentum: [0.9, paper]", "momentum: '0.9'", "common.momentum: found '0.9': .*number"),
     "base 60": ("steps: [3000, inferred]", "steps: 1:40", "common.steps: found '1:40': .*integer"),

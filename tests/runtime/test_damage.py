@@ -465,8 +465,8 @@ def test_scales_that_extend_each_other_are_named(tmp_path: Path) -> None:
     for name, said in (
         ("a", "extends itself (a → b → a)"),
         ("self", "extends itself (self → self)"),
-        ("list", "cannot be read"),
-        ("nothing", "cannot be read"),
+        ("list", "extends: found []: accepted is text"),
+        ("nothing", "description: Field required"),
     ):
         with pytest.raises(UserError, match=re.escape(said)) as refused:
             load_scale(tmp_path / f"{name}.yaml")
