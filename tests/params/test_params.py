@@ -40,14 +40,14 @@ BAD = {
     "unknown key": ("momentum: [0.9, paper]", "momentun: [0.9, paper]", "common.momentun.*no such key; accepted here are .*momentum"),
     "unknown key of the file": ("common:", "comon:", "comon: no such key; accepted here are .*common.*extends.*seeds"),
     "unknown network": ("[dense_8, inferred]", "[conv_99, inferred]", "network.0: found 'conv_99': accepted: dense_8"),
-    "unknown origin": ("alpha: [0.06, code]", "alpha: [0.06, guess]", "alpha.1: found 'guess'.*'paper', 'code'"),
+    "unknown origin": ("alpha: [0.0075, inferred]", "alpha: [0.0075, guess]", "alpha.1: found 'guess'.*'paper', 'code'"),
     "unknown preset": ("snapshots: 5", "preset: paper/celebb", "preset: found 'paper/celebb'; .*paper.yaml has paper, mnist, cifar10"),
     "a preset on itself": (
         "common:",
         "presets: {a: {preset: b}, b: {preset: a}}\ncommon:\n  preset: a",
         r"preset: a builds on itself \(quick/a → quick/b → quick/a\)",
     ),
-    "a coefficient of no model": ("alpha: [0.06, code]", "alhpa: [0.06, code]", "alpha"),
+    "a coefficient of no model": ("alpha: [0.0075, inferred]", "alhpa: [0.0075, inferred]", "alpha"),
     "another model's coefficient": (
         "{c: [0.05, inferred]}",
         "{c: [0.05, inferred], eta: [1, code]}",
