@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
 EXAMPLE = "pga train --params params/quick.yaml --dataset digits --model lpga --seed 0 --out results/mine"
@@ -21,6 +22,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--scratch", default=".pga/checkpoints", type=Path, help="folder of checkpoints (default: %(default)s)")
     parser.add_argument("--checkpoint-every", default=60.0, type=float, metavar="S", help="seconds between checkpoints (default: 60)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:K (default: a GPU if there is one)")
+    parser.add_argument(
+        "--live",
+        type=Path,
+        metavar="FOLDER",
+        help="write log.jsonl, and events for TensorBoard with pip install 'pga[tensorboard]', into FOLDER/DATASET-MODEL-seedK while "
+        "it trains (default: $PGA_LIVE, else nothing)",
+    )
     parser.add_argument(
         "--expect", metavar="DIGEST", help="refuse to train unless the run's parameters have this digest (the workflow's check)"
     )
@@ -51,4 +59,5 @@ def run(arguments: argparse.Namespace) -> None:
             f"{row.total_steps(n)} steps: nothing but the reconstruction would be trained"
         )
     device = devices.choose(arguments.device)
-    train(row, images, data_sha256, training_code(row), device, arguments.out, arguments.scratch, arguments.checkpoint_every)
+    live = arguments.live or (Path(folder) if (folder := os.environ.get("PGA_LIVE")) else None)
+    train(row, images, data_sha256, training_code(row), device, arguments.out, arguments.scratch, arguments.checkpoint_every, live)

@@ -191,6 +191,7 @@ def fit(
     seed: int = 0,
     device: str = "auto",
     dataset: str = "images",
+    live: str | Path | None = None,
     **changes: Any,
 ) -> TrainedModel:
     """Train on images in memory. The same images, parameters and seed give the same bytes as the workflow.
@@ -202,6 +203,7 @@ def fit(
         seed: from which all randomness comes.
         device: "auto" (a GPU if there is one), "cpu", "cuda" or "cuda:K".
         dataset: what the run calls its data.
+        live: folder for log.jsonl and TensorBoard's events while it trains (`pga.training.live`).
         **changes: any value of the run that is to be another than the preset's, e.g. steps=2000, latent_dim=32, gamma=0.02.
 
     Raises:
@@ -218,7 +220,16 @@ def fit(
     np.lib.format.write_array(_Hashed(digest.update), images, allow_pickle=False)
     with devices.deterministic(run.threads):
         try:
-            train(run, images, digest.hexdigest(), training_code(run), place, folder / "run", folder / "scratch")
+            train(
+                run,
+                images,
+                digest.hexdigest(),
+                training_code(run),
+                place,
+                folder / "run",
+                folder / "scratch",
+                live=Path(live) if live else None,
+            )
         except Stopped as error:
             raise KeyboardInterrupt from error
     return TrainedModel(folder / "run", place, temporary=temporary)

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from pga.runtime.errors import UserError
 from pga.runtime.files import atomic, digest, read_record, sha256, write_record
 from pga.runtime.locks import Busy, alone
 from pga.runtime.progress import Progress
+from pga.training.live import Live
 from pga.training.trainer import Trainer
 
 CHECKPOINT_EVERY_S = 60.0
@@ -81,11 +82,13 @@ def train(
     out: Path,
     scratch: Path,
     every_s: float = CHECKPOINT_EVERY_S,
+    live: Path | None = None,
 ) -> None:
     """Train `run` and write model.safetensors, history.csv, snapshots.safetensors and run.json into `out`.
 
     A run that was killed continues from its last checkpoint and ends with the same bytes. Checkpoints lie in `scratch`,
-    outside of what a workflow engine may delete, and go when the run is complete.
+    outside of what a workflow engine may delete, and go when the run is complete. In the folder `live` the training can be watched
+    (`pga.training.live`); no result depends on it.
 
     Raises:
         Diverged: a loss or a weight became non-finite or ran away.
@@ -102,7 +105,7 @@ def train(
             if run.precision == "tf32" and device.type == "cpu":
                 print("note: precision tf32 is float32 on a CPU", file=sys.stderr)
             trainer = Trainer(run, images, device)
-            record = run_to_end(trainer, folder, every_s)
+            record = run_to_end(trainer, folder, every_s, live)
             write_results(trainer, folder, out, {**record, "data_sha256": data_sha256, "code": code}, started)
             shutil.rmtree(folder, ignore_errors=True)  # another process may look into it just now, for the lock
     except Busy:
@@ -111,7 +114,7 @@ def train(
         ) from None
 
 
-def run_to_end(trainer: Trainer, folder: Path, every_s: float) -> dict[str, Any]:
+def run_to_end(trainer: Trainer, folder: Path, every_s: float, live: Path | None) -> dict[str, Any]:
     """Resume if there is something to resume from, then step until the end. Returns what was resumed."""
     run = trainer.run
     saved = folder / "state.safetensors"
@@ -137,16 +140,21 @@ def run_to_end(trainer: Trainer, folder: Path, every_s: float) -> dict[str, Any]
     with (
         stop_on_signals() as received,
         Progress(trainer.total_steps, f"{run.dataset}/{run.name} seed {run.seed}", "step", trainer.step) as progress,
+        Live(live, trainer) if live else nullcontext() as watched,
     ):
         while trainer.step < trainer.total_steps:
             rows = len(trainer.history)
             trainer.advance()
             for number in [k for k, step in enumerate(snapshots, 1) if step == trainer.step]:
                 save_tensors(folder / snapshot_name(number), trainer.decoder_tensors(), {"run": run.asdict(), "step": trainer.step})
+                if watched:
+                    watched.snapshot()
             if len(trainer.history) > rows:
                 now = time.monotonic()
                 trainer.history[-1]["images_per_s"] = (trainer.step - logged_step) * run.batch_size / max(now - logged_at, 1e-9)
                 logged_at, logged_step = now, trainer.step
+                if watched:
+                    watched.row(trainer.history[-1])
             last = trainer.history[-1] if trainer.history else {}
             shown = {key: value for key in ("encoder_loss", "decoder_loss") if (value := last.get(key)) is not None}
             progress.advance(1, **shown)
