@@ -15,7 +15,7 @@ PIP = "$(VENV)/bin/python" -m pip --disable-pip-version-check install
 LOCKED = --require-hashes --no-deps
 OURS = -e . -e workflow/command
 
-.PHONY: help env quick repro pull push test kills lint lock clean
+.PHONY: help env quick repro pull push test kills lint docs lock clean
 
 help: ## list the commands
 	@echo 'make COMMAND [VARIABLE=VALUE ...]'
@@ -54,6 +54,9 @@ lint: env ## check style and types
 	$(IN_ENVIRONMENT) ruff check
 	$(IN_ENVIRONMENT) ruff format --check
 	$(IN_ENVIRONMENT) mypy
+
+docs: env ## write the reference of all functions into docs/api
+	$(IN_ENVIRONMENT) python docs/make_api.py docs/api
 
 ifeq ($(PGA_ENV),)
 env: $(VENV)/complete ## make the environment in .venv (once, and after its lock has changed)

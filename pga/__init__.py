@@ -54,7 +54,8 @@ def __getattr__(name: str) -> Any:
     """A public name, from the module where it lives."""
     if name not in _HOMES:
         raise AttributeError(f"module 'pga' has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value = getattr(importlib.import_module(_HOMES[name]), name)
+    return value
 
 
 def __dir__() -> list[str]:
