@@ -157,8 +157,14 @@ def test_a_distance_that_is_not_fid_is_not_compared_with_one() -> None:
     row = number(found, "table1", "mnist", "lpga")
     assert row.verdict == "not comparable" and "classifier_fd" in row.note and pd.isna(row.ours) and pd.isna(row.difference)
     assert set(found[found.kind == "number"].verdict) == {"not comparable", "not run"}
-    smoke = verdicts(load_scale("params/smoke.yaml"), metrics(), CLAIMS)
-    assert number(smoke, "table1", "celeba", "lpga").verdict == "not comparable"
+
+
+def test_a_number_of_data_that_stand_in_is_not_compared(tmp_path: Path) -> None:
+    (tmp_path / "paper.yaml").write_text(Path("params/paper.yaml").read_text(encoding="utf-8"), encoding="utf-8")
+    (tmp_path / "own.yaml").write_text("extends: paper\ndescription: d\nresults: results/own\nsubstitute: {celeba: celeba_antialias}\n")
+    found = verdicts(load_scale(tmp_path / "own.yaml"), metrics(*of("celeba_antialias", "lpga", 14.4, 14.5, 14.6)), CLAIMS)
+    row = number(found, "table1", "celeba", "lpga")
+    assert row.verdict == "not comparable" and row.note == "celeba_antialias stands in for celeba"
 
 
 # Statements
