@@ -264,7 +264,7 @@ def is_spoken_of(command: str) -> bool:
 
 
 WHOLE = [command for command in of("pga") if not is_spoken_of(command)]
-FIRST = ("prepare", "train")
+FIRST = ("prepare", "train", "sample")
 RUN = [command for command in WHOLE if not re.search(READ_ONLY, command)]
 RUN.sort(key=lambda command: FIRST.index(words(command)[0]) if words(command)[0] in FIRST else len(FIRST))
 QUICK = (
@@ -348,6 +348,7 @@ NOT_RUN = {
     "nvidia-cuda-mps-control": "needs a GPU",
     "git": "is git's",
     "pytest": "is a test, of a real Slurm",
+    "pip": "installs; test_library.py makes an environment with the core alone",
 }
 """Programs whose commands are not run here, with the reason."""
 
