@@ -53,6 +53,7 @@ class FeatureSpace:
 
 
 OTHER = "It is taken in the features of an Inception network with other weights than FID's: it is not FID. "
+DINOV2 = "It is taken in the features of DINOv2: it is not FID, and not comparable with the paper's numbers. "
 FEATURE_SPACES: dict[str, FeatureSpace] = {
     "classifier": FeatureSpace(
         words="the small classifier",
@@ -88,6 +89,18 @@ FEATURE_SPACES: dict[str, FeatureSpace] = {
             "inception_pytorch_fid_other_",
             OTHER,
         ),
+    ),
+    "dinov2-vitl14": FeatureSpace(  # that of Stein et al. 2023
+        words="DINOv2 (ViT-L/14)",
+        source="dinov2_vitl14",
+        dim=1024,
+        distance=Distance("fd_dinov2", "FD-DINOv2 (ViT-L/14)", "dinov2_vitl14_", DINOV2),
+    ),
+    "dinov2-vits14": FeatureSpace(
+        words="DINOv2 (ViT-S/14)",
+        source="dinov2_vits14",
+        dim=384,
+        distance=Distance("fd_dinov2_vits14", "FD-DINOv2 (ViT-S/14)", "dinov2_vits14_", DINOV2),
     ),
 }
 DISTANCES = [distance for space in FEATURE_SPACES.values() for distance in (space.distance, space.other) if distance]

@@ -144,6 +144,7 @@ def of_input(key: str, expected: str, samples: list[Path], dataset: str, around:
         "snapshots": samples,
         "reference": sorted((around.data.parent / "reference" / dataset).glob("*.npz")),
         "images": [around.data / f"{dataset}-test.npy"],
+        "real": [around.data / f"{dataset}.npy", around.data / f"{dataset}-test.npy"],
     }.get(key.partition(" ")[0], [])  # a reference says of which feature space
     present = [file for file in candidates if file.exists()]
     for file in present:

@@ -49,6 +49,10 @@ def load_extractor(label: str, weights: Path | None, device: str = "auto", pinne
         from pga.evaluation.features.classifier import ClassifierFeatures
 
         return ClassifierFeatures(weights)
+    if kind == "dinov2":
+        from pga.evaluation.features.dinov2 import Dinov2Features
+
+        return Dinov2Features(weights, variant, device)
     from pga.evaluation.features.inception import InceptionFeatures
 
     return InceptionFeatures(weights, pinned, variant, device)
