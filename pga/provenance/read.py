@@ -20,7 +20,7 @@ def of_png(path: Path) -> str | None:
     try:
         with Image.open(path) as image:
             return image.info.get("Comment")
-    except (UnidentifiedImageError, OSError, SyntaxError) as error:
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
         raise UserError(f"{path}: not a complete PNG ({error}); delete it and make it again") from error
 
 
