@@ -34,12 +34,14 @@ engine.end_on_sigterm()
 
 
 # Downloads, because compute nodes often have no network, and what takes seconds.
-localrules: fetch, collect, collect_shown, summary, table1, numbers, claims, table_of_parameters, costs, table_of_evaluation, equivalence, figure, partial_figure, rule_graph
+localrules: fetch, collect, collect_shown, summary, table1, numbers, claims, table_of_parameters, costs, table_of_evaluation, equivalence, figure, partial_figure, partial_table, rule_graph
 
 
 onstart:
     engine.hold_folder()
     engine.end_idle_looking(workflow)
+    engine.outlast_outages()
+    engine.end_orphans()
 
 
 onerror:

@@ -6,7 +6,10 @@ The Snakefile calls them: those that jobs on a cluster need as well when it is r
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
@@ -120,3 +123,55 @@ def judge_again_after(rules: Collection[str], folder: Path) -> None:
         return True
 
     DAG.finish = finish_and_judge
+
+
+def outlast_outages() -> None:
+    """Let the workflow go on when Slurm's controller or accounting does not answer for a while.
+
+    snakemake-executor-plugin-slurm forgets all jobs that run when it cannot ask for them, and would wait for them for ever; a job that it
+    cannot submit has failed.
+    """
+    try:
+        import snakemake_executor_plugin_slurm as plugin
+    except ImportError:
+        return
+    query, submit = plugin.query_job_status, plugin.get_submit_command
+    wait = "for _ in $(seq 120); do scontrol ping > /dev/null 2>&1 && break; sleep 5; done; "
+
+    async def query_or_nothing(command: str, logger: Any) -> tuple[dict[str, str], float]:
+        found, duration = await query(command, logger)
+        if found is None:
+            logger.warning("Slurm does not answer; its jobs go on, and it is asked again")
+        return found or {}, duration or 0.0
+
+    plugin.query_job_status = query_or_nothing
+    plugin.get_submit_command = lambda *arguments, **options: wait + submit(*arguments, **options)
+
+
+def orphans() -> list[str]:
+    """Ids of Snakemake's jobs in Slurm's queue that were submitted from this folder."""
+    words = ["squeue", f"--user={os.getuid()}", "--noheader", "--format=%i|%k|%Z"]
+    try:
+        listed = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):  # no Slurm here, or it does not answer
+        return []
+    jobs = [line.split("|") for line in listed.splitlines() if line.count("|") == 2]
+    here = os.path.realpath(os.curdir)
+    return [job for job, comment, folder in jobs if comment.startswith(("rule_", "group_")) and os.path.realpath(folder) == here]
+
+
+def end_orphans(patience_s: float = 180.0) -> None:
+    """End what a call that was killed has left in Slurm's queue: it would do the work of this call's jobs beside them.
+
+    Trainings keep their state, and go on from it in this call's jobs.
+    """
+    if not (found := orphans()):
+        return
+    ending = f"ending {len(found)} jobs that an earlier call left in Slurm's queue: {' '.join(found)}"
+    print(f"{ending}; trainings go on from their state", file=sys.stderr)
+    subprocess.run(["scancel", *found], check=False)
+    deadline = time.monotonic() + patience_s
+    while found := orphans():
+        if time.monotonic() > deadline:
+            raise WorkflowError(f"jobs {' '.join(found)} of an earlier call do not end; when `squeue` no longer shows them, start again")
+        time.sleep(1)

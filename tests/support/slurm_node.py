@@ -16,11 +16,13 @@ from pathlib import Path
 
 from filelock import FileLock
 
-PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scontrol", "scancel", "sinfo", "setpriv")
+PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scontrol", "scancel", "sinfo", "setpriv", "unshare")
 """From Debian's packages munge, slurmctld, slurmd, slurm-client and util-linux."""
 PLACE = Path("/etc/slurm")
 """Where Slurm's commands look. SLURM_CONF alone does not do: what Snakemake starts within a job drops it from the environment."""
 PATIENCE_S = 60.0
+TIED = ("setpriv", "--pdeathsig", "KILL", "unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
+"""Before a command: it and all that it starts end, by the kernel, when this process does, however it ends."""
 
 # Four processors, so that jobs without a GPU have room beside two with; GPUs are any device files. Memory is watched by slurmd itself.
 # A requeued job waits as long as a credential lives, by default two minutes.
@@ -73,10 +75,24 @@ class Slurm:
     Attributes:
         folder: its configuration, logs and state.
         environment: by which its commands find it.
+        started: its programs.
     """
 
     folder: Path
     environment: dict[str, str]
+    started: list[subprocess.Popen[bytes]]
+
+    def start(self, *command: str) -> None:
+        """Start one of its programs, which ends with this process."""
+        words = [*(TIED if command[0] == "slurmd" else TIED[:3]), *command]
+        with (self.folder / "output").open("ab") as output:
+            self.started.append(subprocess.Popen(words, env=self.environment, stdout=output, stderr=output, start_new_session=True))
+
+    def stop(self, program: str) -> None:
+        """Stop one of them at once."""
+        [process] = [process for process in self.started if program in process.args and process.poll() is None]
+        process.kill()
+        process.wait()
 
     def call(self, *words: str) -> str:
         """What one of Slurm's commands prints."""
@@ -157,13 +173,10 @@ def start(folder: Path) -> Iterator[Slurm]:
     host = socket.gethostname().split(".")[0]
     configure(folder, host)
     environment = {**os.environ, "PATH": os.environ["PATH"] + ":/usr/sbin"}
-    slurm = Slurm(folder, environment)
-    started: list[subprocess.Popen[bytes]] = []
+    slurm = Slurm(folder, environment, [])
     try:
         for command in daemons(folder, host):
-            with (folder / "output").open("ab") as output:
-                words = ["setpriv", "--pdeathsig", "TERM", *command]  # should the tests be killed, these end too
-                started.append(subprocess.Popen(words, env=environment, stdout=output, stderr=output, start_new_session=True))
+            slurm.start(*command)
             if command[0] == "munged":
                 wait_for(lambda: (folder / "munge/socket").exists(), folder)
         wait_for(lambda: "idle" in slurm.call("sinfo", "--noheader", "--format=%T"), folder)
@@ -171,9 +184,9 @@ def start(folder: Path) -> Iterator[Slurm]:
     finally:
         with contextlib.suppress(subprocess.CalledProcessError):
             slurm.call("scancel", "--user=root", "--full", "--signal=KILL")
-        for process in reversed(started):
+        for process in reversed(slurm.started):
             process.terminate()
-        for process in reversed(started):
+        for process in reversed(slurm.started):
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(timeout=20)
             process.kill()

@@ -370,6 +370,11 @@ def test_what_dvc_says_of_a_changed_parameter_is_true_and_its_lock_honest_after_
         failed = call(copy, "dvc", "repro", check=False, PYTHONPATH=modules)
         assert failed.returncode != 0
         assert (copy / "dvc.lock").read_text() == before
+        said = failed.stdout + failed.stderr
+        assert "failed: logs/train/results/tiny/digits/lpga/seed0.log: digits/lpga, seed 0, stopped at step" in said
+        [command] = re.findall(r"snakemake --cores 1 results/tiny/partial/.*", said)
+        call(copy, *command.split(), PYTHONPATH=modules)
+        assert {path.name for path in (copy / "results/tiny/partial").glob("*.[cp][sn][vg]")} >= {"table1.csv", "figure2.png"}
         params.write_text(good)
         call(copy, "dvc", "repro", "--single-item", "runs@digits", PYTHONPATH=modules)
         assert set(json.loads(call(copy, "dvc", "status", "--json").stdout)) == {"artifacts"}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from itertools import combinations
 from pathlib import Path
@@ -16,7 +18,7 @@ from typing import NamedTuple
 import pytest
 import slurm_node
 from conftest import copy_project
-from slurm_node import Slurm, wait_for
+from slurm_node import TIED, Slurm, wait_for
 from test_workflow import TINY
 from warm import warm
 
@@ -107,7 +109,7 @@ def limited(slurm: Slurm, laboratory: Path, project: Path, target: str, knob: st
     command = [sys.executable, "-m", "snakemake", *flags, "--", target]
     log = project.with_name(f"{project.name}.log")
     with log.open("wb") as file:
-        process = subprocess.Popen(command, cwd=project, env=environment(project, slurm), stdout=file, stderr=subprocess.STDOUT)
+        process = subprocess.Popen([*TIED, *command], cwd=project, env=environment(project, slurm), stdout=file, stderr=subprocess.STDOUT)
     return Limited(project, log, process)
 
 
@@ -153,7 +155,8 @@ def test_the_quick_scale_by_dvc_on_a_cluster_with_a_run_stopped_and_one_requeued
     log = tmp_path / "log"
     around = environment(laboratory, slurm, SNAKEMAKE_PROFILE="workflow/profiles/mine")
     with log.open("wb") as file:
-        repro = subprocess.Popen([sys.executable, "-m", "dvc", "repro"], cwd=laboratory, stdout=file, stderr=subprocess.STDOUT, env=around)
+        words = [*TIED, sys.executable, "-m", "dvc", "repro"]
+        repro = subprocess.Popen(words, cwd=laboratory, stdout=file, stderr=subprocess.STDOUT, env=around)
 
     disturbed: list[str] = []
 
@@ -213,3 +216,47 @@ def test_a_run_past_its_time_limit_names_the_knob_and_keeps_its_state(limits: di
     [folder] = (project / ".pga/checkpoints").glob("digits-lpga-seed0-*")
     assert (folder / "state.safetensors").exists()
     assert "stopped by SIGTERM" in (project / "logs/train/results/long/digits/lpga/seed0.log").read_text()
+
+
+def training_in(project: Path) -> bool:
+    """Whether both runs of the next test are being trained."""
+    found = 0
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it has ended, or is nobody's business
+            found += b"-m\0pga\0train\0" in (process / "cmdline").read_bytes() and (process / "cwd").readlink() == project
+    return found == 2
+
+
+@pytest.mark.cluster
+def test_a_killed_login_process_and_a_controller_that_is_away_change_no_byte(slurm: Slurm, laboratory: Path, tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    shutil.copytree(laboratory, project, symlinks=True)
+    (project / "params/tiny.yaml").write_text(TINY.replace("steps: [300,", "steps: [6000,"))
+    models = [f"results/tiny/digits/{model}/seed0/model.safetensors" for model in ("lpga", "vpga")]
+    command = [*TIED, sys.executable, "-m", "snakemake", "--profile", "workflow/profiles/mine", "--retries", "0", "--", *models]
+
+    def submit(log: Path) -> subprocess.Popen[bytes]:
+        with log.open("wb") as file:
+            return subprocess.Popen(command, cwd=project, env=environment(project, slurm), stdout=file, stderr=subprocess.STDOUT)
+
+    killed = submit(tmp_path / "killed")
+    wait_for(lambda: training_in(project), slurm.folder, patience_s=300)
+    left = slurm.jobs("RUNNING", "train_wildcards_results_tiny")
+    killed.kill()
+    killed.wait()
+    again = submit(tmp_path / "again")
+    said = (tmp_path / "again").read_text
+    wait_for(lambda: "submitted with SLURM" in said() and training_in(project), slurm.folder, patience_s=300)
+    slurm.stop("slurmctld")
+    time.sleep(30)
+    slurm.start("slurmctld", "-D")
+    assert again.wait(timeout=300) == 0, said()[-5000:]
+    ended = re.search(r"^ending 2 jobs that an earlier call left in Slurm's queue: ([\d ]+);", said(), re.M)
+    assert ended and sorted(left) == sorted(ended[1].split())
+    assert "Slurm does not answer; its jobs go on" in said()
+
+    made = {model: (project / model).read_bytes() for model in models}
+    shutil.rmtree(project / "results/tiny")
+    undisturbed = [sys.executable, "-m", "snakemake", "--cores", "2", "--", *models]
+    subprocess.run(undisturbed, cwd=project, env=environment(project, slurm), check=True, capture_output=True)
+    assert made == {model: (project / model).read_bytes() for model in models}

@@ -17,16 +17,29 @@ def text_of(files: list[str]) -> str:
 
 
 def advise(files: list[str]) -> None:
-    """Say of every job in Snakemake's logs that a limit ended which resource of which rule sets it."""
-    said = set()
+    """Say last, where it is read, which jobs in Snakemake's logs have failed and why, which resource a limit that ended one is set by, and how
+    to see what there is without them."""
+    said, failed = set(), {}
     logs = text_of(files)
     for error in re.split(r"^Error in (?=(?:rule|group)\b)", logs, flags=re.M)[1:]:
         kind, _, text = error.partition(":")
-        text += text_of(re.findall(r"[^\s,]+\.log", "".join(re.findall(r"^ +log: .*$", text, re.M))))  # not always shown
+        about = re.match(r"(?:\n(?: .*)?)*", text)[0] # the indented lines
+        own = re.findall(r"[^\s,]+\.log", "".join(re.findall(r"^ +log: .*$", about, re.M)))
+        text += text_of(own)  # not always shown
         rules = re.findall(r"^ {4,8}rule (\w+)", text, re.M) if kind.startswith("group") else [kind.split()[-1]]
         for pattern, (meaning, example, more) in LIMITS.items():
             if re.search(pattern, text, re.I):
                 knob = "; more: " + " ".join(["--set-resources", *(f"{rule}:{example}" for rule in rules)]) if example else ""
                 said.add(f"{', '.join(rules)} {meaning}{knob}{more}")
+        again = re.search(r"^ +jobid: (\d+)$", about, re.M)
+        if not (again and re.search(rf"^Finished jobid: {again[1]}\b", logs, re.M)):  # a later attempt has done it
+            causes = re.findall(r"^(?:pga \w+: )?error: (.*)$", text_of(own), re.M)
+            failed[", ".join(own) or kind] = causes[-1] if causes else "its log says why"
+    for log, cause in failed.items():
+        print(f"failed: {log}: {cause}", file=sys.stderr)
     for line in sorted(said):
         print(f"advice: {line}", file=sys.stderr)
+    for root, (_, scale) in SCALES.items():
+        if any(f"/{root}/{dataset}/" in log for log in failed for dataset in scale.datasets):
+            partial = [f"{root}/partial/{name}" for name in ("table1.csv", *(f"{figure}.png" for figure in scale.figures))]
+            print(f"what there is, with gaps that name what is missing: snakemake --cores 1 {' '.join(partial[:2])}", file=sys.stderr)

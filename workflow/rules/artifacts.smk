@@ -35,3 +35,27 @@ rule partial_figure:
     threads: 1
     resources: mem_mb=2000, runtime="10m"
     shell: "pga figure {wildcards.figure:q} --params {params.file:q} --allow-missing --out-dir {wildcards.root:q}/partial 2> {log:q}"
+
+
+rule partial_table:
+    output:
+        csv="{root}/partial/table1.csv",
+        markdown="{root}/partial/table1.md",
+        latex="{root}/partial/table1.tex",
+        about="{root}/partial/table1.json",
+    params:
+        file=scale_file,
+        shows=lambda wildcards: scale_of(wildcards).shows("table1"),
+        found=lambda wildcards: {file: os.path.getmtime(file) for file in metrics_of(wildcards.root, "table1") if os.path.exists(file)},
+        code=lambda wildcards: fingerprints.table_code("table1"),
+    log: "logs/partial/{root}/table1.log"
+    benchmark: "logs/partial/{root}/table1.tsv"
+    threads: 1
+    resources: mem_mb=1000, runtime="10m"
+    shell:
+        "{{ pga collect --params {params.file:q} --artifact table1 --allow-missing --out {wildcards.root:q}/partial/metrics.csv"
+        " && pga table table1 --params {params.file:q} --metrics {wildcards.root:q}/partial/metrics.csv --claims params/claims.yaml"
+        " --allow-missing --out-dir {wildcards.root:q}/partial; }} 2> {log:q}"
+
+
+ruleorder: partial_table > partial_figure
