@@ -2,6 +2,8 @@
 #   snakemake --cores 4 --resources gpu=1 results/table1.csv     the paper (params/paper.yaml)
 #   snakemake --cores 2 results/quick/table1.csv                 minutes on two cores (params/quick.yaml)
 # The name of a scale's file, e.g. `quick`, is the target that makes everything of it. workflow/rules/ has one file per stage.
+# `snakemake --lint` asks of each rule for a conda environment or a container, and for nothing else: all run in the project's one environment
+# (requirements.lock, environment.yml), because the rules' fingerprints are of the code that it runs.
 
 import os
 import shlex

@@ -6,11 +6,24 @@ import os
 import platform
 import sys
 from pathlib import Path
+from types import TracebackType
 
 import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the code beside this file is measured, whatever is installed
 from pga.runtime.environment import git_state, versions
+from pga.runtime.errors import UserError
+
+
+def without_traceback(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """What is missing is said in one line, as `pga` says it."""
+    if issubclass(kind, UserError):
+        print(f"error: {error}", file=sys.stderr)
+    else:
+        sys.__excepthook__(kind, error, trace)
+
+
+sys.excepthook = without_traceback
 
 
 def facts() -> dict[str, str]:

@@ -12,17 +12,18 @@ import argparse
 import hashlib
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from functools import cache
 from pathlib import Path
 
 import yaml
+from snakemake.api import SnakemakeApi
+from snakemake.settings.types import DAGSettings, OutputSettings, Quietness, ResourceSettings
 
 EXAMPLES = """examples:
   python workflow/pull.py                                       everything that dvc.lock names
@@ -92,13 +93,20 @@ def files_wanted(stage: dict, paths: list[str]) -> Iterator[tuple[str, str]]:
 
 
 def needed(targets: list[str], tracked: set[str]) -> list[str]:
-    """The tracked files that targets are built from: their inputs, or the inputs of inputs that are not tracked."""
-    plan = call("snakemake", "--dry-run", "--forceall", "--quiet", "host", "--cores", "1", *targets)
-    inputs: dict[str, list[str]] = {}
-    for job in re.split(r"\n(?:local)?rule \w+:\n", plan)[1:]:
-        read, made = (re.search(rf"^    {word}: (.*)$", job, re.M) for word in ("input", "output"))
-        for path in made[1].split(", ") if made else []:
-            inputs[path] = read[1].split(", ") if read else []
+    """The tracked files that targets are built from: their inputs, or the inputs of inputs that are not tracked.
+
+    Raises:
+        Refusal: Snakemake knows no way to a target.
+    """
+    sys.path.insert(0, os.getcwd())  # for the Snakefile: the code of this folder, whatever is installed
+    with SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as snakemake, redirect_stdout(None):
+        try:
+            workflow = snakemake.workflow(ResourceSettings(cores=1), snakefile=Path("Snakefile"))
+            workflow.dag(DAGSettings(targets=set(targets), forceall=True)).printdag()
+        except Exception as error:
+            snakemake.print_exception(error)
+            raise Refusal(f"{' '.join(targets)}: cannot be planned, as it says above; nothing was touched") from error
+        inputs = {path: list(job.input) for job in workflow._workflow.dag.jobs for path in job.output}
     found, waiting, seen = [], list(targets), set()
     while waiting:
         path = waiting.pop()
@@ -129,8 +137,13 @@ def origin(lock: Path) -> str:
     """The commit that a dvc.lock is of.
 
     Raises:
-        Refusal: it is of none.
+        Refusal: it is of none, or a shallow clone does not know.
     """
+    if call("git", "rev-parse", "--is-shallow-repository").strip() == "true":
+        raise Refusal(
+            f"code or parameters have changed since {lock} was written, and this clone is shallow: it does not know the commit that {lock} "
+            "is of. Nothing was touched. `git fetch --unshallow` brings the history; then run this again"
+        )
     commit = call("git", "log", "-1", "--format=%H", "--", str(lock)).strip()
     if not commit or call("git", "diff", "--name-only", commit, "--", str(lock)).strip():
         raise Refusal(
@@ -225,7 +238,7 @@ def pull(targets: list[str], check_only: bool) -> None:
     check_bytes(files)
     for lock, found in of_lock.items():
         concerned = [name for name in found if wanted[name]]
-        made = [path for name in concerned for path in wanted[name] if re.match(r"(data/(processed|reference)|results)/", path)]
+        made = [path for name in concerned for path in wanted[name] if path.startswith(("data/processed/", "data/reference/", "results/"))]
         if differ := changed(stages, concerned):
             touch_as_of(lock, stages, concerned, made)
             print(f"changed since {lock} was written: {', '.join(differ)}; `snakemake -n` says what that means", file=sys.stderr)

@@ -43,6 +43,7 @@ from pga.metrics.kid import kernel_distance
 from pga.metrics.manifold import manifold_metrics
 from pga.metrics.moments import statistics
 from pga.metrics.nearest_neighbours import nearest
+from pga.runtime import devices
 from pga.runtime.checkpoint import save_tensors
 from pga.runtime.files import sha256
 
@@ -221,6 +222,7 @@ def main() -> None:
     parser.add_argument("--features", nargs="*", default=[], type=Path, help="files of real features that `pga reference` wrote")
     parser.add_argument("--log", type=Path, default=Path(__file__).with_name("log.txt"), help="file to write (default: beside this one)")
     arguments = parser.parse_args()
+    device = str(devices.choose(arguments.device))
     global clock
     clock = CLOCKS[arguments.clock]
     warnings.simplefilter("ignore", DeprecationWarning)  # pytorch-fid calls scipy in a way that scipy is giving up
@@ -228,7 +230,7 @@ def main() -> None:
 
     parts = [
         distances(arguments.n, arguments.repeats),
-        extraction(arguments.images, arguments.repeats, arguments.device),
+        extraction(arguments.images, arguments.repeats, device),
         classifiers(arguments.n, arguments.repeats),
     ]
     sets = {f"random, d = {dim}": (like_a_network(arguments.n, dim, 0), like_a_network(arguments.n, dim, 1)) for dim in (2048, 256)}

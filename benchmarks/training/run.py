@@ -15,7 +15,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import torch
+sys.path.insert(0, str(Path(__file__).parents[1]))
+import machine  # noqa: F401  the code beside this file is measured, and what is missing is said in one line
+
+from pga.runtime import devices
 
 HERE = Path(__file__).parent
 PAPER = " ".join(f"{dataset}/{model}" for dataset in ("mnist", "cifar10", "celeba") for model in ("lpga", "vpga", "vae"))
@@ -51,9 +54,8 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="one row at small width, to try the command")
     arguments = parser.parse_args()
     out = arguments.out
-    out.mkdir(parents=True, exist_ok=True)
     common = ["--device", arguments.device, "--clock", arguments.clock]
-    gpu = arguments.device != "cpu" and torch.cuda.is_available()
+    gpu = devices.choose(arguments.device).type == "cuda"
     short = SHORT["quick" if arguments.quick else "gpu" if gpu else "cpu"]
     commands = [
         ["rows.py", "--device", arguments.device, *shlex.split(short["rows"]), "--out", f"{out}/rows.log"],
@@ -62,6 +64,7 @@ def main() -> None:
         ["start.py", "--device", arguments.device, *shlex.split(short["start"]), "--out", f"{out}/start.log"],
         ["costs.py", "--log", f"{out}/step.log", "--out", f"{out}/costs.md"],
     ]
+    out.mkdir(parents=True, exist_ok=True)
     failed = []
     for name, *flags in commands:
         print(f"== {name} {' '.join(flags)}", file=sys.stderr, flush=True)

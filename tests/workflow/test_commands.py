@@ -252,6 +252,24 @@ def test_what_cannot_be_is_refused_by_name(line: str, message: str, planner: Pat
     assert done.returncode != 0 and message in done.stdout + done.stderr
 
 
+def test_lint_asks_only_for_what_the_snakefile_answers(planner: Path) -> None:
+    found = re.findall(r"^    \* (.*):$", run("snakemake --lint", planner).stderr, re.M)
+    assert set(found) == {"Specify a conda environment or container for each rule."}
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("bias.py --dataset mnist --out bias --data nowhere", "error: nowhere/reference/mnist/classifier.safetensors: no such file"),
+        ("run.py --device cuda:7 --log log.txt", "error: --device cuda:7: torch sees no GPU here"),
+    ],
+)
+def test_benchmarks_say_in_one_line_what_is_missing(line: str, message: str, planner: Path) -> None:
+    done = run(f"CUDA_VISIBLE_DEVICES= python benchmarks/evaluation/{line}", planner)
+    assert done.returncode == 1 and done.stderr.splitlines()[-1].startswith(message) and "Traceback" not in done.stderr
+    assert not list(planner.glob("docs/bias-*.part")) and not (planner / "log.txt").exists()
+
+
 # pga: the commands run in a project whose quick experiment is small.
 
 READ_ONLY = r"mnist(?!$)|(fetch|prepare) mnist|fetch inception|theirs\.npz"

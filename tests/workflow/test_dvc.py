@@ -119,6 +119,8 @@ def test_a_clone_builds_every_artifact_without_training(laboratory: Path, copy: 
 @pytest.mark.slow
 @pytest.mark.parametrize(("target", "drawn_from"), [(TARGETS[1], "samples.npy"), (TARGETS[2], "interpolations.npy")])
 def test_what_a_figure_is_drawn_from_is_enough_for_it(target: str, drawn_from: str, laboratory: Path, copy: Path) -> None:
+    refused = pull(copy, target.replace("figure", "figur"), check=False)
+    assert refused.returncode == 1 and "cannot be planned, as it says above; nothing was touched" in refused.stderr
     pull(copy, target)
     assert {path.name for path in (copy / "results").rglob("*.*")} <= {"README.md", "run.json", "metrics.json", drawn_from}
     assert set(planned(copy, target)) == {"figure"}
@@ -167,6 +169,23 @@ def test_nothing_is_touched_where_it_is_not_known_with_what_the_results_were_mad
     refused = pull(copy, "--check", check=False)
     assert refused.returncode == 1
     assert "not what dvc.lock says: results/tiny/digits/lpga/seed0/prior/samples.npy" in refused.stderr
+
+
+@pytest.mark.slow
+def test_a_shallow_clone_accuses_no_commit(laboratory: Path, tmp_path: Path) -> None:
+    history = clone(laboratory, tmp_path / "history")
+    losses = history / "pga/method/losses.py"
+    losses.write_text(losses.read_text() + "\n# a change\n")
+    call(history, "git", "commit", "-qam", "a comment")
+    call(tmp_path, "git", "clone", "-q", "--depth", "1", history.as_uri(), "shallow")
+    shallow = tmp_path / "shallow"
+    call(shallow, "dvc", "remote", "modify", "--local", "store", "url", str(laboratory.parent / "pga-store"))
+    refused = pull(shallow, check=False)
+    assert refused.returncode == 1
+    assert "this clone is shallow" in refused.stderr and "`git fetch --unshallow` brings the history" in refused.stderr
+    call(shallow, "git", "fetch", "-q", "--unshallow")
+    assert "changed since dvc.lock was written: pga" in pull(shallow, "--check").stderr
+    assert planned(shallow) == {}
 
 
 def test_without_a_lock_or_with_a_merge_in_it_nothing_is_pulled(laboratory: Path, copy: Path) -> None:

@@ -320,6 +320,16 @@ def of_dataset(files: list[str], root: str, dataset: str) -> list[str]:
     return [file for file in files if file.startswith(f"{root}/{dataset}/")]
 
 
+def recipe_of(wildcards) -> str:
+    return recipe(wildcards.dataset, DATASETS[wildcards.dataset], SOURCES, Path("data/processed"))
+
+
+def known(job) -> bool:
+    """Whether a job will only make again what is absent: the record of the same recipe is there."""
+    record = Path(job.output.provenance)
+    return not all(map(os.path.exists, job.output)) and record.exists() and read_record(record).get("recipe") == job.params.recipe
+
+
 def overview() -> str:
     """What can be asked for, as text that Snakemake formats: braces are doubled."""
     experiments = []

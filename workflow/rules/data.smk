@@ -16,10 +16,6 @@ rule fetch:
     shell: "pga fetch {wildcards.source:q} --file {wildcards.file:q} --out data/raw 2> {log:q}"
 
 
-def recipe_of(wildcards) -> str:
-    return recipe(wildcards.dataset, DATASETS[wildcards.dataset], SOURCES, Path("data/processed"))
-
-
 rule prepare:
     input: raw=raw_of
     output:
@@ -50,14 +46,6 @@ use rule prepare as prepare_labelled with:
 
 # What depends on prepared data depends on their bytes: preparing again, for whatever reason, makes nothing else again unless they differ.
 PREPARING = ("prepare", "prepare_labelled")
-
-
-def known(job) -> bool:
-    """Whether a job will only make again what is absent: the record of the same recipe is there."""
-    record = Path(job.output.provenance)
-    return not all(map(os.path.exists, job.output)) and record.exists() and read_record(record).get("recipe") == job.params.recipe
-
-
 engine.keep_outputs(PREPARING)
 engine.plan_nothing_behind(PREPARING, known)
 engine.judge_again_after(PREPARING, Path("data/processed"))
