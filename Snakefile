@@ -1,7 +1,7 @@
-# Table of contents. Every scale is a file in params/ and writes into its own folder:
+# Table of contents. Every experiment is a file in params/ and writes into its own folder:
 #   snakemake --cores 4 --resources gpu=1 results/table1.csv     the paper (params/paper.yaml)
 #   snakemake --cores 2 results/quick/table1.csv                 minutes on two cores (params/quick.yaml)
-# The name of a scale's file, e.g. `quick`, is the target that makes everything of it. workflow/rules/ has one file per stage.
+# The name of an experiment's file, e.g. `quick`, is the target that makes everything of it. workflow/rules/ has one file per stage.
 # `snakemake --lint` asks of each rule for a conda environment or a container, and for nothing else: all run in the project's one environment
 # (requirements.lock, environment.yml), because the rules' fingerprints are of the code that it runs.
 
@@ -66,8 +66,8 @@ for experiment in experiments_with_targets():
         input: lambda wildcards, name=experiment: everything(results_of(name))
 
 
-for root, (file, scale) in SCALES.items():
-    for dataset in scale.datasets:
+for root, (file, experiment) in EXPERIMENTS.items():
+    for dataset in experiment.datasets:
 
         rule:
             name: f"{Path(file).stem}/{dataset}"

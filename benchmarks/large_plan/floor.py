@@ -19,7 +19,7 @@ sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parents[1])]
 from machine import as_text, facts
 from plan import LEFT_OUT, ROOT
 
-from pga.params.experiment import REAL, load_scale
+from pga.params.experiment import REAL, load_experiment
 
 BARE = """
 CELLS = {cells}
@@ -52,9 +52,11 @@ rule prepare:
 
 def cells() -> list[str]:
     """Folders of everything that Table 1 shows of runs."""
-    scale = load_scale(ROOT / "params/paper.yaml")
-    shown = [cell for cell in scale.samplings_shown("table1") if cell[1] != REAL]
-    return [f"{dataset}/{model}/seed{seed}/{sampling}" for dataset, model, sampling in shown for seed in scale.seeds_of(dataset, model)]
+    experiment = load_experiment(ROOT / "params/paper.yaml")
+    shown = [cell for cell in experiment.samplings_shown("table1") if cell[1] != REAL]
+    return [
+        f"{dataset}/{model}/seed{seed}/{sampling}" for dataset, model, sampling in shown for seed in experiment.seeds_of(dataset, model)
+    ]
 
 
 def plan(folder: Path, words: list[str]) -> tuple[float, str]:

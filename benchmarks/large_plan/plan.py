@@ -21,16 +21,16 @@ LEFT_OUT = shutil.ignore_patterns(".git", ".venv", ".snakemake", ".pga", ".dvc",
 MODEL = {"model": "lpga", "coefficients": {"gamma": [0.015, "paper"]}}
 
 
-def write_scale(project: Path, models: int, data_sets: int, seeds: int) -> None:
-    """params/large.yaml: `models` rows of LPGA on `data_sets` copies of MNIST, in the quick scale's shape."""
-    scale = yaml.safe_load((project / "params/quick.yaml").read_text())
+def write_experiment(project: Path, models: int, data_sets: int, seeds: int) -> None:
+    """params/large.yaml: `models` rows of LPGA on `data_sets` copies of MNIST, in the quick experiment's shape."""
+    experiment = yaml.safe_load((project / "params/quick.yaml").read_text())
     names = [f"copy{k}" for k in range(data_sets)]
     rows = {f"model{k}": {**MODEL, "network": ["conv_mnist", "code"], "width": [64, "paper"]} for k in range(models)}
     columns = [{"dataset": name, "title": name} for name in names]
     table = {"columns": columns, "rows": [{"title": row, "model": row} for row in rows]}
-    scale |= {"results": "results/large", "seeds": list(range(seeds)), "device": "auto", "figures": {}, "table1": table}
-    scale["datasets"] = {name: {"runs": rows} for name in names}
-    (project / "params/large.yaml").write_text(yaml.safe_dump(scale, sort_keys=False))
+    experiment |= {"results": "results/large", "seeds": list(range(seeds)), "device": "auto", "figures": {}, "table1": table}
+    experiment["datasets"] = {name: {"runs": rows} for name in names}
+    (project / "params/large.yaml").write_text(yaml.safe_dump(experiment, sort_keys=False))
     table_of_data = project / "params/datasets.yaml"
     table_of_data.write_text(table_of_data.read_text() + "".join(f"  {name}: {{kind: idx, source: mnist}}\n" for name in names))
 
@@ -40,7 +40,7 @@ def main() -> None:
     models, data_sets, seeds = (int(word) for word in sys.argv[1:4]) if len(sys.argv) > 3 else (20, 10, 20)
     with tempfile.TemporaryDirectory() as folder:
         project = shutil.copytree(ROOT, Path(folder) / "project", symlinks=True, ignore=LEFT_OUT)
-        write_scale(project, models, data_sets, seeds)
+        write_experiment(project, models, data_sets, seeds)
         started = time.monotonic()
         command = [sys.executable, "-m", "snakemake", "-n", "--quiet", "rules", "--cores", "1", "results/large/table1.csv"]
         done = subprocess.run(command, cwd=project, capture_output=True, text=True)

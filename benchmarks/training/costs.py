@@ -25,7 +25,7 @@ from subjects import NETWORKS, ROOT
 from pga.method.shared import SharedLoss, SharedValues, shares
 from pga.method.terms import weights
 from pga.method.values import Noise, Values, term_value
-from pga.params.experiment import Scale, load_scale
+from pga.params.experiment import Experiment, load_experiment
 from pga.params.run import Run
 from pga.training.weights import build_run
 
@@ -60,12 +60,12 @@ def rates(log: Path) -> tuple[str, dict[str, float]]:
     return device[1] if device else log.stem, {row: float(value.split("/")[0]) for row, value in speed.items()}
 
 
-def artifacts(scale: Scale) -> Iterator[tuple[str, list[Run]]]:
+def artifacts(experiment: Experiment) -> Iterator[tuple[str, list[Run]]]:
     """(artifact, the runs that it needs), Table 1 first; a run that several show is counted in each."""
-    yield "Table 1", scale.runs_of("table1")
-    for name in scale.figures:
-        yield re.sub(r"^figure(\d+)$", r"Figure \1", name), scale.runs_of(name)
-    yield "everything", scale.all_runs()
+    yield "Table 1", experiment.runs_of("table1")
+    for name in experiment.figures:
+        yield re.sub(r"^figure(\d+)$", r"Figure \1", name), experiment.runs_of(name)
+    yield "everything", experiment.all_runs()
 
 
 def duration(seconds: float) -> str:
@@ -82,8 +82,8 @@ def main() -> None:
     parser.add_argument("--log", type=Path, nargs="+", required=True, help="logs of step.py or rows.py, one column each")
     parser.add_argument("--out", type=Path, required=True, help="the Markdown file to write")
     arguments = parser.parse_args()
-    scale = load_scale(ROOT / "params/paper.yaml")
-    runs = {(run.dataset, run.name): run for run in scale.all_runs() if run.seed == scale.seeds[0]}
+    experiment = load_experiment(ROOT / "params/paper.yaml")
+    runs = {(run.dataset, run.name): run for run in experiment.all_runs() if run.seed == experiment.seeds[0]}
     step = {key: flop_per_step(run) for key, run in runs.items()}
     steps = {key: run.total_steps(len(range(IMAGES[run.dataset])[run.split(IMAGES[run.dataset])[0]])) for key, run in runs.items()}
     devices, speeds, measured = [], [], []
@@ -101,7 +101,7 @@ def main() -> None:
         return guessed + duration(sum(steps[key] / speeds[which][key] for key in keys))
 
     table = [["artifact", "runs", "PFLOP", *devices]]
-    for artifact, needed in artifacts(scale):
+    for artifact, needed in artifacts(experiment):
         keys = [(run.dataset, run.name) for run in needed]
         total = sum(step[key] * steps[key] for key in keys)
         times = [time(keys, which) for which in range(len(devices))] if keys else ["–"] * len(devices)

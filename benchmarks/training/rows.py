@@ -31,7 +31,7 @@ from machine import as_text, facts
 from step import as_table
 from subjects import ROOT, clock, contiguous, in_turn, row, trainer_of, window
 
-from pga.params.experiment import load_scale
+from pga.params.experiment import load_experiment
 from pga.params.run import Run
 from pga.runtime import devices, precision
 from pga.training.trainer import Trainer
@@ -77,7 +77,7 @@ def measure(name: str, device: torch.device, own: dict[str, int], seconds: float
     dataset, model = name.split("/")
     read, run = clock(device, "wall"), row(dataset, model, **own)
     images = range(IMAGES[dataset])
-    steps = load_scale(ROOT / "params/paper.yaml").run(dataset, model, 0).total_steps(len(images[run.split(len(images))[0]]))
+    steps = load_experiment(ROOT / "params/paper.yaml").run(dataset, model, 0).total_steps(len(images[run.split(len(images))[0]]))
     flop = flop_per_step(run)
     eager, memory, _ = speed(replace(run, graph="never"), device, seconds, read)
     found = {"row": name, "GFLOP": f"{flop / 1e9:.1f}", "steps": f"{steps:,}", "eager": f"{eager:.4g}/s: {duration(steps / eager)}"}

@@ -25,7 +25,7 @@ import reference_step as literal
 
 from pga.method.values import draw_noise
 from pga.networks.architectures import NETWORKS, unit_range
-from pga.params.experiment import load_scale
+from pga.params.experiment import load_experiment
 from pga.params.run import Run
 from pga.training.trainer import Trainer
 
@@ -41,7 +41,7 @@ STILL = 1e-6
 
 def row(dataset: str, model: str, **changes: Any) -> Run:
     """A row of params/paper.yaml without its warm-up, so that every term is in use from the first step, and hardly moving."""
-    run = load_scale(ROOT / "params/paper.yaml").run(dataset, model, 0)
+    run = load_experiment(ROOT / "params/paper.yaml").run(dataset, model, 0)
     return dataclasses.replace(run, **{"warmup_steps": 0, "epochs": None, "steps": EVER, "snapshots": 0, "learning_rate": STILL, **changes})
 
 

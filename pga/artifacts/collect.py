@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from pga.params.evaluation import FOREIGN_SPLIT
-from pga.params.experiment import REAL, Scale
+from pga.params.experiment import REAL, Experiment
 from pga.params.feature_spaces import PIXELS
 from pga.runtime.errors import UserError
 from pga.runtime.files import read_record
@@ -21,29 +21,29 @@ TEXT = ("dataset", "model", "sampling", "run", "block", "metric")
 COLUMNS = [*RUN, *MEASURED, "extractor_accuracy"]
 
 
-def collect(scale: Scale, artifact: str | None = None, allow_missing: bool = False) -> tuple[pd.DataFrame, list[str]]:
-    """The metrics of a scale in the order of its file, and the runs that are missing.
+def collect(experiment: Experiment, artifact: str | None = None, allow_missing: bool = False) -> tuple[pd.DataFrame, list[str]]:
+    """The metrics of an experiment in the order of its file, and the runs that are missing.
 
     Args:
-        scale: its runs.
+        experiment: its runs.
         artifact: only what this table or figure shows; by default everything.
         allow_missing: go on without the runs that are not there.
 
     Raises:
         UserError: a run is missing and `allow_missing` is not set, a file is of another run than its place says, or was measured in
-            another way than the scale now says.
+            another way than the experiment now says.
     """
     rows: list[dict[str, Any]] = []
     missing: list[str] = []
-    for dataset, model, sampling in scale.measurements() if artifact is None else scale.samplings_shown(artifact):
-        for seed in scale.seeds_of(dataset, model):
-            path = Path(scale.results, dataset, model, f"seed{seed}", sampling, "metrics.json")
+    for dataset, model, sampling in experiment.measurements() if artifact is None else experiment.samplings_shown(artifact):
+        for seed in experiment.seeds_of(dataset, model):
+            path = Path(experiment.results, dataset, model, f"seed{seed}", sampling, "metrics.json")
             if not path.exists():
                 missing.append(f"{dataset}/{model} seed {seed} ({sampling})")
                 continue
             found = rows_of(path, {"dataset": dataset, "model": model, "seed": seed, "sampling": sampling})
-            if sampling in scale.samplings:
-                refuse_stale(path, found, scale, sampling)
+            if sampling in experiment.samplings:
+                refuse_stale(path, found, experiment, sampling)
             rows += found
     if missing and not allow_missing:
         raise UserError(f"runs are missing: {', '.join(missing)}; run them, or pass --allow-missing for a partial table")
@@ -55,12 +55,12 @@ def tidy(rows: list[dict[str, Any]]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=COLUMNS).astype({"reference_n": "Int64"})
 
 
-def read_metrics(path: Path, scale: Scale | None = None) -> pd.DataFrame:
+def read_metrics(path: Path, experiment: Experiment | None = None) -> pd.DataFrame:
     """The table that `collect` made, from its file.
 
     Args:
         path: the file.
-        scale: whose metrics.json, as far as they are there, must say the same.
+        experiment: whose metrics.json, as far as they are there, must say the same.
 
     Raises:
         UserError: the file is absent, or is no such table, or says something else than the metrics.json that it was collected from.
@@ -70,9 +70,9 @@ def read_metrics(path: Path, scale: Scale | None = None) -> pd.DataFrame:
         table = table.astype({"reference_n": "Int64"})
     except (ValueError, TypeError) as error:
         raise UserError(f"{path}: not a table of metrics ({error}); `pga collect` makes it") from error
-    if scale is not None:
+    if experiment is not None:
         for dataset, model, seed, sampling in table[RUN].drop_duplicates().itertuples(index=False, name=None):
-            source = Path(scale.results, str(dataset), str(model), f"seed{seed}", str(sampling), "metrics.json")
+            source = Path(experiment.results, str(dataset), str(model), f"seed{seed}", str(sampling), "metrics.json")
             if source.exists():
                 refuse_different(path, table, source, {"dataset": dataset, "model": model, "seed": int(seed), "sampling": sampling})
     return table
@@ -127,28 +127,32 @@ def rows_of(path: Path, who: dict[str, Any]) -> list[dict[str, Any]]:
         raise UserError(f"{path}: lacks {error}; delete it and evaluate again") from error
 
 
-def refuse_stale(path: Path, rows: list[dict[str, Any]], scale: Scale, sampling: str) -> None:
-    """Refuse metrics of another number of samples, other real images or other features than the scale now says.
+def refuse_stale(path: Path, rows: list[dict[str, Any]], experiment: Experiment, sampling: str) -> None:
+    """Refuse metrics of another number of samples, other real images or other features than the experiment now says.
 
     Of real images in the samples' place there may be fewer.
 
     Raises:
-        UserError: names what was found and what the scale says.
+        UserError: names what was found and what the experiment says.
     """
-    wanted, labels = scale.samplings[sampling], [*scale.evaluation.labels(labelled=True), PIXELS]
-    if scale.evaluation.extractor_label not in {row["extractor"] for row in rows}:
-        raise UserError(f"{path}: measured in other features than the scale says, {scale.evaluation.extractor_label}; evaluate again")
-    if (metric := scale.evaluation.metric) not in (found := {row["metric"] for row in rows}):
+    wanted, labels = experiment.samplings[sampling], [*experiment.evaluation.labels(labelled=True), PIXELS]
+    if experiment.evaluation.extractor_label not in {row["extractor"] for row in rows}:
         raise UserError(
-            f"{path}: holds {', '.join(sorted(found))}, the scale's metric is {metric}: Inception's weights are others than "
-            f"evaluation.weights says, {scale.evaluation.weights}"
+            f"{path}: measured in other features than the experiment says, {experiment.evaluation.extractor_label}; evaluate again"
+        )
+    if (metric := experiment.evaluation.metric) not in (found := {row["metric"] for row in rows}):
+        raise UserError(
+            f"{path}: holds {', '.join(sorted(found))}, the experiment's metric is {metric}: Inception's weights are others than "
+            f"evaluation.weights says, {experiment.evaluation.weights}"
         )
     for row in rows:
         place = f"{row['dataset']}/{row['extractor']}-{wanted.reference}"
         says = {
             "n": min(wanted.n, row["n"]) if row["model"] == REAL else wanted.n,
-            "reference": FOREIGN_SPLIT if place in scale.evaluation.foreign else row["reference"] and wanted.reference,
-            "extractor": row["extractor"] if row["extractor"] in labels else scale.evaluation.extractor_label,
+            "reference": FOREIGN_SPLIT if place in experiment.evaluation.foreign else row["reference"] and wanted.reference,
+            "extractor": row["extractor"] if row["extractor"] in labels else experiment.evaluation.extractor_label,
         }
         if differ := [f"{key} {row[key]!r}, now {value!r}" for key, value in says.items() if row[key] != value]:
-            raise UserError(f"{path}: {row['metric']} was measured in another way than the scale says: {'; '.join(differ)}; evaluate again")
+            raise UserError(
+                f"{path}: {row['metric']} was measured in another way than the experiment says: {'; '.join(differ)}; evaluate again"
+            )

@@ -1,6 +1,6 @@
 """Draw a figure of the paper as PNG and PDF, with its caption in LaTeX, from results on disk.
 
-Which figures there are, and what each shows, stands under `figures` in the scale's file.
+Which figures there are, and what each shows, stands under `figures` in the experiment's file.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ EXAMPLE = "pga figure figure2 --params params/quick.yaml --out-dir results/mine"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of `pga figure`."""
-    parser.add_argument("figure", help="a figure that the scale's file defines, e.g. figure2")
-    parser.add_argument("--params", required=True, help="the scale's file")
+    parser.add_argument("figure", help="a figure that the experiment's file defines, e.g. figure2")
+    parser.add_argument("--params", required=True, help="the experiment's file")
     parser.add_argument("--out-dir", required=True, type=Path, help="folder for the .png, the .pdf and the .tex with the caption")
     parser.add_argument(
         "--data", default="data/processed", type=Path, help="folder of prepared data, which the runs must be of (default: %(default)s)"
@@ -29,13 +29,13 @@ def run(arguments: argparse.Namespace) -> None:
     from pga.artifacts.figures import canvas
     from pga.artifacts.figures.figure_inputs import Sources
     from pga.artifacts.figures.figure_registry import FIGURES
-    from pga.params.experiment import load_scale
+    from pga.params.experiment import load_experiment
     from pga.runtime.errors import UserError
 
-    scale = load_scale(arguments.params)
-    if arguments.figure not in scale.figures:
-        raise UserError(f"{arguments.params}: no figure {arguments.figure!r}; there are {', '.join(scale.figures) or 'none'}")
-    sources = Sources(scale, arguments.figure, arguments.data, arguments.allow_missing)
+    experiment = load_experiment(arguments.params)
+    if arguments.figure not in experiment.figures:
+        raise UserError(f"{arguments.params}: no figure {arguments.figure!r}; there are {', '.join(experiment.figures) or 'none'}")
+    sources = Sources(experiment, arguments.figure, arguments.data, arguments.allow_missing)
     figure, caption = FIGURES[sources.row.kind](sources)
     canvas.finish(figure)
     canvas.save(figure, arguments.out_dir, arguments.figure, sources.about(caption))

@@ -1,4 +1,4 @@
-"""Print every run of a scale with each value and its origin (paper, code, ghosh, inferred), or what has no origin as set."""
+"""Print every run of an experiment with each value and its origin (paper, code, ghosh, inferred), or what has no origin as set."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ EXAMPLE = "pga params --params params/paper.yaml --dataset mnist"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of `pga params`."""
-    parser.add_argument("--params", required=True, help="the scale's file")
+    parser.add_argument("--params", required=True, help="the experiment's file")
     parser.add_argument("--dataset", help="only this data set's runs")
     parser.add_argument("--csv", action="store_true", help="as CSV, one line per run and value, instead of a table")
 
@@ -20,15 +20,15 @@ def run(arguments: argparse.Namespace) -> None:
 
     import pandas as pd
 
-    from pga.params.experiment import load_scale
+    from pga.params.experiment import load_experiment
     from pga.runtime.errors import UserError
 
-    scale = load_scale(arguments.params)
-    if arguments.dataset not in (None, *scale.datasets):
-        raise UserError(f"{arguments.params}: no data set {arguments.dataset!r}; there are {', '.join(scale.datasets)}")
+    experiment = load_experiment(arguments.params)
+    if arguments.dataset not in (None, *experiment.datasets):
+        raise UserError(f"{arguments.params}: no data set {arguments.dataset!r}; there are {', '.join(experiment.datasets)}")
     rows = [
         {"dataset": dataset, "run": name, "key": key, "value": value, "origin": origin}
-        for dataset, block in scale.datasets.items()
+        for dataset, block in experiment.datasets.items()
         if arguments.dataset in (None, dataset)
         for name, row in block.runs.items()
         for key, value, origin in row.listed()
@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.csv:
         table.to_csv(sys.stdout, index=False)
         return
-    print(f"{arguments.params}: {len(scale.all_runs())} runs, seeds {', '.join(map(str, scale.seeds))}. Values are value·origin.")
+    print(f"{arguments.params}: {len(experiment.all_runs())} runs, seeds {', '.join(map(str, experiment.seeds))}. Values are value·origin.")
     table["shown"] = [f"{value}·{origin}" if origin else str(value) for value, origin in zip(table.value, table.origin, strict=True)]
     for dataset, part in table.groupby("dataset", sort=False):
         wide = part.pivot(index="key", columns="run", values="shown").reindex(

@@ -1,4 +1,4 @@
-"""Write one HTML page that shows the whole reproduction at a scale and opens from disk without a network.
+"""Write one HTML page that shows a whole experiment and opens from disk without a network.
 
 Claims and verdicts first, then figures, tables, every run with parameters, curves, samples and provenance, the workflow and how to make
 each artifact again. It shows what is finished: make figures and tables first.
@@ -14,7 +14,7 @@ EXAMPLE = "pga report --params params/quick.yaml --out results/mine/report.html"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of `pga report`."""
-    parser.add_argument("--params", required=True, help="the scale's file")
+    parser.add_argument("--params", required=True, help="the experiment's file")
     parser.add_argument("--rules", type=Path, help="what `snakemake --rulegraph dot TARGET` printed (default: the graph is left out)")
     parser.add_argument(
         "--data", default="data/processed", type=Path, help="folder of prepared data, which the runs must be of (default: %(default)s)"
@@ -26,12 +26,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Write the page."""
     from pga.artifacts.report.page import render
-    from pga.params.experiment import load_scale
+    from pga.params.experiment import load_experiment
     from pga.provenance.seal import sealed
     from pga.runtime import devices
     from pga.runtime.files import atomic
 
     devices.make_deterministic(threads=1)
-    page = render(load_scale(arguments.params), arguments.params, arguments.data, arguments.rules, arguments.allow_missing)
+    page = render(load_experiment(arguments.params), arguments.params, arguments.data, arguments.rules, arguments.allow_missing)
     with atomic(arguments.out) as file:
         file.write(sealed(page.encode()))

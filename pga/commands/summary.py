@@ -10,8 +10,8 @@ EXAMPLE = "pga summary digits --params params/quick.yaml --out results/mine"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of `pga summary`."""
-    parser.add_argument("dataset", help="data set, as named under `datasets` in the scale's file")
-    parser.add_argument("--params", required=True, help="the scale's file")
+    parser.add_argument("dataset", help="data set, as named under `datasets` in the experiment's file")
+    parser.add_argument("--params", required=True, help="the experiment's file")
     parser.add_argument("--out", required=True, type=Path, help="folder for summary.json and summary.csv")
 
 
@@ -20,12 +20,12 @@ def run(arguments: argparse.Namespace) -> None:
     import pandas as pd
 
     from pga.artifacts.tables.means import means
-    from pga.params.experiment import load_scale
+    from pga.params.experiment import load_experiment
     from pga.runtime.files import atomic, write_json
 
-    scale = load_scale(arguments.params)
-    found = means(scale, arguments.dataset)
-    headline = scale.evaluation.metric
+    experiment = load_experiment(arguments.params)
+    found = means(experiment, arguments.dataset)
+    headline = experiment.evaluation.metric
     rows = [(f"{model}, {law}", values[headline]) for model, laws in found.items() for law, values in laws.items() if headline in values]
     with atomic(arguments.out / "summary.csv", "w") as file:
         pd.DataFrame(rows, columns=["run", headline]).to_csv(file, index=False, lineterminator="\n")

@@ -25,7 +25,7 @@ SHOWN = {
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of `pga table`."""
     parser.add_argument("table", choices=SHOWN, help="; ".join(f"{name}: {line}" for name, line in SHOWN.items()))
-    parser.add_argument("--params", required=True, help="the scale's file")
+    parser.add_argument("--params", required=True, help="the experiment's file")
     parser.add_argument("--metrics", type=Path, help="what `pga collect` wrote, for table1, numbers, claims, evaluation and equivalence")
     parser.add_argument("--claims", default="params/claims.yaml", help="the paper's numbers (default: %(default)s)")
     parser.add_argument(
@@ -42,8 +42,8 @@ def run(arguments: argparse.Namespace) -> None:
     """Write the table."""
     from pga.artifacts.tables.request import Request
     from pga.artifacts.tables.table_registry import TABLES, write
-    from pga.params.experiment import load_scale
+    from pga.params.experiment import load_experiment
 
-    scale = load_scale(arguments.params)
-    request = Request(scale, arguments.metrics, arguments.claims, arguments.data, arguments.logs, arguments.allow_missing)
-    write(arguments.table, scale, TABLES[arguments.table](request), arguments.out_dir)
+    experiment = load_experiment(arguments.params)
+    request = Request(experiment, arguments.metrics, arguments.claims, arguments.data, arguments.logs, arguments.allow_missing)
+    write(arguments.table, experiment, TABLES[arguments.table](request), arguments.out_dir)

@@ -1,4 +1,4 @@
-"""Train one run of a scale. A run that was killed continues and ends with the same bytes."""
+"""Train one run of an experiment. A run that was killed continues and ends with the same bytes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ EXAMPLE = "pga train --params params/quick.yaml --dataset digits --model lpga --
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of `pga train`."""
-    parser.add_argument("--params", required=True, help="the scale's file, e.g. params/paper.yaml")
+    parser.add_argument("--params", required=True, help="the experiment's file, e.g. params/paper.yaml")
     parser.add_argument("--dataset", required=True, help="data set, as named under `datasets` in that file")
     parser.add_argument("--model", required=True, help="row under the data set's `runs`, e.g. lpga or lpga_ablation")
     parser.add_argument("--seed", required=True, type=int, help="all of the run's randomness comes from it")
@@ -37,11 +37,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Train."""
     from pga.params.base import check_seed
-    from pga.params.experiment import load_scale
+    from pga.params.experiment import load_experiment
     from pga.runtime.errors import UserError
 
     check_seed(arguments.seed)
-    row = load_scale(arguments.params).run(arguments.dataset, arguments.model, arguments.seed)
+    row = load_experiment(arguments.params).run(arguments.dataset, arguments.model, arguments.seed)
     if arguments.expect not in (None, row.digest):
         raise UserError(
             f"{arguments.params}: the parameters of {row.dataset}/{row.name} changed after the workflow was planned; start it again"

@@ -118,7 +118,7 @@ def check_space(n: int, space: Space, metrics: dict[str, Metric], few_samples: b
         if 0 < count <= dim and not few_samples:  # another tool's statistics do not say of how many images they are
             raise UserError(
                 f"{count} {what} are too few for {dim} feature dimensions ({label}); more than {dim} are needed "
-                "(--few-samples, few_samples in a scale's evaluation, if it is a try and no result)"
+                "(--few-samples, few_samples in an experiment's evaluation, if it is a try and no result)"
             )
     if space.real is None and (lacking := [key for key, metric in metrics.items() if metric.of_single_images]):
         raise UserError(f"{', '.join(lacking)} ({label}): features of real images are needed, which its reference is without")

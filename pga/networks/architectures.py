@@ -39,7 +39,7 @@ class Dcgan:
 
 @dataclass(frozen=True)
 class Dense:
-    """A small network of fully connected layers, for the digits of the quick scale (convolutions on 8×8 images only cost time).
+    """A small network of fully connected layers, for the digits of the quick experiment (convolutions on 8×8 images only cost time).
 
     Attributes:
         size, channels: of the image.

@@ -1,4 +1,4 @@
-"""Types of what a scale's tables and figures show."""
+"""Types of what an experiment's tables and figures show."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ class Figure(Strict):
         return [(dataset, model) for dataset in self.datasets for model in models]
 
     def files(self, dataset: str, model: str, seeds: tuple[int, ...], measured: bool = True) -> list[str]:
-        """Everything that the figure reads of one run and its seeds, under the scale's folder of results."""
+        """Everything that the figure reads of one run and its seeds, under the experiment's folder of results."""
         has_metrics = self.measured and (measured or self.measured == RECONSTRUCTION)
         found, shown = [], model in self.models
         for seed in seeds:

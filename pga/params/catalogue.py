@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from pga.params.base import NAME
 from pga.params.datasets import Dataset
-from pga.params.experiment import Scale, load_scale
+from pga.params.experiment import Experiment, load_experiment
 from pga.runtime.errors import UserError
 
 TABLES = ("sources", "datasets", "claims")
@@ -24,7 +24,7 @@ class Catalogue(NamedTuple):
         left_out: file → what is wrong with it.
     """
 
-    experiments: dict[str, tuple[str, Scale]]
+    experiments: dict[str, tuple[str, Experiment]]
     left_out: dict[str, str]
 
     def asked_and_left_out(self, words: Collection[str]) -> list[str]:
@@ -53,7 +53,7 @@ def read_catalogue(folder: Path, taken: Collection[str], datasets: Mapping[str, 
         if path.name in {f"{table}.yaml" for table in TABLES}:
             continue
         try:
-            experiment = load_scale(checked_name(path, taken))
+            experiment = load_experiment(checked_name(path, taken))
             if wrong := experiment.misfits(datasets):
                 raise UserError("\n".join(f"{path}: {line}" for line in wrong))
             if experiment.results in found.experiments:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from pga.params.base import Name, Positive, Strict
-from pga.params.experiment import Scale
+from pga.params.experiment import Experiment
 from pga.params.reading import read_typed
 
 Rule = Literal["better", "sooner", "steadier", "falls", "rises_late", "loss_is_flat"]
@@ -92,18 +92,18 @@ class Claims(Strict):
         return None
 
 
-def place_of(scale: Scale, dataset: str, run: str) -> Where | None:
+def place_of(experiment: Experiment, dataset: str, run: str) -> Where | None:
     """The run of an experiment that a statement names on one of the paper's data sets, or on the one that stands in for it."""
-    stand_ins = [column.dataset for column in scale.table1.columns if (column.paper or column.dataset) == dataset]
+    stand_ins = [column.dataset for column in experiment.table1.columns if (column.paper or column.dataset) == dataset]
     model, _, sampling = run.partition("/")
     for found in [*stand_ins, dataset]:
-        block = scale.datasets.get(found)
+        block = experiment.datasets.get(found)
         if block and model in block.runs and (sampling or "prior") in block.runs[model].samplings:
             return found, model, sampling or "prior"
     return None
 
 
-def curves_read(scale: Scale, claims: Claims) -> list[str]:
+def curves_read(experiment: Experiment, claims: Claims) -> list[str]:
     """curve.csv, under the experiment's results, of every run whose curve a statement needs and which keeps enough snapshots."""
     places = [
         place
@@ -111,9 +111,9 @@ def curves_read(scale: Scale, claims: Claims) -> list[str]:
         if statement.rule in CURVES
         for dataset in statement.datasets
         for run in (*statement.runs, *statement.than)
-        if (place := place_of(scale, dataset, run)) is not None and scale.params(*place[:2]).snapshots >= FIFTHS
+        if (place := place_of(experiment, dataset, run)) is not None and experiment.params(*place[:2]).snapshots >= FIFTHS
     ]
-    files = [f"{dataset}/{model}/seed{seed}/curve.csv" for dataset, model, _ in places for seed in scale.seeds_of(dataset, model)]
+    files = [f"{dataset}/{model}/seed{seed}/curve.csv" for dataset, model, _ in places for seed in experiment.seeds_of(dataset, model)]
     return list(dict.fromkeys(files))
 
 

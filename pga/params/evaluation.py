@@ -1,4 +1,4 @@
-"""Types of a scale's `evaluation`: the feature space, and which metrics."""
+"""Types of an experiment's `evaluation`: the feature space, and which metrics."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A scale: one file in `params/` with its runs, how they are sampled and evaluated, and what the tables and figures show."""
+"""An experiment: one file in `params/` with its runs, how they are sampled and evaluated, and what the tables and figures show."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ FOLDERS = ("results/metrics", "results/figures", "results/partial")
 """Of the paper's results, which are no experiment's."""
 
 
-class Scale(Strict):
-    """Everything one scale says."""
+class Experiment(Strict):
+    """Everything one experiment says."""
 
-    description: str = Field(description="what this scale is for")
+    description: str = Field(description="whin this experiment is for")
     device: Literal["auto", "cpu"] = Field("auto", description="cpu: never ask for a GPU; auto: use one where there is one")
     results: Annotated[str, Field(pattern=r"^results(/[a-z][a-z0-9_]*)?$")] = Field(description="folder of its results")
     seeds: tuple[Seed, ...] = Field(description="one run per seed", min_length=1)
@@ -57,7 +57,7 @@ class Scale(Strict):
     figures: dict[Name, Figure] = Field(default_factory=dict, description="name of the file in figures/, e.g. figure2 → what it shows")
 
     @model_validator(mode="after")
-    def _consistent(self) -> Scale:
+    def _consistent(self) -> Experiment:
         if len(set(self.seeds)) != len(self.seeds):
             raise ValueError(f"seeds: {list(self.seeds)} holds a seed twice")
         if self.results in FOLDERS:
@@ -158,7 +158,7 @@ class Scale(Strict):
             dataset, _, rest = key.partition("/")
             label, _, split = rest.rpartition("-")
             if dataset not in self.datasets or label not in self.evaluation.labels(labelled=True):
-                raise ValueError(f"evaluation.foreign: {key!r} is of no data set and feature space of this scale")
+                raise ValueError(f"evaluation.foreign: {key!r} is of no data set and feature space of this experiment")
             used = {sampling for run in self.datasets[dataset].runs.values() for sampling in run.samplings}
             for name in sorted(used):
                 if self.samplings[name].reference == split and (
@@ -176,7 +176,7 @@ class Scale(Strict):
         return tuple(dict.fromkeys((*headline, *metrics)))
 
     def shows(self, artifact: str) -> dict[str, Any]:
-        """Everything of the scale that a table or figure shows, besides the results: it is made anew when this changes."""
+        """Everything of the experiment that a table or figure shows, besides the results: it is made anew when this changes."""
         tables: dict[str, BaseModel | None] = {"table1": self.table1, "equivalence": self.equivalence}
         content = tables.get(artifact) or self.figures[artifact]
         names = ["prior", *(row.sampling for row in self.table1.rows)]
@@ -266,7 +266,7 @@ class Scale(Strict):
         """
         block = self.datasets.get(dataset)
         if block is None:
-            raise UserError(f"no data set {dataset!r} at this scale; there are {', '.join(self.datasets)}")
+            raise UserError(f"no data set {dataset!r} in this experiment; there are {', '.join(self.datasets)}")
         if name not in block.runs:
             raise UserError(f"no run {name!r} on {dataset}; there are {', '.join(block.runs)}")
         return block.runs[name]
@@ -276,7 +276,7 @@ class Scale(Strict):
         return self.params(dataset, name).run(dataset, name, seed)
 
     def all_runs(self) -> list[Run]:
-        """Every run of this scale, every seed."""
+        """Every run of this experiment, every seed."""
         return [
             params.run(dataset, name, seed)
             for dataset, block in self.datasets.items()
@@ -300,7 +300,7 @@ class Scale(Strict):
         return [run for run in self.all_runs() if (run.dataset, run.name, f"seed{run.seed}") in folders]
 
     def files_of_figure(self, name: str) -> list[str]:
-        """Everything that a figure reads, under this scale's folder of results.
+        """Everything that a figure reads, under this experiment's folder of results.
 
         Raises:
             UserError: no such figure; the text names those that there are.
@@ -315,10 +315,10 @@ class Scale(Strict):
         ]
 
 
-def load_scale(path: str | Path) -> Scale:
+def load_experiment(path: str | Path) -> Experiment:
     """Read and check one file of `params/`.
 
     Raises:
         UserError: an unknown or out-of-range key, named with file, value and what is accepted.
     """
-    return validate(compose(path), Scale, path)
+    return validate(compose(path), Experiment, path)

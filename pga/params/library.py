@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pga.params.base import Origin
-from pga.params.experiment import load_scale
+from pga.params.experiment import load_experiment
 from pga.params.reading import validate
 from pga.params.run import Run
 from pga.params.run_params import RunParams
@@ -28,7 +28,7 @@ def run_of_preset(model: str, preset: str, seed: int, dataset: str, changes: dic
     """
     if preset not in PRESETS:
         raise UserError(f"preset {preset!r}: accepted are {', '.join(PRESETS)}")
-    rows = load_scale(EXPERIMENTS / f"{PRESETS[preset]}.yaml").datasets[preset].runs
+    rows = load_experiment(EXPERIMENTS / f"{PRESETS[preset]}.yaml").datasets[preset].runs
     if model not in rows:
         raise UserError(f"model {model!r}: preset {preset} has {', '.join(rows)}")
     row = rows[model].model_dump(mode="json")

@@ -76,7 +76,7 @@ class RunParams(Strict):
     threads: Count = Field(1, description="CPU threads of a step; part of the run, because sums depend on it")
     graph: Literal["auto", "never"] = Field("auto", description="on a GPU, record the step as a CUDA graph, or run it eagerly")
     samplings: tuple[Name, ...] = Field(("prior",), description="rows of `samplings` by which this run is evaluated")
-    seeds: tuple[Seed, ...] | None = Field(None, description="seeds of this run where they are not the scale's", min_length=1)
+    seeds: tuple[Seed, ...] | None = Field(None, description="seeds of this run where they are not the experiment's", min_length=1)
 
     @model_validator(mode="after")
     def _consistent(self) -> RunParams:
@@ -98,7 +98,7 @@ class RunParams(Strict):
         return self
 
     def listed(self) -> list[tuple[str, object, str]]:
-        """(key, value, origin) of everything that is set; the origin is empty where a value has none, as it is a choice of this scale."""
+        """(key, value, origin) of everything that is set; the origin is empty where a value has none, being the experiment's own choice."""
         found: list[tuple[str, object, str]] = []
         for key, value in self:
             if key == "coefficients":

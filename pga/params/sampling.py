@@ -1,4 +1,4 @@
-"""Types of a scale's `samplings` and `interpolation`: how images are drawn from a trained decoder."""
+"""Types of an experiment's `samplings` and `interpolation`: how images are drawn from a trained decoder."""
 
 from __future__ import annotations
 

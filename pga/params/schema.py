@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pga.params.experiment import Scale
+from pga.params.experiment import Experiment
 from pga.params.written import Written
 from pga.runtime.files import atomic
 
@@ -20,10 +20,10 @@ TYPED = {name for name, field in Written.model_fields.items() if field.annotatio
 def schemas() -> dict[str, dict[str, Any]]:
     """File name → schema."""
     dialect = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
-    written, complete = Written.model_json_schema(), Scale.model_json_schema()
+    written, complete = Written.model_json_schema(), Experiment.model_json_schema()
     properties = {**written["properties"], **{key: part for key, part in complete["properties"].items() if key not in TYPED}}
     definitions = {**complete["$defs"], **written["$defs"]}
-    return {"scale.schema.json": {**dialect, **written, "properties": properties, "$defs": definitions, "required": ["results"]}}
+    return {"experiment.schema.json": {**dialect, **written, "properties": properties, "$defs": definitions, "required": ["results"]}}
 
 
 def text(schema: dict[str, Any]) -> str:

@@ -30,11 +30,15 @@ def of_artifact(path: Path, around: Surroundings) -> Node | None:
         said = read_about(path) if path.suffix in READERS else None
     if said is None:
         return None
-    scale = said["scale"]
-    node = Node(f"{path}: {said['artifact']} of {scale['results']} ({scale['description']})", [Node(f"caption: {said['caption']}")])
+    if "experiment" not in said:
+        raise UserError(f"{path}: an earlier version of this program made it; make it again")
+    experiment = said["experiment"]
+    node = Node(
+        f"{path}: {said['artifact']} of {experiment['results']} ({experiment['description']})", [Node(f"caption: {said['caption']}")]
+    )
     datasets: dict[str, str] = {}
     for name, embedded in said["runs"].items():
-        here = Path(scale["results"], name, "run.json")
+        here = Path(experiment["results"], name, "run.json")
         node.causes.append(of_recorded(name, embedded, here))
         datasets[name.split("/")[0]] = embedded["data_sha256"]
     node.causes += [of_data(dataset, checksum, around) for dataset, checksum in datasets.items()]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from pga.params.experiment import Scale
+from pga.params.experiment import Experiment
 from pga.provenance.records import Record
 from pga.provenance.seal import BLANK, KEY
 from pga.runtime.files import digest
@@ -18,15 +18,15 @@ STABLE = ("digest", "git", "data_sha256", "code", "device")
 """Of a run.json, what a second training of the same run repeats."""
 
 
-def about(artifact: str, scale: Scale, records: dict[str, Record], caption: str, shows: Any = None) -> dict[str, Any]:
+def about(artifact: str, experiment: Experiment, records: dict[str, Record], caption: str, shows: Any = None) -> dict[str, Any]:
     """What an artifact says of itself.
 
     Args:
         artifact: its name, e.g. "figure2".
-        scale: of which it is.
+        experiment: of which it is.
         records: of every run that it shows, from `pga.provenance.records`.
         caption: what stands below it.
-        shows: the values of the scale's file that it shows besides the runs, so that nobody needs that file to know.
+        shows: the values of the experiment's file that it shows besides the runs, so that nobody needs that file to know.
     """
     runs, rows, environments = {}, {}, {}
     for name, record in records.items():
@@ -38,7 +38,7 @@ def about(artifact: str, scale: Scale, records: dict[str, Record], caption: str,
     return {
         "artifact": artifact,
         "caption": caption,
-        "scale": {"results": scale.results, "description": scale.description, "shows": shows},
+        "experiment": {"results": experiment.results, "description": experiment.description, "shows": shows},
         "runs": runs,
         "parameters": rows,  # of all seeds
         "environments": environments,

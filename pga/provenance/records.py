@@ -1,4 +1,4 @@
-"""run.json of the runs that an artifact shows, checked to be the scale's own and to belong together."""
+"""run.json of the runs that an artifact shows, checked to be the experiment's own and to belong together."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pga.params.experiment import Scale
+from pga.params.experiment import Experiment
 from pga.params.run import Run
 from pga.runtime.errors import UserError
 from pga.runtime.files import read_beside, read_record, sha256
@@ -17,14 +17,14 @@ Record = dict[str, Any]
 
 
 class Place(NamedTuple):
-    """A run of a scale."""
+    """A run of an experiment."""
 
     dataset: str
     model: str
     seed: int
 
     def __str__(self) -> str:
-        """Its folder under the scale's results."""
+        """Its folder under the experiment's results."""
         return f"{self.dataset}/{self.model}/seed{self.seed}"
 
 
@@ -35,41 +35,41 @@ class Found(NamedTuple):
     missing: list[str]
 
 
-def read_runs(scale: Scale, places: Iterable[Place], data: Path, allow_missing: bool = False) -> Found:
+def read_runs(experiment: Experiment, places: Iterable[Place], data: Path, allow_missing: bool = False) -> Found:
     """run.json of each place, once.
 
     Args:
-        scale: whose results are read, and whose parameters the runs must have.
+        experiment: whose results are read, and whose parameters the runs must have.
         places: which runs.
         data: folder of prepared data; where it has the data set, every run must have been trained on just these images.
         allow_missing: go on without the runs that are not there.
 
     Raises:
-        UserError: a run is missing, is another than its place says, has other parameters than the scale's now, or was trained on other
+        UserError: a run is missing, is another than its place says, has other parameters than the experiment's now, or was trained on other
             data than the rest.
     """
     records: dict[str, Record] = {}
     missing: list[str] = []
     for place in dict.fromkeys(places):
-        path = Path(scale.results, str(place), "run.json")
+        path = Path(experiment.results, str(place), "run.json")
         if path.exists():
-            records[str(place)] = checked(path, scale, place)
+            records[str(place)] = checked(path, experiment, place)
         else:
             missing.append(str(path))
     if missing and not allow_missing:
         raise UserError(f"runs are missing: {', '.join(missing)}; train them, or pass --allow-missing for what there is")
-    same_data(scale, records, data)
+    same_data(experiment, records, data)
     return Found(records, missing)
 
 
-def checked(path: Path, scale: Scale, place: Place) -> Record:
-    """The record at `path`, which must be of the scale's run at `place`.
+def checked(path: Path, experiment: Experiment, place: Place) -> Record:
+    """The record at `path`, which must be of the experiment's run at `place`.
 
     Raises:
         UserError: names every parameter that differs.
     """
     record: Record = read_record(path)
-    expected = scale.run(*place)
+    expected = experiment.run(*place)
     if not isinstance(record.get("run"), dict):
         raise UserError(f"{path}: not the record of a run; delete the run's folder and train again")
     if record.get("digest") == expected.digest and record["run"].get("name") == expected.name:
@@ -77,7 +77,7 @@ def checked(path: Path, scale: Scale, place: Place) -> Record:
     now = expected.asdict()
     differ = [f"{key} {record['run'].get(key)!r}, now {value!r}" for key, value in now.items() if record["run"].get(key) != value]
     raise UserError(
-        f"{path}: trained with other parameters than the scale's: {'; '.join(differ) or 'its digest is of another version'}; train it again"
+        f"{path}: trained with other parameters than the experiment's: {'; '.join(differ) or 'another version of digests'}; train again"
     )
 
 
@@ -109,7 +109,7 @@ def made_from(path: Path, run: Run, record: Record) -> Path:
     return path
 
 
-def same_data(scale: Scale, records: dict[str, Record], data: Path) -> None:
+def same_data(experiment: Experiment, records: dict[str, Record], data: Path) -> None:
     """Refuse runs of one data set that were trained on different images.
 
     Raises:
@@ -118,7 +118,7 @@ def same_data(scale: Scale, records: dict[str, Record], data: Path) -> None:
     expected: dict[str, tuple[str, str]] = {}  # data set → (checksum, who says so)
     for name, record in records.items():
         dataset = name.split("/")[0]
-        path = Path(scale.results, name, "run.json")
+        path = Path(experiment.results, name, "run.json")
         prepared = data / f"{dataset}.json"
         if dataset not in expected:
             says = (

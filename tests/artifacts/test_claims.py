@@ -17,13 +17,13 @@ from pga.artifacts.tables.intervals import holm, interval, p_below_zero
 from pga.artifacts.tables.statements import flatness, fluctuation, mean_of
 from pga.cli import main
 from pga.params.claims import curves_read, load_claims, place_of
-from pga.params.experiment import load_scale
+from pga.params.experiment import load_experiment
 from pga.provenance.records import Place
 from pga.runtime.errors import UserError
 from pga.runtime.files import read_json, sha256, write_beside, write_record
 from pga.sampling.generated import maker
 
-PAPER, QUICK, CLAIMS = load_scale("params/paper.yaml"), load_scale("params/quick.yaml"), load_claims("params/claims.yaml")
+PAPER, QUICK, CLAIMS = load_experiment("params/paper.yaml"), load_experiment("params/quick.yaml"), load_claims("params/claims.yaml")
 Row = tuple[str, str, str, int, float]
 
 
@@ -162,7 +162,7 @@ def test_a_distance_that_is_not_fid_is_not_compared_with_one() -> None:
 def test_a_number_of_data_that_stand_in_is_not_compared(tmp_path: Path) -> None:
     (tmp_path / "paper.yaml").write_text(Path("params/paper.yaml").read_text(encoding="utf-8"), encoding="utf-8")
     (tmp_path / "own.yaml").write_text("extends: paper\ndescription: d\nresults: results/own\nsubstitute: {celeba: celeba_antialias}\n")
-    found = verdicts(load_scale(tmp_path / "own.yaml"), metrics(*of("celeba_antialias", "lpga", 14.4, 14.5, 14.6)), CLAIMS)
+    found = verdicts(load_experiment(tmp_path / "own.yaml"), metrics(*of("celeba_antialias", "lpga", 14.4, 14.5, 14.6)), CLAIMS)
     row = number(found, "table1", "celeba", "lpga")
     assert row.verdict == "not comparable" and row.note == "celeba_antialias stands in for celeba"
 

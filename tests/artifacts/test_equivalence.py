@@ -13,14 +13,14 @@ from scipy.stats import ttest_1samp
 from pga.artifacts.collect import COLUMNS
 from pga.artifacts.tables.equivalence_table import EQUIVALENT, NOT_EQUIVALENT, UNDECIDED, verdict
 from pga.cli import main
-from pga.params.experiment import Scale, load_scale
+from pga.params.experiment import Experiment, load_experiment
 from pga.runtime.errors import UserError
 
 ASKED = "equivalence: {runs: [lpga, vpga], changes: {bfloat16: {precision: bfloat16}}, margin: 0.1}"
 
 
 def extended(folder: Path, text: str = ASKED) -> Path:
-    """A scale that extends the quick one."""
+    """An experiment that extends the quick one."""
     (folder / "quick.yaml").write_text(Path(__file__).parents[2].joinpath("params/quick.yaml").read_text())
     path = folder / "asked.yaml"
     path.write_text(f"extends: quick\ndescription: for the tests\nresults: results/asked\nseeds: [5, 6, 7]\n{text}\n")
@@ -29,20 +29,20 @@ def extended(folder: Path, text: str = ASKED) -> Path:
 
 def test_the_projects_questions_pair_runs_that_differ_in_nothing_but_precision() -> None:
     for name, base in (("precision", "paper"), ("quick_precision", "quick")):
-        scale, original = load_scale(f"params/{name}.yaml"), load_scale(f"params/{base}.yaml")
-        assert not set(scale.seeds) & set(original.seeds)
+        experiment, original = load_experiment(f"params/{name}.yaml"), load_experiment(f"params/{base}.yaml")
+        assert not set(experiment.seeds) & set(original.seeds)
         columns = [column.dataset for column in original.table1.columns]
         models = ["vae", "lpga", "vpga", "lvpga"]
         changes = ["bfloat16"] if base == "quick" else ["tf32", "bfloat16"]
-        assert scale.pairs() == [
+        assert experiment.pairs() == [
             (dataset, change, model, f"{model}_{change}") for dataset in columns for model in models for change in changes
         ]
-        for dataset, change, model, changed in scale.pairs():
-            run = scale.run(dataset, model, 200)
+        for dataset, change, model, changed in experiment.pairs():
+            run = experiment.run(dataset, model, 200)
             assert run == original.run(dataset, model, 200) and run.precision == "float32"
-            twin = scale.run(dataset, changed, 200).asdict()
+            twin = experiment.run(dataset, changed, 200).asdict()
             assert twin == {**run.asdict(), "name": changed, "precision": change}
-        assert set(scale.datasets) == set(columns) and not scale.figures
+        assert set(experiment.datasets) == set(columns) and not experiment.figures
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_the_projects_questions_pair_runs_that_differ_in_nothing_but_precision()
 )
 def test_a_question_that_cannot_be_asked_is_refused_by_name(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(UserError, match=message):
-        load_scale(extended(tmp_path, text))
+        load_experiment(extended(tmp_path, text))
 
 
 def test_equivalent_is_what_two_one_sided_tests_on_each_pair_call_so() -> None:
@@ -91,25 +91,25 @@ VALUES = {"lpga": (10.0, 11.0, 12.0), "lpga_bfloat16": (10.1, 11.0, 11.9), "vpga
 
 
 @pytest.fixture
-def scale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scale:
-    """The scale with the records of its runs and metrics.csv; the current folder."""
+def experiment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Experiment:
+    """The experiment with the records of its runs and metrics.csv; the current folder."""
     monkeypatch.chdir(tmp_path)
-    scale = load_scale(extended(tmp_path))
-    write_records(scale)
+    experiment = load_experiment(extended(tmp_path))
+    write_records(experiment)
     rows = [
         {"dataset": "digits", "model": model, "seed": seed, "sampling": "prior", "metric": "classifier_fd", "value": value, "n": 5000}
         for model, values in VALUES.items()
-        for seed, value in zip(scale.seeds, values, strict=True)
+        for seed, value in zip(experiment.seeds, values, strict=True)
     ]
     pd.DataFrame(rows, columns=COLUMNS).to_csv("metrics.csv", index=False)
-    return scale
+    return experiment
 
 
 def table(*more: str) -> int:
     return main(["table", "equivalence", "--params", "asked.yaml", "--metrics", "metrics.csv", "--out-dir", "out", *more])
 
 
-def test_the_table_has_a_row_and_a_verdict_for_each_pair(scale: Scale) -> None:
+def test_the_table_has_a_row_and_a_verdict_for_each_pair(experiment: Experiment) -> None:
     assert table() == 0
     found = pd.read_csv("out/equivalence.csv").set_index("model")
     assert list(found.index) == ["lpga", "vpga"]
@@ -123,7 +123,7 @@ def test_the_table_has_a_row_and_a_verdict_for_each_pair(scale: Scale) -> None:
     assert "within 10 % of the unchanged one" in text and "Questions at once, uncorrected: 2;" in text
 
 
-def test_a_missing_run_counts_for_neither_side_and_is_named(scale: Scale, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_run_counts_for_neither_side_and_is_named(experiment: Experiment, capsys: pytest.CaptureFixture[str]) -> None:
     metrics = pd.read_csv("metrics.csv")
     metrics[~((metrics.model == "lpga_bfloat16") & (metrics.seed == 6))].to_csv("metrics.csv", index=False)
     assert table() == 1 and "digits/lpga seed 6 (precision bfloat16)" in capsys.readouterr().err and not Path("out").exists()
@@ -133,6 +133,6 @@ def test_a_missing_run_counts_for_neither_side_and_is_named(scale: Scale, capsys
     assert "PARTIAL: missing are digits/lpga seed 6 (precision bfloat16)" in Path("out/equivalence.md").read_text()
 
 
-def test_a_scale_that_asks_nothing_has_no_such_table(scale: Scale, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_experiment_that_asks_nothing_has_no_such_table(experiment: Experiment, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["table", "equivalence", "--params", "quick.yaml", "--metrics", "metrics.csv", "--out-dir", "out"]) == 1
     assert "asks for no equivalence" in capsys.readouterr().err

@@ -11,20 +11,20 @@ import pytest
 from pga.artifacts.collect import COLUMNS
 from pga.artifacts.tables.evaluation_table import caption, grid, lacking, metric_names, summaries, text, way
 from pga.metrics.metric_registry import METRICS
-from pga.params.experiment import REAL, Scale, load_scale
+from pga.params.experiment import REAL, Experiment, load_experiment
 from pga.params.feature_spaces import FEATURE_SPACES, PIXELS
 
 
 @pytest.fixture(scope="module")
-def quick() -> Scale:
-    return load_scale("params/quick.yaml")
+def quick() -> Experiment:
+    return load_experiment("params/quick.yaml")
 
 
-def metrics(scale: Scale, without: tuple[str, ...] = ()) -> pd.DataFrame:
+def metrics(experiment: Experiment, without: tuple[str, ...] = ()) -> pd.DataFrame:
     """A distance and a recall of everything that is measured in features, the distance growing by one with the seed."""
     rows = []
-    for dataset, model, sampling in scale.measurements():
-        for seed in scale.seeds_of(dataset, model):
+    for dataset, model, sampling in experiment.measurements():
+        for seed in experiment.seeds_of(dataset, model):
             names = ("reconstruction_error",) if sampling == "reconstruction" else ("classifier_fd", "classifier_recall")
             extractor = "pixels" if sampling == "reconstruction" else "classifier"
             values = {"classifier_fd": 10.0 + seed, "classifier_recall": 0.5, "reconstruction_error": 0.1}
@@ -37,7 +37,7 @@ def metrics(scale: Scale, without: tuple[str, ...] = ()) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def test_every_measurement_has_a_row_per_metric_with_mean_and_standard_error(quick: Scale) -> None:
+def test_every_measurement_has_a_row_per_metric_with_mean_and_standard_error(quick: Experiment) -> None:
     found = summaries(metrics(quick), quick)
     keys = found[["dataset", "model", "sampling"]].drop_duplicates()
     assert list(keys.itertuples(index=False, name=None)) == quick.measurements()
@@ -49,7 +49,7 @@ def test_every_measurement_has_a_row_per_metric_with_mean_and_standard_error(qui
     assert lacking(found, quick) == []
 
 
-def test_a_metric_without_a_value_is_absent_by_name_and_hides_no_other(quick: Scale) -> None:
+def test_a_metric_without_a_value_is_absent_by_name_and_hides_no_other(quick: Experiment) -> None:
     table = metrics(quick).astype({"absent": object})
     place = (table.model == "vae") & (table["sampling"] == "prior") & (table.metric == "classifier_recall")
     table.loc[place, "value"] = math.nan
@@ -62,12 +62,12 @@ def test_a_metric_without_a_value_is_absent_by_name_and_hides_no_other(quick: Sc
     assert "classifier_recall of digits/vae (prior) is absent: too few images." in caption(quick, found, [])
 
 
-def test_what_is_missing_is_named(quick: Scale) -> None:
+def test_what_is_missing_is_named(quick: Experiment) -> None:
     found = summaries(metrics(quick, ("digits/vae/1/prior", "digits/real/0/prior")), quick)
     assert lacking(found, quick) == ["digits/vae seed 1 (prior)", "digits/real seed 0 (prior)"]
 
 
-def test_a_grid_shows_each_way_of_sampling_and_the_accuracy_of_the_features(quick: Scale) -> None:
+def test_a_grid_shows_each_way_of_sampling_and_the_accuracy_of_the_features(quick: Experiment) -> None:
     found = summaries(metrics(quick), quick)
     shown = grid(found[found.extractor == "classifier"], "digits", "classifier", quick)
     assert shown.title == "digits, features: classifier (test accuracy 0.9800)"
@@ -82,12 +82,12 @@ def test_a_grid_shows_each_way_of_sampling_and_the_accuracy_of_the_features(quic
 
 @pytest.mark.parametrize("weights", ["official", "other"])
 @pytest.mark.parametrize("extractor", [*FEATURE_SPACES, PIXELS])
-def test_every_metric_of_a_feature_space_has_a_column(extractor: str, weights: str, quick: Scale) -> None:
-    scale = quick.model_copy(update={"evaluation": quick.evaluation.model_copy(update={"weights": weights})})
+def test_every_metric_of_a_feature_space_has_a_column(extractor: str, weights: str, quick: Experiment) -> None:
+    experiment = quick.model_copy(update={"evaluation": quick.evaluation.model_copy(update={"weights": weights})})
     names = metric_names(extractor, weights == "official")
     row = {"dataset": "digits", "model": "vae", "sampling": "prior", "standard_error": None, "images": 300, "reference_images": 400}
     found = pd.DataFrame([{**row, "metric": name, "mean": 1.0, "extractor_accuracy": None} for name in names])
-    shown = grid(found, "digits", extractor, scale)
+    shown = grid(found, "digits", extractor, experiment)
     of_pixels = {heading for metric in METRICS.values() if metric.of_pixels for heading in metric.headings.values()}
     of_features = {heading for metric in METRICS.values() if not metric.of_pixels for heading in metric.headings.values()}
     assert set(shown.head[4:]) == (of_pixels if extractor == PIXELS else {"Fréchet", *of_features})
@@ -108,10 +108,10 @@ def test_three_digits_are_shown(mean: float, error: float | None, shown: str) ->
     assert text(mean, error) == shown
 
 
-def test_every_feature_space_of_the_paper_scale_has_names_of_its_own(root: Path) -> None:
-    scale = load_scale(root / "params/paper.yaml")
-    labels = scale.evaluation.labels(labelled=True)
+def test_every_feature_space_of_the_paper_experiment_has_names_of_its_own(root: Path) -> None:
+    experiment = load_experiment(root / "params/paper.yaml")
+    labels = experiment.evaluation.labels(labelled=True)
     assert labels == ["inception-tf1", "inception-pytorch_fid", "classifier"]
-    assert scale.evaluation.labels(labelled=False) == labels[:2]
+    assert experiment.evaluation.labels(labelled=False) == labels[:2]
     names = [name for label in labels for name in metric_names(label, official=True)]
     assert len(set(names)) == len(names)

@@ -25,7 +25,7 @@ from pga.artifacts.figures import canvas, samples_figure
 from pga.artifacts.figures.figure_inputs import Sources
 from pga.artifacts.figures.sheet import grid, tile
 from pga.cli import main
-from pga.params.experiment import load_scale
+from pga.params.experiment import load_experiment
 from pga.provenance.read import read_about
 from pga.runtime.errors import UserError
 from pga.runtime.files import read_record, sha256, write_record
@@ -48,7 +48,7 @@ def own_settings() -> Iterator[None]:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Results of a scale with one figure of 2 × 2 panels; the current folder."""
+    """Results of an experiment with one figure of 2 × 2 panels; the current folder."""
     monkeypatch.chdir(tmp_path)
     text = SCALE.replace("{datasets: [digits], models: [lpga, vpga]}", "{datasets: [digits, cifar10], models: [lpga, vpga]}")
     assert text != SCALE
@@ -58,7 +58,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         for model in MODELS:
             for seed in range(3):
                 run = Path("results", "tiny", dataset, model, f"seed{seed}")
-                own = load_scale("tiny.yaml").run(dataset, model, seed)
+                own = load_experiment("tiny.yaml").run(dataset, model, seed)
                 record = {"run": own.asdict(), "digest": own.digest, "git": "abc", "data_sha256": dataset, "wall_s": 1.0}
                 write_record(run / "run.json", record)
                 write_metrics(dataset, model, seed, VALUES.get((dataset, model), (4.0, 5.0, 6.0))[seed])
@@ -74,7 +74,7 @@ def write_metrics(dataset: str, model: str, seed: int, value: float) -> None:
 
 
 def save_samples(dataset: str, model: str, images: np.ndarray, seed: int = 0) -> None:
-    run = load_scale("tiny.yaml").run(dataset, model, seed)
+    run = load_experiment("tiny.yaml").run(dataset, model, seed)
     save_made(Path("results", "tiny", dataset, model, f"seed{seed}", "prior", "samples.npy"), images, maker(run))
 
 
@@ -87,10 +87,10 @@ def of_disk(dataset: str, model: str, seed: int = 0) -> np.ndarray:
 
 
 def sources(name: str = "figure2", allow_missing: bool = False, **changes: object) -> Sources:
-    """What a figure of the tiny scale is drawn from, its row changed."""
-    scale = load_scale("tiny.yaml")
-    row = scale.figures[name].model_copy(update=changes)
-    return Sources(scale.model_copy(update={"figures": {name: row}}), name, Path("data", "processed"), allow_missing)
+    """What a figure of the tiny experiment is drawn from, its row changed."""
+    experiment = load_experiment("tiny.yaml")
+    row = experiment.figures[name].model_copy(update=changes)
+    return Sources(experiment.model_copy(update={"figures": {name: row}}), name, Path("data", "processed"), allow_missing)
 
 
 def layout(figure: Figure) -> None:
@@ -192,17 +192,17 @@ def test_no_text_is_wider_than_the_page(models: tuple[str, ...], folder: Path) -
 
 def test_metadata_name_every_run_that_is_shown(folder: Path) -> None:
     found = sources().about("what it shows")
-    assert (found["artifact"], found["caption"], found["scale"]["description"]) == ("figure2", "what it shows", "for the tests")
-    scale = load_scale("tiny.yaml")
+    assert (found["artifact"], found["caption"], found["experiment"]["description"]) == ("figure2", "what it shows", "for the tests")
+    experiment = load_experiment("tiny.yaml")
     assert found["runs"].keys() == {f"{run[0]}/{run[1]}/seed{seed}" for run in itertools.product(DATASETS, MODELS) for seed in range(3)}
     for name, said in found["runs"].items():
         dataset, model, seed = name.split("/")
-        assert said["digest"] == scale.run(dataset, model, int(seed[-1])).digest
+        assert said["digest"] == experiment.run(dataset, model, int(seed[-1])).digest
         assert (said["git"], said["data_sha256"]) == ("abc", dataset)
     assert "wall_s" not in json.dumps(found)  # or two builds would differ
 
 
-def test_a_run_with_other_parameters_than_the_scales_is_refused_by_name(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_with_other_parameters_than_the_experiments_is_refused_by_name(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text = Path("tiny.yaml").read_text()
     Path("tiny.yaml").write_text(
         text.replace("lpga: {coefficients: {gamma: [0.015, paper]}}", "lpga: {coefficients: {gamma: [0.02, paper]}}")
@@ -356,7 +356,7 @@ def test_an_interrupted_figure_leaves_the_one_that_was_there(folder: Path, monke
     assert drawn(folder / "out") == before and len(list(Path("out").iterdir())) == 3
 
 
-def test_a_figure_that_the_scale_does_not_define_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_figure_that_the_experiment_does_not_define_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["figure", "figure9", *COMMAND[2:], "out"]) == 1
     assert re.search("figure9.*there are figure2", capsys.readouterr().err)
 

@@ -27,7 +27,7 @@ from pga.cli import main
 from pga.method.terms import MODELS
 from pga.params.artifacts import MOST_LINES, NEEDS
 from pga.params.artifacts import Figure as Row
-from pga.params.experiment import load_scale
+from pga.params.experiment import load_experiment
 from pga.runtime.errors import UserError
 from pga.runtime.files import sha256, write_beside, write_record
 from pga.sampling.generated import load_made, maker, save_made
@@ -94,16 +94,16 @@ def history(model: str, seed: int) -> pd.DataFrame:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Results of every run of the scale; the current folder."""
+    """Results of every run of the experiment; the current folder."""
     monkeypatch.chdir(tmp_path)
     Path("tiny.yaml").write_text(SCALE)
-    scale = load_scale("tiny.yaml")
+    experiment = load_experiment("tiny.yaml")
     rng = np.random.default_rng(0)
     for dataset, shape in SHAPES.items():
         originals = rng.integers(0, 256, (20, *shape), np.uint8)
         for model, seeds in SEEDS.items():
             for seed in seeds:
-                run = scale.run(dataset, model, seed)
+                run = experiment.run(dataset, model, seed)
                 record = {"run": run.asdict(), "digest": run.digest, "git": "abc", "data_sha256": dataset}
                 write_record(of(dataset, model, seed, "run.json"), record)
                 write_metrics(dataset, model, seed, "prior", "classifier_fd", 10.0 + seed)
@@ -125,7 +125,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def draw(name: str, allow_missing: bool = False) -> canvas.Drawn:
     """A figure, finished as `pga figure` does."""
-    sources = Sources(load_scale("tiny.yaml"), name, Path("data"), allow_missing)
+    sources = Sources(load_experiment("tiny.yaml"), name, Path("data"), allow_missing)
     drawn = FIGURES[sources.row.kind](sources)
     canvas.finish(drawn.figure)
     FigureCanvasAgg(drawn.figure).draw()
@@ -207,7 +207,7 @@ def test_a_changed_seed_changes_the_figures_that_use_it_and_no_other(folder: Pat
 
 @pytest.mark.parametrize("name", [name for name in FIGURES if name != "routing"])
 def test_without_a_run_it_is_refused_by_name_or_says_so(name: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    dataset = load_scale("tiny.yaml").figures[name].datasets[0]
+    dataset = load_experiment("tiny.yaml").figures[name].datasets[0]
     for file in of(dataset, "lpga", 0, "").rglob("*.*"):
         file.unlink()
     assert main(["figure", name, "--params", "tiny.yaml", "--out-dir", "out"]) == 1
@@ -243,7 +243,7 @@ def test_interpolations_and_neighbours_show_the_whole_arrays(folder: Path) -> No
     for name, file, divided in (("interpolations", "interpolations.npy", (0, 9)), ("neighbours", "prior/neighbours.npy", (0,))):
         figure, caption = draw(name)
         shown = {sheet.axes: sheet for sheet in figure.sheets}
-        runs = load_scale("tiny.yaml").figures[name].runs()
+        runs = load_experiment("tiny.yaml").figures[name].runs()
         assert len(shown) == len(runs)
         for axes, (dataset, model) in zip(figure.axes, runs, strict=True):
             assert np.array_equal(shown[axes].images, np.load(of(dataset, model, SEEDS[model][0], file)))

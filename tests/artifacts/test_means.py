@@ -17,7 +17,7 @@ VALUES = {("lpga", 0): 1.0, ("lpga", 1): 4.0, ("vpga", 0): 2.5, ("vpga", 1): 3.5
 
 @pytest.fixture
 def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """metrics.json of every run of a scale with two models and two seeds."""
+    """metrics.json of every run of an experiment with two models and two seeds."""
     monkeypatch.chdir(tmp_path)
     Path("tiny.yaml").write_text(TINY)
     for (model, seed), value in VALUES.items():

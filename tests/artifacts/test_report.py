@@ -23,7 +23,7 @@ from pga.artifacts.report.charts import line_chart
 from pga.artifacts.report.paper_table import paper_table
 from pga.artifacts.report.rule_graph import draw, layers, read_graph
 from pga.cli import main
-from pga.params.experiment import Scale, load_scale
+from pga.params.experiment import Experiment, load_experiment
 from pga.provenance.read import read_about
 from pga.provenance.records import Place
 from pga.provenance.seal import KEY
@@ -46,12 +46,12 @@ DOT = """digraph snakemake_dag {
 TEXT = SCALE.replace("title: Digits", 'title: "Digits <b>&\\""')
 
 
-def load_scale_of(text: str) -> Scale:
-    """The scale that a text says."""
+def load_experiment_of(text: str) -> Experiment:
+    """The experiment that a text says."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "tiny.yaml")
         path.write_text(text)
-        return load_scale(path)
+        return load_experiment(path)
 
 
 PARTS = ("table1", "claims", "costs", "parameters", "notation", "evaluation")
@@ -59,17 +59,17 @@ ARGUMENTS = ["report", "--params", "tiny.yaml", "--rules", "rules.dot", "--out",
 
 
 def make(tmp_path: Path) -> None:
-    """Results of the tiny scale in the current folder: everything that a report shows."""
+    """Results of the tiny experiment in the current folder: everything that a report shows."""
     Path("tiny.yaml").write_text(TEXT.replace("steps: [300, inferred]", "steps: [300, inferred]\n  snapshots: 7"))
     Path("params").mkdir()
     Path("params/claims.yaml").write_text(CLAIMS)
     Path("rules.dot").write_text(DOT)
-    scale = load_scale("tiny.yaml")
-    write_records(scale)
-    place_results(scale)
+    experiment = load_experiment("tiny.yaml")
+    write_records(experiment)
+    place_results(experiment)
     rng = np.random.default_rng(0)
-    for run in scale.all_runs():
-        folder = Path(scale.results, run.dataset, run.name, f"seed{run.seed}")
+    for run in experiment.all_runs():
+        folder = Path(experiment.results, run.dataset, run.name, f"seed{run.seed}")
         steps = np.arange(1, 21) * 15
         values = {
             "step": steps,
@@ -80,12 +80,12 @@ def make(tmp_path: Path) -> None:
             "images_per_s": rng.random(20),
         }
         pd.DataFrame(values).to_csv(folder / "history.csv", index=False)
-        for sampling in scale.params(run.dataset, run.name).samplings:
+        for sampling in experiment.params(run.dataset, run.name).samplings:
             save_made(folder / sampling / "samples.npy", rng.integers(0, 256, (70, 8, 8, 1), np.uint8), maker(run))
-    first = scale.run("digits", "lpga", 0)
+    first = experiment.run("digits", "lpga", 0)
     _, decoder = build_run(first, 1)
     tensors = {f"{k:03d}.decoder.{name}": value * k for k in range(1, 8) for name, value in decoder.state_dict().items()}
-    folder = Path(scale.results, "digits/lpga/seed0")
+    folder = Path(experiment.results, "digits/lpga/seed0")
     save_tensors(folder / "snapshots.safetensors", tensors, {"run": first.asdict(), "steps": [40 * k for k in range(1, 8)]})
     pd.DataFrame({"step": [40, 80], "metric": "classifier_fd", "value": [9.0, 4.5], "n": 300}).to_csv(folder / "curve.csv", index=False)
     write_beside([folder / "curve.csv"], maker(first))
@@ -98,7 +98,7 @@ def make(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished scale with its report, which nothing changes."""
+    """A finished experiment with its report, which nothing changes."""
     folder = tmp_path_factory.mktemp("report")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
@@ -164,10 +164,10 @@ def test_the_page_is_whole_and_needs_no_other_file(page: str, made: Path) -> Non
             assert (made / "results/tiny" / target).is_file(), target
 
 
-def test_every_run_table_and_figure_of_the_scale_is_on_the_page(page: str, made: Path) -> None:
+def test_every_run_table_and_figure_of_the_experiment_is_on_the_page(page: str, made: Path) -> None:
     ids = {attributes.get("id") for _, attributes in Elements(page).found}
-    scale = load_scale(made / "tiny.yaml")
-    assert {f"{run.dataset}-{run.name}-seed{run.seed}" for run in scale.all_runs()} < ids
+    experiment = load_experiment(made / "tiny.yaml")
+    assert {f"{run.dataset}-{run.name}-seed{run.seed}" for run in experiment.all_runs()} < ids
     assert {*PARTS, "numbers", "figure2", "summary", "environment", "regenerate"} < ids
     assert "0123456789abcdef" in page and "CPU x86_64 (AVX2)" in page and "snakemake --cores 2 results/tiny/table1.csv" in page
     assert page.index('id="summary"') < page.index('id="main-table"') < page.index('id="figures"') < page.index('id="runs"')
@@ -195,21 +195,21 @@ def test_table_1_stands_in_the_papers_layout_with_the_papers_numbers_and_how_it_
 
 
 def test_verdicts_are_marked_where_the_paper_can_be_compared() -> None:
-    scale = load_scale_of(TEXT)
+    experiment = load_experiment_of(TEXT)
     cells = [
         {"block": row.block, "model": row.title, "dataset": column.title, "mean": 1.0 + k, "standard_error": 0.5, "paper_fid": math.nan,
          "paper_standard_error": math.nan}
-        for k, row in enumerate(scale.table1.rows) for column in scale.table1.columns
+        for k, row in enumerate(experiment.table1.rows) for column in experiment.table1.columns
     ]  # fmt: skip
-    row, column = scale.table1.rows[0], scale.table1.columns[0]
-    place = {"dataset": column.paper or column.dataset, "model": row.model, "density": scale.samplings[row.sampling].density}
+    row, column = experiment.table1.rows[0], experiment.table1.columns[0]
+    place = {"dataset": column.paper or column.dataset, "model": row.model, "density": experiment.samplings[row.sampling].density}
     claims = pd.DataFrame([{"kind": "number", **place, "verdict": "reproduced"}])
-    found = paper_table(scale, pd.DataFrame(cells), claims)
+    found = paper_table(experiment, pd.DataFrame(cells), claims)
     assert found.lines[0].values[0][2:4] == ("reproduced", "✓") and found.marks == (("✓", "reproduced"),)
     assert {value.mark for line in found.lines[1:] for value in line.values} == {""}
 
 
-def test_text_of_a_scale_is_escaped(page: str) -> None:
+def test_text_of_an_experiment_is_escaped(page: str) -> None:
     assert "Digits &lt;b&gt;&amp;&#34;" in page and "<b>&" not in page
 
 
@@ -239,12 +239,12 @@ def parts(page: str) -> dict[str, str]:
 
 
 def test_a_changed_seed_changes_what_the_page_shows_of_it_and_nothing_else(folder: Path, page: str) -> None:
-    scale, place = load_scale("tiny.yaml"), Place("small_digits", "lpga", 1)
-    path = Path(scale.results, str(place), "prior/metrics.json")
+    experiment, place = load_experiment("tiny.yaml"), Place("small_digits", "lpga", 1)
+    path = Path(experiment.results, str(place), "prior/metrics.json")
     content = read_record(path)
     content["metrics"][0]["value"] += 1
     write_record(path, content)
-    write_record(Path(scale.results, str(place), "run.json"), record(scale, place, wall_s=99.0))
+    write_record(Path(experiment.results, str(place), "run.json"), record(experiment, place, wall_s=99.0))
     assert main(["collect", "--params", "tiny.yaml", "--out", "results/tiny/metrics.csv"]) == 0
     for table in PARTS:
         assert main(["table", table, "--params", "tiny.yaml", "--metrics", "results/tiny/metrics.csv", "--out-dir", "results/tiny"]) == 0
@@ -257,10 +257,10 @@ def test_a_changed_seed_changes_what_the_page_shows_of_it_and_nothing_else(folde
 
 def test_of_a_page_only_what_tells_wall_times_differs_after_another_training(folder: Path, made: Path) -> None:
     """What `tests/kills.py` compares of it."""
-    scale = load_scale("tiny.yaml")
-    for run in scale.all_runs():
+    experiment = load_experiment("tiny.yaml")
+    for run in experiment.all_runs():
         place = Place(run.dataset, run.name, run.seed)
-        write_record(Path(scale.results, str(place), "run.json"), record(scale, place, wall_s=99.0, steps_per_s=2.0))
+        write_record(Path(experiment.results, str(place), "run.json"), record(experiment, place, wall_s=99.0, steps_per_s=2.0))
     assert main(["table", "costs", "--params", "tiny.yaml", "--out-dir", "results/tiny"]) == 0
     assert main(ARGUMENTS) == 0
     path = Path("results/tiny/report.html")
@@ -366,9 +366,9 @@ def test_a_curve_that_is_not_of_its_run_is_refused(what: str, folder: Path, caps
     spoil, said = CURVES[what]
     path = Path("results/tiny/digits/lpga/seed0/curve.csv")
     other = Path(shutil.copy(path, path.parents[1] / "seed1/curve.csv"))
-    scale = load_scale("tiny.yaml")
+    experiment = load_experiment("tiny.yaml")
     for seed, file in enumerate((path, other)):
-        write_beside([file], {**maker(scale.run("digits", "lpga", seed)), "inputs": {"snapshots": "0" * 64}})
+        write_beside([file], {**maker(experiment.run("digits", "lpga", seed)), "inputs": {"snapshots": "0" * 64}})
     assert main(ARGUMENTS) == 0
     spoil(path, other)
     assert main(ARGUMENTS) == 1
@@ -378,8 +378,8 @@ def test_a_curve_that_is_not_of_its_run_is_refused(what: str, folder: Path, caps
 
 @pytest.mark.parametrize("path", ["results/tiny/table1.csv", "results/tiny/figures/figure2.png"])
 def test_an_artifact_of_a_run_that_is_another_by_now_is_refused(path: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    scale, place = load_scale("tiny.yaml"), Place("digits", "lpga", 0)
-    write_record(Path(scale.results, str(place), "run.json"), record(scale, place, code="another"))
+    experiment, place = load_experiment("tiny.yaml"), Place("digits", "lpga", 0)
+    write_record(Path(experiment.results, str(place), "run.json"), record(experiment, place, code="another"))
     if "figure" not in path:  # of two stale artifacts the first is named
         Path("results/tiny/figures/figure2.png").unlink()
     for table in ("costs", "claims", *(["table1"] if "figure" in path else [])):

@@ -20,7 +20,7 @@ from pga.artifacts.tables.formats import latex
 from pga.artifacts.tables.summary_cells import summarise
 from pga.cli import main
 from pga.params.claims import load_claims
-from pga.params.experiment import Scale, load_scale
+from pga.params.experiment import Experiment, load_experiment
 from pga.provenance.records import Place
 from pga.runtime.errors import UserError
 from pga.runtime.files import read_record, sha256, write_record
@@ -101,23 +101,23 @@ def metrics(values: dict[tuple[str, str, str], tuple[float, ...]] = VALUES, with
         if (dataset, model, seed) not in without
         for metric, value in (("classifier_fd", value), ("another", value / 1000))
     ]
-    rows.append({**rows[0], "seed": 7, "metric": "classifier_fd", "value": 1e6})  # a seed that the scale does not have
+    rows.append({**rows[0], "seed": 7, "metric": "classifier_fd", "value": 1e6})  # a seed that the experiment does not have
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The tiny scale with the records of its runs; the current folder."""
+    """The tiny experiment with the records of its runs; the current folder."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "tiny.yaml").write_text(SCALE)
     (tmp_path / "claims.yaml").write_text(CLAIMS)
-    write_records(load_scale("tiny.yaml"))
+    write_records(load_experiment("tiny.yaml"))
     return tmp_path
 
 
 @pytest.fixture
-def scale(folder: Path) -> Scale:
-    return load_scale(folder / "tiny.yaml")
+def experiment(folder: Path) -> Experiment:
+    return load_experiment(folder / "tiny.yaml")
 
 
 def write(folder: Path, found: pd.DataFrame, *more: str) -> int:
@@ -211,10 +211,10 @@ def test_the_long_form_has_the_mean_against_the_test_images_beside_where_it_is_m
 
 
 def test_captions_say_that_celebas_test_images_were_trained_on(root: Path) -> None:
-    paper = load_scale(root / "params" / "paper.yaml")
+    paper = load_experiment(root / "params" / "paper.yaml")
     assert "202,599" in table1.caption(paper, [], []) and "no floor" in table1.caption(paper, [], [])
     assert "202,599" in evaluation_table.caption(paper, pd.DataFrame(columns=["dataset", "model", "sampling", "metric", "absent"]), [])
-    assert "202,599" not in table1.caption(load_scale(root / "params" / "smoke.yaml"), [], [])  # other images stand in
+    assert "202,599" not in table1.caption(load_experiment(root / "params" / "smoke.yaml"), [], [])  # other images stand in
     assert paper.notes_on(paper.figures["reconstructions"].datasets) == paper.datasets["celeba"].note
 
 
@@ -304,19 +304,19 @@ def test_every_letter_that_is_special_to_latex_is_escaped(letter: str, expected:
     assert latex(f"a{letter}b") == f"a{expected}b"
 
 
-SCALES = [path for path in sorted(Path(__file__).parents[2].glob("params/*.yaml")) if "\nresults:" in path.read_text()]
+EXPERIMENTS = [path for path in sorted(Path(__file__).parents[2].glob("params/*.yaml")) if "\nresults:" in path.read_text()]
 
 
-@pytest.mark.parametrize("path", SCALES, ids=lambda path: path.stem)
-def test_every_scale_makes_whole_rows_in_plain_letters(path: Path, root: Path, tmp_path: Path) -> None:
-    scale = load_scale(path)
-    found = table1.entries(scale, pd.DataFrame(columns=COLUMNS), load_claims(root / "params" / "claims.yaml"))
-    rows, columns = len(scale.table1.rows), len(scale.table1.columns)
+@pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
+def test_every_experiment_makes_whole_rows_in_plain_letters(path: Path, root: Path, tmp_path: Path) -> None:
+    experiment = load_experiment(path)
+    found = table1.entries(experiment, pd.DataFrame(columns=COLUMNS), load_claims(root / "params" / "claims.yaml"))
+    rows, columns = len(experiment.table1.rows), len(experiment.table1.columns)
     assert len(found) == rows * columns
     (tmp_path / "out").mkdir()
-    for ending, text in {"md": table1.as_markdown(scale, found, []), "tex": table1_latex.as_latex(found, "")}.items():
+    for ending, text in {"md": table1.as_markdown(experiment, found, []), "tex": table1_latex.as_latex(found, "")}.items():
         (tmp_path / "out" / f"table1.{ending}").write_text(text)
-    blocks = {row.block for row in scale.table1.rows}
+    blocks = {row.block for row in experiment.table1.rows}
     assert len(markdown_rows(tmp_path)) == 1 + rows + (len(blocks) if len(blocks) > 1 else 0)
     beside = 2 if any(entry.claim for entry in found) else 1  # a sweep's rows are not the paper's
     assert [len(row) for row in latex_rows(tmp_path)] == [1 + beside * columns] * rows
@@ -370,7 +370,7 @@ def test_only_the_classifiers_distance_is_called_one_of_a_small_classifier(resiz
     (folder / "fid.yaml").write_text(
         SCALE.replace("{extractor: classifier}", f"{{extractor: inception, resize: {resize}, few_samples: true}}")
     )
-    caption = table1.caption(load_scale(folder / "fid.yaml"), [], [])
+    caption = table1.caption(load_experiment(folder / "fid.yaml"), [], [])
     assert caption.startswith(title)
     assert "classifier" not in caption
 
@@ -404,7 +404,7 @@ def test_the_caption_does_not_average_over_one_seed(changes: dict[str, str], sai
         assert old in text, text
         text = text.replace(old, new)
     (folder / "tiny.yaml").write_text(text)
-    assert said in table1.caption(load_scale(folder / "tiny.yaml"), [], [])
+    assert said in table1.caption(load_experiment(folder / "tiny.yaml"), [], [])
 
 
 def test_equal_metrics_give_equal_bytes(folder: Path) -> None:
@@ -425,7 +425,7 @@ def test_a_file_that_is_no_table_of_metrics_is_refused(content: str, folder: Pat
     assert "other.csv" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("sampling", ["gaussian", "mixture"], ids=["not of the scale", "not of the run"])
+@pytest.mark.parametrize("sampling", ["gaussian", "mixture"], ids=["not of the experiment", "not of the run"])
 @pytest.mark.parametrize("place", ["row", "figure"])
 def test_a_sampling_that_is_never_made_is_refused(place: str, sampling: str, folder: Path) -> None:
     changed = {
@@ -435,45 +435,47 @@ def test_a_sampling_that_is_never_made_is_refused(place: str, sampling: str, fol
     assert changed != SCALE
     (folder / "other.yaml").write_text(changed)
     with pytest.raises(UserError, match=sampling):
-        load_scale(folder / "other.yaml")
+        load_experiment(folder / "other.yaml")
 
 
-def place_results(scale: Scale, without: tuple[tuple[str, str, int, str], ...] = ()) -> None:
+def place_results(experiment: Experiment, without: tuple[tuple[str, str, int, str], ...] = ()) -> None:
     """metrics.json of every run, in the folder where it belongs."""
-    for number, run in enumerate(scale.all_runs()):
-        for sampling in (*scale.params(run.dataset, run.name).samplings, "reconstruction"):
+    for number, run in enumerate(experiment.all_runs()):
+        for sampling in (*experiment.params(run.dataset, run.name).samplings, "reconstruction"):
             if (run.dataset, run.name, run.seed, sampling) in without:
                 continue
-            of = scale.samplings.get(sampling, scale.samplings["prior"])
+            of = experiment.samplings.get(sampling, experiment.samplings["prior"])
             value = number + len(sampling) / 100
             metric = measured("classifier_fd", value, n=of.n, reference=of.reference)
             write_record(
-                Path(scale.results, run.dataset, run.name, f"seed{run.seed}", sampling, "metrics.json"),
+                Path(experiment.results, run.dataset, run.name, f"seed{run.seed}", sampling, "metrics.json"),
                 {"dataset": run.dataset, "model": run.name, "seed": run.seed, "sampling": sampling, "n": 300, "metrics": [metric]}
                 | {"extractors": [{"name": "classifier", "digest": "d", "accuracy": 0.99}]},
             )
 
 
-def test_collect_gathers_every_run_once_in_the_order_of_the_scale(scale: Scale, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_collect_gathers_every_run_once_in_the_order_of_the_experiment(
+    experiment: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
-    place_results(scale)
-    found, missing = collect(scale)
+    place_results(experiment)
+    found, missing = collect(experiment)
     assert list(found.columns) == COLUMNS and missing == []
     assert len(found) == 3 * 3 * (4 + 3)  # data sets × seeds × (one run of two samplings, two of one, and each one's reconstructions)
     assert not found.duplicated(["dataset", "model", "seed", "sampling", "metric"]).any()
     assert list(dict.fromkeys(found.dataset)) == ["digits", "small_digits", "cifar10"]
     lpga = found[(found.dataset == "cifar10") & (found.model == "lpga") & (found.seed == 2)]
     [row] = lpga[lpga.sampling == "prior"].to_dict("records")
-    number = [(run.dataset, run.name, run.seed) for run in scale.all_runs()].index(("cifar10", "lpga", 2))
+    number = [(run.dataset, run.name, run.seed) for run in experiment.all_runs()].index(("cifar10", "lpga", 2))
     assert row["value"] == number + 0.05
     assert (row["reference"], row["extractor"], row["extractor_accuracy"]) == ("train", "classifier", 0.99)
 
 
 def test_collect_then_table_and_a_missing_run_is_named_by_both(
-    scale: Scale, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    experiment: Experiment, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(folder)
-    place_results(scale, without=(("digits", "lpga", 1, "prior"),))
+    place_results(experiment, without=(("digits", "lpga", 1, "prior"),))
     assert main(["collect", "--params", "tiny.yaml", "--out", "metrics.csv"]) == 1
     assert "digits/lpga seed 1 (prior)" in capsys.readouterr().err and not Path("metrics.csv").exists()
     assert main(["collect", "--params", "tiny.yaml", "--out", "metrics.csv", "--allow-missing"]) == 0
@@ -489,14 +491,14 @@ def test_collect_then_table_and_a_missing_run_is_named_by_both(
     "change", [{"seed": 1}, {"model": "vpga"}, {"sampling": "mixture"}, {"metrics": 3}, {"extractors": None}, {"extractors": []}], ids=str
 )
 def test_collect_refuses_a_file_of_another_run_or_version(
-    change: dict, scale: Scale, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    change: dict, experiment: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    place_results(scale)
-    path = Path(scale.results, "digits", "lpga", "seed0", "prior", "metrics.json")
+    place_results(experiment)
+    path = Path(experiment.results, "digits", "lpga", "seed0", "prior", "metrics.json")
     write_record(path, {**read_record(path), **change})
     with pytest.raises(UserError, match="digits/lpga/seed0/prior/metrics.json"):
-        collect(scale)
+        collect(experiment)
 
 
 @pytest.mark.parametrize(
@@ -515,23 +517,23 @@ def test_collect_refuses_a_file_of_another_run_or_version(
                 "metrics": [measured("fid", 1.0, n=300, reference="train", extractor="inception-tf1")],
                 "extractors": [{"name": "inception-tf1", "accuracy": None}],
             },
-            "measured in other features than the scale says, classifier",
+            "measured in other features than the experiment says, classifier",
         ),
     ],
     ids=["number of samples", "real images", "features"],
 )
-def test_metrics_that_were_measured_in_another_way_than_the_scale_says_are_refused(
-    change: dict, named: str, scale: Scale, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_metrics_that_were_measured_in_another_way_than_the_experiment_says_are_refused(
+    change: dict, named: str, experiment: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    place_results(scale)
-    path = Path(scale.results, "digits", "lpga", "seed0", "prior", "metrics.json")
+    place_results(experiment)
+    path = Path(experiment.results, "digits", "lpga", "seed0", "prior", "metrics.json")
     write_record(path, {**read_record(path), **change})
     with pytest.raises(UserError, match=rf"digits/lpga/seed0/prior/metrics.json: .*{named}"):
-        collect(scale)
+        collect(experiment)
 
 
-def test_the_file_beside_a_table_names_every_run_and_vouches_for_the_table(folder: Path, scale: Scale) -> None:
+def test_the_file_beside_a_table_names_every_run_and_vouches_for_the_table(folder: Path, experiment: Experiment) -> None:
     assert write(folder, metrics()) == 0
     said = json.loads(Path("out/table1.json").read_text())
     assert said["files"] == {f"table1.{ending}": sha256(f"out/table1.{ending}") for ending in ("csv", "md", "tex")}
@@ -539,15 +541,15 @@ def test_the_file_beside_a_table_names_every_run_and_vouches_for_the_table(folde
     assert said["runs"].keys() == {f"{dataset}/{model}/seed{seed}" for dataset, model in shown for seed in (0, 1, 2)}
     for name, run in said["runs"].items():
         dataset, model, seed = name.split("/")
-        assert run["digest"] == scale.run(dataset, model, int(seed[-1])).digest and run["git"]["commit"].startswith("0123")
+        assert run["digest"] == experiment.run(dataset, model, int(seed[-1])).digest and run["git"]["commit"].startswith("0123")
     assert said["parameters"]["digits/lpga"]["coefficients"]["gamma"] == 0.015
     assert said["caption"] in Path("out/table1.md").read_text()
 
 
-def test_wall_times_change_no_byte_of_a_table(folder: Path, scale: Scale) -> None:
+def test_wall_times_change_no_byte_of_a_table(folder: Path, experiment: Experiment) -> None:
     found = []
     for wall_s in (10.0, 11.0):
-        write_records(scale, wall_s=wall_s)
+        write_records(experiment, wall_s=wall_s)
         assert write(folder, metrics()) == 0
         found.append([path.read_bytes() for path in sorted(Path("out").iterdir())])
     assert found[0] == found[1] and len(found[0]) == 4
@@ -555,26 +557,26 @@ def test_wall_times_change_no_byte_of_a_table(folder: Path, scale: Scale) -> Non
 
 STALE = {
     "another data set": ({"data_sha256": "f" * 64}, "lpga/seed1/run.json: trained on data with SHA-256 ffffffffffff…"),
-    "other parameters": ({"digest": "0" * 64}, "lpga/seed1/run.json: trained with other parameters than the scale's"),
+    "other parameters": ({"digest": "0" * 64}, "lpga/seed1/run.json: trained with other parameters than the experiment's"),
 }
 
 
 @pytest.mark.parametrize("what", STALE)
 def test_a_run_of_other_data_or_parameters_is_refused_by_name_even_for_a_partial_table(
-    what: str, folder: Path, scale: Scale, capsys: pytest.CaptureFixture[str]
+    what: str, folder: Path, experiment: Experiment, capsys: pytest.CaptureFixture[str]
 ) -> None:
     change, named = STALE[what]
     place = Place("cifar10", "lpga", 1)
-    write_record(Path(scale.results, str(place), "run.json"), record(scale, place, **change))
+    write_record(Path(experiment.results, str(place), "run.json"), record(experiment, place, **change))
     assert write(folder, metrics(), "--allow-missing") == 1
     assert named in capsys.readouterr().err
     assert not Path("out").exists()
 
 
 def test_a_run_without_its_record_is_refused_by_name_and_named_in_a_partial_table(
-    folder: Path, scale: Scale, capsys: pytest.CaptureFixture[str]
+    folder: Path, experiment: Experiment, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = Path(scale.results, "digits", "lpga", "seed2", "run.json")
+    path = Path(experiment.results, "digits", "lpga", "seed2", "run.json")
     path.unlink()
     assert write(folder, metrics()) == 1
     assert str(path) in capsys.readouterr().err

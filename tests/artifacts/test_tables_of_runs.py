@@ -21,18 +21,18 @@ from pga.artifacts.tables.latex_tables import as_latex
 from pga.cli import main
 from pga.method.terms import MODELS, TERMS, coefficients
 from pga.method.values import EXPRESSIONS as COMPUTED
-from pga.params.experiment import load_scale
+from pga.params.experiment import load_experiment
 from pga.provenance.records import Place
 from pga.runtime.files import write_record
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The tiny scale with the records of its runs; the current folder."""
+    """The tiny experiment with the records of its runs; the current folder."""
     monkeypatch.chdir(tmp_path)
     Path("tiny.yaml").write_text(SCALE)
     Path("claims.yaml").write_text(CLAIMS)
-    write_records(load_scale("tiny.yaml"))
+    write_records(load_experiment("tiny.yaml"))
     metrics().to_csv("metrics.csv", index=False)
     return tmp_path
 
@@ -57,8 +57,8 @@ def test_a_coefficient_is_said_to_weigh_what_the_table_of_models_says() -> None:
 def test_parameters_name_every_value_of_every_run_with_its_origin(folder: Path) -> None:
     assert write("parameters") == 0
     found = pd.read_csv("out/parameters.csv")
-    scale = load_scale("tiny.yaml")
-    for dataset, block in scale.datasets.items():
+    experiment = load_experiment("tiny.yaml")
+    for dataset, block in experiment.datasets.items():
         for name, row in block.runs.items():
             own = found[(found.dataset == dataset) & (found.run == name)]
             unused = {"vae": ("delta", "epsilon"), "vpga": ("delta", "epsilon")}.get(name, ())  # no term of theirs reads δ
@@ -91,14 +91,14 @@ def test_costs_are_means_over_seeds_of_what_the_runs_record_and_the_workflow_mea
         path = Path("logs", rule, "results/tiny/digits/lpga", f"{name}.tsv")
         path.parent.mkdir(parents=True)
         path.write_text(f"{head}{seconds}\t0:00:02\t100\n")
-    scale = load_scale("tiny.yaml")
+    experiment = load_experiment("tiny.yaml")
     for seed, held in enumerate((1e9, 2e9, 4.5e9)):
         place = Place("digits", "vpga", seed)
         changes = {"device": "NVIDIA H100", "peak_gpu_memory_bytes": int(held)}
-        write_record(Path(scale.results, str(place), "run.json"), record(scale, place, **changes))
+        write_record(Path(experiment.results, str(place), "run.json"), record(experiment, place, **changes))
     assert write("costs") == 0
     found = pd.read_csv("out/costs.csv")
-    assert len(found) == len(scale.all_runs())
+    assert len(found) == len(experiment.all_runs())
     own = found[(found.dataset == "digits") & (found.model == "lpga")]
     assert own.training_s.tolist() == [10.0, 11.0, 12.0] and own.parameters.tolist() == [3000] * 3
     assert own.sampling_and_evaluation_s.tolist()[0] == 9.5 and own.sampling_and_evaluation_s.isna().tolist() == [False, True, True]
@@ -147,7 +147,7 @@ DOCUMENT = r"""\documentclass[twocolumn]{article}
 
 
 def written(folder: Path, root: Path) -> list[Path]:
-    """The LaTeX of every table, and what needs no runs of the paper's scale too."""
+    """The LaTeX of every table, and what needs no runs of the paper's experiment too."""
     assert [write(table) for table in TABLES] == [0] * len(TABLES)
     found = [path for path in sorted(Path("out").glob("*.tex")) if path.stem != "numbers"]
     assert main(["table", "parameters", "--params", f"{root}/params/paper.yaml", "--out-dir", "paper"]) == 0
@@ -193,11 +193,11 @@ def test_equal_inputs_give_equal_bytes(folder: Path) -> None:
 
 
 def test_one_changed_run_changes_only_the_tables_that_use_it(folder: Path) -> None:
-    scale = load_scale("tiny.yaml")
+    experiment = load_experiment("tiny.yaml")
     assert [write(table) for table in TABLES] == [0] * len(TABLES)
     before = {path.name: path.read_bytes() for path in Path("out").iterdir()}
     place = Place("digits", "lpga", 1)
-    write_record(Path(scale.results, str(place), "run.json"), record(scale, place, steps_per_s=1.0))
+    write_record(Path(experiment.results, str(place), "run.json"), record(experiment, place, steps_per_s=1.0))
     assert [write(table) for table in TABLES] == [0] * len(TABLES)
     changed = {path.name for path in Path("out").iterdir() if path.read_bytes() != before[path.name]}
     assert changed == {"costs.csv", "costs.md", "costs.tex", "costs.json"}

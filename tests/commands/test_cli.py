@@ -133,7 +133,7 @@ CURVE = "curve --extractor classifier --out {0}/out"
         ("params --params {0}", "{0}"),
         ("params --params params/quick.yaml --dataset nosuch", "no data set 'nosuch'; there are digits"),
         (TRAIN + " --params {0}/nosuch.yaml --dataset digits --model lpga", "nosuch.yaml"),
-        (TRAIN + " --params params/quick.yaml --dataset nosuch --model lpga", "no data set 'nosuch' at this scale; there are digits"),
+        (TRAIN + " --params params/quick.yaml --dataset nosuch --model lpga", "no data set 'nosuch' in this experiment; there are digits"),
         (TRAIN + " --params params/quick.yaml --dataset digits --model nosuch", "no run 'nosuch' on digits; there are vae, lpga"),
         (TRAIN + " --params params/quick.yaml --dataset digits --model lpga", r"digits.npy: no such file; `pga prepare digits` makes it"),
         (TRAIN.replace("--seed 0", "--seed -1") + " --params p --dataset d --model m", "--seed -1: accepted are 0 to 2147483647"),

@@ -106,11 +106,11 @@ def test_other_weights_are_refused_by_name(served: tuple[Path, str], tmp_path: P
 
 
 def test_an_experiment_may_take_it_as_its_headline(root: Path, tmp_path: Path) -> None:
-    from pga.params.experiment import load_scale
+    from pga.params.experiment import load_experiment
 
     text = (root / "params/quick.yaml").read_text().replace("extractor: classifier\n", "extractor: dinov2-vits14\n")
     text = text.replace("infinity, ", "").replace("results/quick", "results/dino")
     (tmp_path / "dino.yaml").write_text(text)
-    scale = load_scale(tmp_path / "dino.yaml")
+    scale = load_experiment(tmp_path / "dino.yaml")
     assert scale.evaluation.metric == "fd_dinov2_vits14" and scale.evaluation.labels(labelled=False) == ["dinov2-vits14"]
     assert json.dumps(scale.measures())  # what tables say of it

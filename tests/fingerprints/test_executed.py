@@ -24,7 +24,7 @@ from pga.fingerprints.closure import ROOT
 from pga.fingerprints.steps import Step
 from pga.method.terms import MODELS, ONE
 from pga.networks.architectures import NETWORKS
-from pga.params.experiment import Scale, load_scale
+from pga.params.experiment import Experiment, load_experiment
 from pga.runtime.files import sha256, write_record
 
 NOT_OF_A_STEP = {"pga.cli": "parses the command line and prints errors", "pga.__main__": "calls it"}
@@ -39,7 +39,7 @@ NORMALISED = "batch_norm: [true, code], spectral_norm: [true, code], "
 """Values beside the usual ones, so that all that depends on them is executed."""
 
 
-def experiment() -> str:
+def written() -> str:
     """Every model on the digits, every network on images of its size, and figures and tables of the first."""
     text = """
 description: for a trace
@@ -135,12 +135,12 @@ def trace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trace]:
     """Every step of the workflow, run on small data."""
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path_factory.mktemp("traced"))
-        Path("traced.yaml").write_text(experiment(), encoding="utf-8")
-        scale, trace = load_scale("traced.yaml"), Trace()
+        Path("traced.yaml").write_text(written(), encoding="utf-8")
+        experiment, trace = load_experiment("traced.yaml"), Trace()
         prepare_all(trace)
-        train_all(trace, scale)
-        measure_all(trace, scale)
-        show_all(trace, scale)
+        train_all(trace, experiment)
+        measure_all(trace, experiment)
+        show_all(trace, experiment)
         yield trace
 
 
@@ -165,21 +165,21 @@ def prepare_all(trace: Trace) -> None:
         )
 
 
-def train_all(trace: Trace, scale: Scale) -> None:
+def train_all(trace: Trace, experiment: Experiment) -> None:
     """Train, sample and reconstruct."""
-    for run in scale.all_runs():
-        out = f"{scale.results}/{run.dataset}/{run.name}/seed0"
+    for run in experiment.all_runs():
+        out = f"{experiment.results}/{run.dataset}/{run.name}/seed0"
         who = ["--params", "traced.yaml", "--dataset", run.dataset, "--model", run.name, "--seed", 0]
         trace.verb(steps.training(run), *who, "--out", out, "--checkpoint-every", 0)
         sample, shown = steps.of_run("sample", run), run.dataset == "digits"
         for density in ("normal", "gaussian", "mixture") if shown else ("normal",):
             flags = ["--n", 12, "--batch-size", 8, "--density", density, "--reconstructions", f"{out}/reconstruction"]
             trace.verb(sample, "--run", out, "--out", f"{out}/{density}.npy", *flags)
-        for sampling in scale.params(run.dataset, run.name).samplings if shown else ():
-            trace.verb(sample, "--run", out, "--out", f"{out}/{sampling}/samples.npy", *scale.samplings[sampling].flags().split())
+        for sampling in experiment.params(run.dataset, run.name).samplings if shown else ():
+            trace.verb(sample, "--run", out, "--out", f"{out}/{sampling}/samples.npy", *experiment.samplings[sampling].flags().split())
 
 
-def measure_all(trace: Trace, scale: Scale) -> None:
+def measure_all(trace: Trace, experiment: Experiment) -> None:
     """Measure what was sampled of the digits, and the real images."""
     folder = "data/reference/digits"
     space = ["--extractor", "classifier", "--weights", f"{folder}/classifier.safetensors"]
@@ -191,7 +191,7 @@ def measure_all(trace: Trace, scale: Scale) -> None:
         who = ["--dataset", "digits", "--model", model, "--seed", 0, "--sampling", sampling]
         metrics = [
             "--metrics",
-            *scale.evaluation.metrics,
+            *experiment.evaluation.metrics,
             "--reference-features",
             f"{folder}/classifier-train-features.npy",
             "--reference-images",
@@ -199,32 +199,32 @@ def measure_all(trace: Trace, scale: Scale) -> None:
             "--at-most",
             300,
         ]
-        out = f"{scale.results}/digits/{model}/seed0/{sampling}/metrics.json"
+        out = f"{experiment.results}/digits/{model}/seed0/{sampling}/metrics.json"
         trace.verb(Step("evaluate"), "--samples", samples, *against, *metrics, *who, "--out", out)
 
     evaluate("data/processed/digits-test.npy", "real", "prior")
-    for run in [run for run in scale.all_runs() if run.dataset == "digits"]:
-        out = f"{scale.results}/digits/{run.name}/seed0"
-        for sampling in scale.params(run.dataset, run.name).samplings:
+    for run in [run for run in experiment.all_runs() if run.dataset == "digits"]:
+        out = f"{experiment.results}/digits/{run.name}/seed0"
+        for sampling in experiment.params(run.dataset, run.name).samplings:
             evaluate(f"{out}/{sampling}/samples.npy", run.name, sampling)
         trace.verb(Step("neighbours"), "digits", "--samples", f"{out}/prior/samples.npy", *space, "--out", f"{out}/prior/neighbours.npy")
         curve = ["--run", f"{out}/snapshots.safetensors", *against, "--n", 300, "--batch-size", 100, "--out", f"{out}/curve.csv"]
         trace.verb(steps.of_run("curve", run), *curve)
-        lines = scale.interpolation.flags().split()
+        lines = experiment.interpolation.flags().split()
         trace.verb(steps.of_run("interpolate", run), "--run", out, "--out", f"{out}/interpolations.npy", *lines)
         trace.verb(steps.of_run("reconstruct", run), "--run", out, "--out-dir", f"{out}/again")
 
 
-def show_all(trace: Trace, scale: Scale) -> None:
+def show_all(trace: Trace, experiment: Experiment) -> None:
     """Tables, figures and the report."""
-    root, of = scale.results, ["--params", "traced.yaml"]
+    root, of = experiment.results, ["--params", "traced.yaml"]
     trace.verb(Step("collect"), *of, "--allow-missing", "--out", f"{root}/metrics.csv")
     trace.verb(Step("summary"), "digits", *of, "--out", f"{root}/digits")
     for table in ("table1", "numbers", "claims", "notation", "parameters", "costs", "evaluation"):
         metrics = ["--metrics", f"{root}/metrics.csv"] if table in ("table1", "numbers", "claims", "evaluation") else []
         flags = [*of, *metrics, "--claims", PARAMS / "claims.yaml", "--allow-missing", "--out-dir", root]
         trace.verb(Step("table", (("TABLES", (table,)),)), table, *flags)
-    for figure, row in scale.figures.items():
+    for figure, row in experiment.figures.items():
         trace.verb(Step("figure", (("FIGURES", (row.kind,)),)), figure, *of, "--allow-missing", "--out-dir", f"{root}/figures")
     trace.verb(Step("report"), *of, "--allow-missing", "--out", f"{root}/report.html")
 

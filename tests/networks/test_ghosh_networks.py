@@ -13,7 +13,7 @@ from torch import nn
 from pga.networks.architectures import NETWORKS, unit_range
 from pga.networks.build import build
 from pga.networks.ghosh import Conv, ConvTranspose
-from pga.params.experiment import load_scale
+from pga.params.experiment import load_experiment
 from pga.params.run import Run
 
 WIDTH, H = 2, 5
@@ -28,7 +28,7 @@ EVERY = pytest.mark.parametrize("name", GHOSH)
 
 
 def ghosh_runs() -> list[Run]:
-    scale = load_scale(Path(__file__).parents[2] / "params/paper.yaml")
+    scale = load_experiment(Path(__file__).parents[2] / "params/paper.yaml")
     return [run for run in scale.all_runs() if run.seed == 0 and run.network in GHOSH]
 
 

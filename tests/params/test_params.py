@@ -14,18 +14,18 @@ from pga.method.terms import coefficients
 from pga.params import schema
 from pga.params.catalogue import read_catalogue
 from pga.params.datasets import load_datasets
-from pga.params.experiment import Scale, load_scale
+from pga.params.experiment import Experiment, load_experiment
 from pga.params.reading import read_yaml
 from pga.runtime.errors import UserError
 
-SCALES = [path for path in sorted(Path("params").glob("*.yaml")) if "results:" in path.read_text()]
+EXPERIMENTS = [path for path in sorted(Path("params").glob("*.yaml")) if "results:" in path.read_text()]
 
 
-@pytest.mark.parametrize("path", SCALES, ids=lambda path: path.stem)
-def test_every_scale_loads_and_fits_the_schema(path: Path) -> None:
-    scale = load_scale(path)
-    assert len({run.digest for run in scale.all_runs()}) == len(scale.all_runs()) > 0
-    jsonschema.validate(read_yaml(path), schema.schemas()["scale.schema.json"])
+@pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
+def test_every_experiment_loads_and_fits_the_schema(path: Path) -> None:
+    experiment = load_experiment(path)
+    assert len({run.digest for run in experiment.all_runs()}) == len(experiment.all_runs()) > 0
+    jsonschema.validate(read_yaml(path), schema.schemas()["experiment.schema.json"])
 
 
 def test_the_schema_files_are_those_of_the_types() -> None:
@@ -91,7 +91,7 @@ def test_mistakes_are_refused_by_name(case: str, tmp_path: Path) -> None:
     path.write_text(text.replace(old, new))
     (tmp_path / "paper.yaml").write_text(Path("params/paper.yaml").read_text())
     with pytest.raises(UserError, match=rf"(?s)quick\.yaml: .*{message}"):
-        load_scale(path)
+        load_experiment(path)
 
 
 def test_a_mistake_in_a_shared_block_is_told_once(tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ def test_a_mistake_in_a_shared_block_is_told_once(tmp_path: Path) -> None:
     ):
         (tmp_path / "quick.yaml").write_text(text.replace(old, new))
         with pytest.raises(UserError) as caught:
-            load_scale(tmp_path / "quick.yaml")
+            load_experiment(tmp_path / "quick.yaml")
         assert len(str(caught.value).splitlines()) == 1 and place in str(caught.value)
 
 
@@ -116,9 +116,9 @@ def test_a_number_is_the_decimal_one_that_stands_there_or_refused(written: str, 
     path.write_text(Path("params/quick.yaml").read_text().replace("seeds: [0, 1, 2]", f"seeds: [{written}]"))
     if (number := NUMBERS[written]) is None:
         with pytest.raises(UserError, match=r"seeds\.0: found"):
-            load_scale(path)
+            load_experiment(path)
     else:
-        assert load_scale(path).seeds == (number,)
+        assert load_experiment(path).seeds == (number,)
 
 
 def test_a_name_is_the_text_that_stands_there(tmp_path: Path) -> None:
@@ -129,11 +129,11 @@ def test_a_name_is_the_text_that_stands_there(tmp_path: Path) -> None:
         text = text.replace("    runs:\n", f"    runs:\n      {name}: {{model: vae, coefficients: {{c: 1}}, samplings: ['{name}']}}\n")
         text = text.replace("samplings:\n", f"samplings:\n  {name}: {{n: 100}}\n", 1)
     (tmp_path / "quick.yaml").write_text(text)
-    scale = load_scale(tmp_path / "quick.yaml")
-    assert set(names) < set(scale.datasets["digits"].runs) and set(names) < set(scale.samplings)
+    experiment = load_experiment(tmp_path / "quick.yaml")
+    assert set(names) < set(experiment.datasets["digits"].runs) and set(names) < set(experiment.samplings)
     (tmp_path / "quick.yaml").write_text(text.replace("title: VAE, model: vae", "title: VAE, model: null"))
     with pytest.raises(UserError, match=r"rows\.0\.model: found None: accepted is text; put quotes around it"):
-        load_scale(tmp_path / "quick.yaml")
+        load_experiment(tmp_path / "quick.yaml")
 
 
 BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
@@ -149,10 +149,10 @@ BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
 def test_aliases_are_bounded(text: str, tmp_path: Path) -> None:
     (tmp_path / "quick.yaml").write_text(text)
     with pytest.raises(UserError, match=r"quick\.yaml: not YAML that is accepted here: .*alias"):
-        load_scale(tmp_path / "quick.yaml")
+        load_experiment(tmp_path / "quick.yaml")
 
 
-def test_the_papers_values_and_origins_are_those_on_record(paper: Scale) -> None:
+def test_the_papers_values_and_origins_are_those_on_record(paper: Experiment) -> None:
     """As they stood before presets and an origin per block: one line per data set, key and value, with the runs that have it."""
     lines = []
     for dataset, block in paper.datasets.items():
@@ -183,38 +183,38 @@ datasets:
       lpga: {preset: short, coefficients: {gamma: [0.01, paper]}}
       vae: {origin: ghosh, warmup_steps: 0, coefficients: {c: 0.011}}
 """)
-    scale = load_scale(path)
+    experiment = load_experiment(path)
     lpga, vae = (
-        {key: (value, origin) for key, value, origin in scale.params("celeba", name).listed() if origin} for name in ("lpga", "vae")
+        {key: (value, origin) for key, value, origin in experiment.params("celeba", name).listed() if origin} for name in ("lpga", "vae")
     )
     assert (lpga["steps"], lpga["warmup_steps"], lpga["width"]) == ((5000, "inferred"), (10, "code"), (32, "own"))
     assert (lpga["learning_rate"], lpga["momentum"], lpga["alpha"]) == ((0.4, "code"), (0.9, "paper"), (0.03, "code"))
     assert "epochs" not in lpga and (vae["epochs"], vae["c"], vae["warmup_steps"]) == ((100, "code"), (0.011, "ghosh"), (0, "ghosh"))
-    assert [row.title for row in scale.table1.rows] == ["LPGA", "VAE"] and [c.title for c in scale.table1.columns] == ["celeba"]
+    assert [row.title for row in experiment.table1.rows] == ["LPGA", "VAE"] and [c.title for c in experiment.table1.columns] == ["celeba"]
 
 
 def test_a_title_of_table_1_is_part_of_the_figures_that_show_it_and_of_no_other(tmp_path: Path) -> None:
     text = Path("params/quick.yaml").read_text()
     (tmp_path / "quick.yaml").write_text(text.replace('title: "LPGA, α = β = 0"', "title: LPGA without α"))
-    before, after = load_scale("params/quick.yaml"), load_scale(tmp_path / "quick.yaml")
+    before, after = load_experiment("params/quick.yaml"), load_experiment(tmp_path / "quick.yaml")
     changed = {name for name in before.figures if before.shows(name) != after.shows(name)}
     assert changed == {name for name, figure in before.figures.items() if "lpga_ablation" in figure.models} != set()
     assert before.shows("table1") != after.shows("table1")
 
 
 def test_rows_override_the_data_sets_common_values_which_override_the_files() -> None:
-    scale = load_scale("params/paper.yaml")
-    lpga, vpga = scale.run("mnist", "lpga", 0), scale.run("mnist", "vpga", 0)
+    experiment = load_experiment("params/paper.yaml")
+    lpga, vpga = experiment.run("mnist", "lpga", 0), experiment.run("mnist", "vpga", 0)
     assert (lpga.latent_dim, vpga.latent_dim) == (12, 32)
     assert (lpga.warmup_steps, vpga.warmup_steps) == (3000, 0)
-    assert scale.run("mnist", "lpga_ablation", 0).coefficients == {"alpha": 0, "beta": 0, "gamma": 0.015}
+    assert experiment.run("mnist", "lpga_ablation", 0).coefficients == {"alpha": 0, "beta": 0, "gamma": 0.015}
 
 
 def test_changing_one_model_leaves_the_digests_of_the_others(tmp_path: Path) -> None:
     text = Path("params/quick.yaml").read_text()
     path = tmp_path / "quick.yaml"
     path.write_text(text.replace("vr: [0.01, code]", "vr: [0.02, code]"))
-    before, after = load_scale("params/quick.yaml"), load_scale(path)
+    before, after = load_experiment("params/quick.yaml"), load_experiment(path)
     changed = {new.name for old, new in zip(before.all_runs(), after.all_runs(), strict=True) if old.digest != new.digest}
     assert changed == {"vpga"}
 
@@ -223,13 +223,13 @@ def test_a_row_may_have_seeds_of_its_own(tmp_path: Path) -> None:
     text = Path("params/quick.yaml").read_text()
     path = tmp_path / "quick.yaml"
     path.write_text(text.replace("      lvpga:\n", "      lvpga:\n        seeds: [7]\n"))
-    before, after = load_scale("params/quick.yaml"), load_scale(path)
+    before, after = load_experiment("params/quick.yaml"), load_experiment(path)
     assert after.seeds_of("digits", "lvpga") == (7,) and after.seeds_of("digits", "vpga") == (0, 1, 2)
     assert [run.seed for run in after.all_runs() if run.name == "lvpga"] == [7]
     assert after.run("digits", "lvpga", 0).digest == before.run("digits", "lvpga", 0).digest
     path.write_text(text.replace("      lvpga:\n", "      lvpga:\n        seeds: [7, 7]\n"))
     with pytest.raises(UserError, match=r"datasets\.digits\.runs\.lvpga\.seeds: \[7, 7\] holds a seed twice"):
-        load_scale(path)
+        load_experiment(path)
 
 
 def test_every_model_takes_just_its_coefficients() -> None:
@@ -282,12 +282,12 @@ def product(text: str) -> float:
 
 
 @pytest.fixture(scope="module")
-def paper() -> Scale:
-    return load_scale("params/paper.yaml")
+def paper() -> Experiment:
+    return load_experiment("params/paper.yaml")
 
 
 @pytest.mark.parametrize("row", rows(PAPERS_ROWS), ids=lambda row: "-".join(row[:2]))
-def test_the_papers_rows(row: list[str], paper: Scale) -> None:
+def test_the_papers_rows(row: list[str], paper: Experiment) -> None:
     dataset, model, network, bn, latent_dim, rate, epochs, *weights, warmup = row
     run = paper.run(dataset, model, 0)
     assert (run.model, run.network, run.batch_norm, run.latent_dim) == (model, network, bn == "yes", int(latent_dim))
@@ -306,7 +306,7 @@ def test_the_papers_rows(row: list[str], paper: Scale) -> None:
 
 
 @pytest.mark.parametrize("row", rows(GHOSH_ROWS), ids=lambda row: "-".join(row[:2]))
-def test_the_rows_of_ghosh_et_al(row: list[str], paper: Scale) -> None:
+def test_the_rows_of_ghosh_et_al(row: list[str], paper: Experiment) -> None:
     """Their sums over pixels and codes as weights of means; both protocols; in the paper's the images are in [-1, 1], errors four times."""
     dataset, name, rate, reconstruction, others, epochs, batch, width, latent_dim = row
     run = paper.run(dataset, f"ghosh_{name}", 0)
@@ -338,7 +338,7 @@ def test_the_rows_of_ghosh_et_al(row: list[str], paper: Scale) -> None:
             assert getattr(run, key) == getattr(vpga, key)
 
 
-def test_the_papers_deviating_rows_change_only_what_its_text_says(paper: Scale) -> None:
+def test_the_papers_deviating_rows_change_only_what_its_text_says(paper: Experiment) -> None:
     def differences(one: tuple[str, str], other: tuple[str, str]) -> dict[str, object]:
         a, b = (paper.run(*name, 0).asdict() for name in (one, other))
         return {key: b[key] for key in a if a[key] != b[key] and key not in ("name", "dataset", "snapshots")}
@@ -358,7 +358,7 @@ def test_the_papers_deviating_rows_change_only_what_its_text_says(paper: Scale) 
 
 def test_grids_give_every_coefficient_the_same_factors_on_a_seed_that_no_table_uses() -> None:
     for name in ("sweep", "quick_sweep"):
-        grid, base = load_scale(f"params/{name}.yaml"), load_scale(f"params/{'paper' if name == 'sweep' else 'quick'}.yaml")
+        grid, base = load_experiment(f"params/{name}.yaml"), load_experiment(f"params/{'paper' if name == 'sweep' else 'quick'}.yaml")
         assert not set(grid.seeds) & set(base.seeds) and [row.model for row in grid.table1.rows] == list(
             next(iter(grid.datasets.values())).runs
         )
@@ -379,9 +379,9 @@ def test_grids_give_every_coefficient_the_same_factors_on_a_seed_that_no_table_u
 
 def test_variants_of_a_run_are_all_that_a_grid_has_and_its_values_are_the_runs() -> None:
     for grid, base in (("terms", "paper"), ("quick_terms", "quick")):
-        scale, original = load_scale(f"params/{grid}.yaml"), load_scale(f"params/{base}.yaml")
-        assert set(scale.datasets) == {column.dataset for column in original.table1.columns}
-        for dataset, block in scale.datasets.items():
+        experiment, original = load_experiment(f"params/{grid}.yaml"), load_experiment(f"params/{base}.yaml")
+        assert set(experiment.datasets) == {column.dataset for column in original.table1.columns}
+        for dataset, block in experiment.datasets.items():
             own = original.run(dataset, "lpga", 0)
             alpha, gamma = own.coefficients["alpha"], own.coefficients["gamma"]
             full = {"alpha": alpha, "beta": alpha, "gamma_phi": gamma, "gamma_theta": gamma}
@@ -391,7 +391,7 @@ def test_variants_of_a_run_are_all_that_a_grid_has_and_its_values_are_the_runs()
             }  # fmt: skip
             assert list(block.runs) == list(off)
             for name, zero in off.items():
-                run = scale.run(dataset, name, 0)
+                run = experiment.run(dataset, name, 0)
                 assert run.coefficients == {**full, **dict.fromkeys(zero, 0)}
                 assert {**run.asdict(), "name": "lpga", "model": "lpga", "coefficients": own.coefficients} == own.asdict()
 
@@ -401,7 +401,7 @@ def test_a_variant_without_a_coefficient_that_there_is_is_refused(tmp_path: Path
         text = Path(f"params/{name}.yaml").read_text()
         (tmp_path / f"{name}.yaml").write_text(text.replace("zero: [alpha]", "zero: [gamma]"))
     with pytest.raises(UserError, match=r"beta_only.zero: \['gamma'\] not among alpha, beta, gamma_phi, gamma_theta"):
-        load_scale(tmp_path / "quick_terms.yaml")
+        load_experiment(tmp_path / "quick_terms.yaml")
 
 
 SCRIPTED = {"lpga", "vpga", "lvpga"}
@@ -425,7 +425,7 @@ def released_code() -> dict[tuple[str, str, str], str]:
     }  # fmt: skip
 
 
-def test_every_value_of_the_released_code_is_listed_with_its_line(paper: Scale) -> None:
+def test_every_value_of_the_released_code_is_listed_with_its_line(paper: Experiment) -> None:
     found = {
         (dataset, name, key): shown(value)
         for dataset, block in paper.datasets.items()
@@ -436,13 +436,13 @@ def test_every_value_of_the_released_code_is_listed_with_its_line(paper: Scale) 
     assert found == released_code()
 
 
-@pytest.mark.parametrize("path", SCALES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
 def test_only_rows_of_the_released_scripts_have_values_of_theirs(path: Path) -> None:
     """No script covers the plain VAE, the ablation, the residual network, other crops and widths, or the models of Ghosh et al."""
     values = {(model, key): set() for _, model, key in released_code()}
     for (_, model, key), value in released_code().items():
         values[model, key].add(value)
-    for dataset, block in load_scale(path).datasets.items():
+    for dataset, block in load_experiment(path).datasets.items():
         for name, params in block.runs.items():
             listed = [(key, value) for key, value, origin in params.listed() if origin == "code"]
             if listed and path.stem not in ("terms", "quick_terms", "precision", "quick_precision", "sweep", "quick_sweep"):
@@ -472,7 +472,7 @@ def test_outside_of_the_project_commands_say_where_to_stand(
 
 
 def test_what_nothing_measures_is_trained_sampled_and_drawn_without_numbers(tmp_path: Path) -> None:
-    trial = load_scale("params/trial.yaml")
+    trial = load_experiment("params/trial.yaml")
     assert {place for place in trial.measurements() if place[0] == "celeba5k"} == {
         ("celeba5k", "vae", "reconstruction"), ("celeba5k", "lpga", "reconstruction")
     }  # fmt: skip

@@ -19,7 +19,7 @@ from test_tables import CLAIMS, SCALE, metrics
 
 from pga.artifacts.figures import canvas
 from pga.cli import main
-from pga.params.experiment import load_scale
+from pga.params.experiment import load_experiment
 from pga.provenance.metadata import about, text
 from pga.provenance.read import CLOSE, OPEN, read_about
 from pga.provenance.records import Place
@@ -34,13 +34,13 @@ PLACES = [Place("digits", "lpga", 0), Place("digits", "vpga", 0)]
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, root: Path) -> Path:
-    """Runs of the tiny scale on prepared digits; the current folder."""
+    """Runs of the tiny experiment on prepared digits; the current folder."""
     monkeypatch.chdir(tmp_path)
     Path("tiny.yaml").write_text(SCALE)
     Path("claims.yaml").write_text(CLAIMS)
     shutil.copytree(root / "params", "params")
     assert main(["prepare", "digits"]) == 0
-    write_records(load_scale("tiny.yaml"))
+    write_records(load_experiment("tiny.yaml"))
     for place in PLACES:
         write_record(Path("results/tiny", str(place), "run.json"), of(place))
     return tmp_path
@@ -48,12 +48,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, root: Path) -> Path:
 
 def of(place: Place, **changes: object) -> dict:
     data = read_json("data/processed/digits.json")["sha256"]["train"]
-    return record(load_scale("tiny.yaml"), place, data_sha256=data, **changes)
+    return record(load_experiment("tiny.yaml"), place, data_sha256=data, **changes)
 
 
 def draw(caption: str = "Samples (of “digits”) \\ 5 % (more)") -> dict:
     """figure2.png and .pdf of the two runs; returns what they say of themselves."""
-    said = about("figure2", load_scale("tiny.yaml"), {str(place): of(place) for place in PLACES}, caption, {"seeds": [0]})
+    said = about("figure2", load_experiment("tiny.yaml"), {str(place): of(place) for place in PLACES}, caption, {"seeds": [0]})
     figure = Figure(figsize=(1, 1))
     figure.subplots().plot([0, 1])
     canvas.save(figure, Path("out"), "figure2", said)
@@ -140,7 +140,7 @@ def test_what_was_made_of_other_runs_than_there_are_now_is_a_problem(folder: Pat
 def write_table() -> None:
     metrics().to_csv("metrics.csv", index=False)
     arguments = ["--params", "tiny.yaml", "--metrics", "metrics.csv", "--claims", "claims.yaml", "--out-dir", "out", "--data", "elsewhere"]
-    write_records(load_scale("tiny.yaml"))
+    write_records(load_experiment("tiny.yaml"))
     assert main(["table", "table1", *arguments]) == 0
 
 
@@ -165,7 +165,7 @@ def run_folder() -> Path:
 
 
 def test_the_files_of_a_run_lead_to_its_parameters_and_data(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run = load_scale("tiny.yaml").run(*PLACES[0])
+    run = load_experiment("tiny.yaml").run(*PLACES[0])
     save_tensors(run_folder() / "model.safetensors", {"a": torch.ones(2)}, {"run": run.asdict(), "step": 1})
     save_made(run_folder() / "prior/samples.npy", np.zeros((2, 8, 8, 1), np.uint8), maker(run))
     inputs = {"samples": sha256(run_folder() / "prior/samples.npy"), "reference classifier": "0" * 64}
@@ -187,7 +187,7 @@ def test_the_files_of_a_run_lead_to_its_parameters_and_data(folder: Path, capsys
 
 
 def test_metrics_of_other_samples_and_a_model_of_another_run_are_problems(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    other = load_scale("tiny.yaml").run(*PLACES[1])
+    other = load_experiment("tiny.yaml").run(*PLACES[1])
     save_tensors(run_folder() / "model.safetensors", {"a": torch.ones(2)}, {"run": other.asdict(), "step": 1})
     assert "PROBLEM: its own record is of another run" in printed(capsys, str(run_folder() / "model.safetensors"), status=1)
     samples, history = run_folder() / "prior/samples.npy", run_folder() / "history.csv"

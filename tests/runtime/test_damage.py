@@ -41,7 +41,7 @@ from pga.evaluation.statistics import load_features, load_statistics, save_stati
 from pga.metrics.moments import Statistics
 from pga.params.claims import load_claims
 from pga.params.datasets import load_datasets
-from pga.params.experiment import load_scale
+from pga.params.experiment import load_experiment
 from pga.params.sources import Checksum, Source, load_sources
 from pga.provenance.records import made_from
 from pga.runtime.checkpoint import load_tensors, save_tensors
@@ -113,7 +113,7 @@ MEMBERS = {"of": "members", "members": {"b/a": hashlib.sha256(b"abc").hexdigest(
 
 
 def shown(path: Path) -> pd.DataFrame:
-    """A table that the report shows, below the results of a scale."""
+    """A table that the report shows, below the results of an experiment."""
     found = read(SimpleNamespace(results=path.parent), path.stem, {})  # type: ignore[arg-type]
     if found is None:
         raise UserError(f"{path}: not there")
@@ -401,23 +401,23 @@ def test_a_file_of_another_version_says_so(good: Path, tmp_path: Path) -> None:
     ],
 )
 def test_metrics_that_are_none_are_named(content: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    scale = load_scale(ROOT / "params/quick.yaml")
+    experiment = load_experiment(ROOT / "params/quick.yaml")
     monkeypatch.chdir(tmp_path)
-    for dataset_name, model, sampling in scale.samplings_of_runs():
-        for seed in scale.seeds:
-            path = tmp_path / scale.results / dataset_name / model / f"seed{seed}" / sampling / "metrics.json"
+    for dataset_name, model, sampling in experiment.samplings_of_runs():
+        for seed in experiment.seeds:
+            path = tmp_path / experiment.results / dataset_name / model / f"seed{seed}" / sampling / "metrics.json"
             path.parent.mkdir(parents=True)
             path.write_bytes(content.encode("latin-1"))
     with pytest.raises(UserError, match="metrics.json"):
-        collect(scale)
+        collect(experiment)
 
 
 # Parameter files
 
 TABLES: dict[str, Callable[[Path], Any]] = {
-    "quick.yaml": load_scale,
-    "mnist.yaml": load_scale,
-    **dict.fromkeys(("quick_terms.yaml", "quick_sweep.yaml", "quick_precision.yaml", "smoke.yaml"), load_scale),  # extend another
+    "quick.yaml": load_experiment,
+    "mnist.yaml": load_experiment,
+    **dict.fromkeys(("quick_terms.yaml", "quick_sweep.yaml", "quick_precision.yaml", "smoke.yaml"), load_experiment),  # extend another
     "sources.yaml": load_sources,
     "datasets.yaml": load_datasets,
     "claims.yaml": load_claims,
@@ -469,7 +469,7 @@ def test_scales_that_extend_each_other_are_named(tmp_path: Path) -> None:
         ("nothing", "description: Field required"),
     ):
         with pytest.raises(UserError, match=re.escape(said)) as refused:
-            load_scale(tmp_path / f"{name}.yaml")
+            load_experiment(tmp_path / f"{name}.yaml")
         assert f"{name}.yaml" in str(refused.value)
 
 

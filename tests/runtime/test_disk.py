@@ -27,7 +27,7 @@ from pga.artifacts.collect import COLUMNS
 from pga.artifacts.figures import canvas
 from pga.cli import main
 from pga.evaluation.features.classifier import RECIPES
-from pga.params.experiment import load_scale
+from pga.params.experiment import load_experiment
 from pga.runtime.files import sha256, write_record
 from pga.training.loop import train
 
@@ -88,11 +88,11 @@ def inputs(open_folder: Path, cheap: None) -> Path:
     (folder / "finished").mkdir()
     with contextlib.chdir(folder / "finished"):
         make_results(folder / "finished")
-    scale = load_scale(ROOT / "params/quick.yaml")
+    experiment = load_experiment(ROOT / "params/quick.yaml")
     rows = [
-        f"{dataset},{model},{seed},{sampling},{scale.evaluation.metric},1.5,,9,train,100,classifier,,1.0"
-        for dataset, model, sampling in scale.measurements()
-        for seed in scale.seeds
+        f"{dataset},{model},{seed},{sampling},{experiment.evaluation.metric},1.5,,9,train,100,classifier,,1.0"
+        for dataset, model, sampling in experiment.measurements()
+        for seed in experiment.seeds
     ]
     (folder / "metrics.csv").write_text("\n".join([",".join(COLUMNS), *rows]) + "\n")
     for path in [folder, *folder.rglob("*")]:

@@ -17,7 +17,7 @@ import pga
 from pga.cli import main
 from pga.data.prepared import Images
 from pga.fingerprints.steps import training_code
-from pga.params.experiment import load_scale
+from pga.params.experiment import load_experiment
 from pga.runtime.errors import UserError
 from pga.runtime.files import sha256, write_record
 from pga.sampling.model import FILES, TrainedModel
@@ -108,7 +108,7 @@ def test_presets_are_the_rows_of_the_experiments(images: Images) -> None:
     from pga.params.library import PRESETS, run_of_preset
 
     for preset, experiment in PRESETS.items():
-        scale = load_scale(ROOT / f"params/{experiment}.yaml")
+        scale = load_experiment(ROOT / f"params/{experiment}.yaml")
         for model in ("lpga", "vpga", "lvpga", "vae"):
             run = scale.run(preset, model, 0)
             assert run_of_preset(model, preset, 0, preset, {"snapshots": run.snapshots}) == run

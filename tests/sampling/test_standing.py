@@ -13,7 +13,7 @@ from torch import nn
 from pga.cli import main
 from pga.networks.autoencoder import Decoder, batch_norm
 from pga.networks.build import build
-from pga.params.experiment import load_scale
+from pga.params.experiment import load_experiment
 from pga.runtime.errors import UserError
 from pga.sampling.standing_statistics import by_the_batch, standing
 from pga.training.loop import train
@@ -91,7 +91,7 @@ def test_what_would_fail_after_training_is_refused_before(old: str, new: str, me
     assert old in text
     (tmp_path / "quick.yaml").write_text(text.replace(old, new, 1))
     with pytest.raises(UserError, match=message):
-        load_scale(tmp_path / "quick.yaml")
+        load_experiment(tmp_path / "quick.yaml")
 
 
 def test_the_command_samples_with_them_and_says_no_where_it_cannot(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pga.params.experiment import Scale
+from pga.params.experiment import Experiment
 from pga.provenance.records import Place
 from pga.runtime.files import write_record
 
 
-def record(scale: Scale, place: Place, **changes: Any) -> dict[str, Any]:
+def record(scale: Experiment, place: Place, **changes: Any) -> dict[str, Any]:
     """The content of a run.json; every number that a second training would change follows from the seed."""
     run = scale.run(*place)
     return {
@@ -39,7 +39,7 @@ def measured(metric: str, value: float | None, **changes: Any) -> dict[str, Any]
     return {"metric": metric, "value": value, **rest, **changes}
 
 
-def write_records(scale: Scale, **changes: Any) -> None:
+def write_records(scale: Experiment, **changes: Any) -> None:
     """run.json of every run of a scale, below the current folder."""
     for run in scale.all_runs():
         place = Place(run.dataset, run.name, run.seed)

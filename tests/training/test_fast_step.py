@@ -33,7 +33,7 @@ from pga.networks.architectures import NETWORKS as NETWORKS_TABLE
 from pga.networks.autoencoder import Encoder
 from pga.networks.build import build
 from pga.networks.dcgan import FromImage, SameConv2d, SameConvTranspose2d
-from pga.params.experiment import load_scale
+from pga.params.experiment import load_experiment
 from pga.params.run import Run
 from pga.runtime import devices
 from pga.runtime.cuda_graph import reason
@@ -238,7 +238,7 @@ class Operations(TorchDispatchMode):
 WAITING = {"_local_scalar_dense", "nonzero", "equal", "lift_fresh", "masked_select", "randperm", "unique2", "index_put_"}
 """Operations that read values on the host or copy them from it, which no recording bears, or that have no reproducible form on a GPU."""
 
-PAPER = load_scale(Path(__file__).parents[2] / "params/paper.yaml")
+PAPER = load_experiment(Path(__file__).parents[2] / "params/paper.yaml")
 
 
 @pytest.mark.parametrize(("name", "dataset"), {name: dataset for dataset, rows in PAPER.datasets.items() for name in rows.runs}.items())

@@ -29,7 +29,7 @@ from warm import warm
 
 from pga.cli import VERBS, parser_for
 from pga.method.terms import MODELS
-from pga.params.experiment import load_scale
+from pga.params.experiment import load_experiment
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -417,10 +417,10 @@ def test_the_readme_counts_the_trainings_as_the_parameters_do() -> None:
     assert len(rows) >= 15
     for target, said in rows:
         *folders, name = target.removeprefix("results/").split("/")
-        scale = load_scale(ROOT / f"params/{folders[0] if folders and folders[0] != 'figures' else 'paper'}.yaml")
+        experiment = load_experiment(ROOT / f"params/{folders[0] if folders and folders[0] != 'figures' else 'paper'}.yaml")
         artifact = name.split(".")[0]
-        some = artifact in scale.figures or artifact in ("table1", "equivalence")
-        assert int(said) == (0 if artifact == "notation" else len(scale.runs_of(artifact) if some else scale.all_runs())), target
+        some = artifact in experiment.figures or artifact in ("table1", "equivalence")
+        assert int(said) == (0 if artifact == "notation" else len(experiment.runs_of(artifact) if some else experiment.all_runs())), target
 
 
 def test_the_python_example_runs_and_reconstructs_better_at_its_end(capsys: pytest.CaptureFixture[str]) -> None:

@@ -72,7 +72,7 @@ def trained(said: str) -> list[tuple[str, str]]:
 
 @pytest.fixture(scope="module")
 def laboratory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project in which everything of a tiny scale is made, committed, and pushed to the folder beside it."""
+    """A project in which everything of a tiny experiment is made, committed, and pushed to the folder beside it."""
     project = copy_project(tmp_path_factory.mktemp("laboratory") / "project")
     (project / "params/tiny.yaml").write_text(SCALE)
     (project / "dvc.yaml").write_text((project / "dvc.yaml").read_text().replace("quick", "tiny"))
@@ -419,7 +419,7 @@ def test_what_dvc_says_of_a_changed_parameter_is_true_and_its_lock_honest_after_
 
 
 @pytest.mark.slow
-def test_a_change_in_the_scale_that_another_extends_is_seen_and_one_without_a_meaning_makes_nothing(
+def test_a_change_in_the_experiment_that_another_extends_is_seen_and_one_without_a_meaning_makes_nothing(
     laboratory: Path, tmp_path: Path
 ) -> None:
     project = shutil.copytree(laboratory, tmp_path / "project", symlinks=True)
@@ -439,7 +439,7 @@ def test_a_change_in_the_scale_that_another_extends_is_seen_and_one_without_a_me
 
 
 @pytest.mark.slow
-def test_the_papers_scale_becomes_stages_of_its_own(copy: Path) -> None:
+def test_the_papers_experiment_becomes_stages_of_its_own(copy: Path) -> None:
     environment = str(Path(sys.executable).parent)
     done = call(copy, "make", "repro", "SCALE=paper", f"PGA_ENV={environment}", "ARGS=--dry", check=False)  # without data it ends early
     assert "Running stage 'paper/dvc.yaml:data@mnist':" in done.stdout

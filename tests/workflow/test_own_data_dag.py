@@ -48,8 +48,8 @@ def cats(shared_project: Path) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray((grey * rng.uniform(0.5, 1, 3)).astype(np.uint8)).save(path)
     page = (shared_project / "docs" / "own-data.md").read_text()
-    entry, scale = re.findall(r"```yaml\n(.*?)\n   ```", page, re.S)[:2]
-    text = "\n".join(line.removeprefix("   ") for line in scale.splitlines())
+    entry, experiment = re.findall(r"```yaml\n(.*?)\n   ```", page, re.S)[:2]
+    text = "\n".join(line.removeprefix("   ") for line in experiment.splitlines())
     for old, new in SMALLER.items():
         assert text.count(old) == 1, old
         text = text.replace(old, new)
@@ -133,8 +133,8 @@ def test_what_is_made_is_left_and_a_new_image_makes_all_anew(made: Path, mirror:
 
 @pytest.mark.slow
 def test_other_weights_do_not_pass_for_fids(made: Path, mirror: str) -> None:
-    scale = made / "params" / "official.yaml"
-    scale.write_text((made / "params/mycats.yaml").read_text().replace("weights: other", "weights: official"))
-    refused = run(made, mirror, "pga", "collect", "--params", str(scale), "--out", "metrics.csv")
+    experiment = made / "params" / "official.yaml"
+    experiment.write_text((made / "params/mycats.yaml").read_text().replace("weights: other", "weights: official"))
+    refused = run(made, mirror, "pga", "collect", "--params", str(experiment), "--out", "metrics.csv")
     assert refused.returncode == 1 and not (made / "metrics.csv").exists()
-    assert "metrics.json: holds inception_fd, inception_fd_pytorch_fid, the scale's metric is fid" in refused.stderr
+    assert "metrics.json: holds inception_fd, inception_fd_pytorch_fid, the experiment's metric is fid" in refused.stderr

@@ -59,7 +59,7 @@ def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slurm]:
 
 @pytest.fixture(scope="module")
 def laboratory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A clone with a copy of the profile for the cluster, as docs/cluster.md says, and a scale whose trainings take too long."""
+    """A clone with a copy of the profile for the cluster, as docs/cluster.md says, and an experiment whose trainings take too long."""
     project = copy_project(tmp_path_factory.mktemp("laboratory") / "project")
     profile = (project / "workflow/profiles/slurm/config.yaml").read_text()
     (project / "workflow/profiles/mine").mkdir()
@@ -147,7 +147,7 @@ def asked_for(slurm: Slurm, job: str) -> dict[str, str]:
 
 
 @pytest.mark.cluster
-def test_the_quick_scale_by_dvc_on_a_cluster_with_a_run_stopped_and_one_requeued(
+def test_the_quick_experiment_by_dvc_on_a_cluster_with_a_run_stopped_and_one_requeued(
     slurm: Slurm, laboratory: Path, limits: dict[str, Limited], tmp_path: Path
 ) -> None:
     alone = tmp_path / "alone"  # the same without a cluster, and without anything in its way

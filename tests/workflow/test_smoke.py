@@ -13,18 +13,18 @@ import numpy as np
 import pytest
 from warm import warm
 
-from pga.params.experiment import load_scale
+from pga.params.experiment import load_experiment
 
 
 @pytest.fixture(scope="module")
 def smoke(shared_project: Path, mirror: Path) -> Path:
-    """A project in which every run of the smoke scale is trained and sampled, those of CIFAR-10 by every law of their codes."""
+    """A project in which every run of the smoke experiment is trained and sampled, those of CIFAR-10 by every law of their codes."""
     root, project = Path(__file__).parents[2], shared_project
-    scale = load_scale(root / "params/smoke.yaml")
+    experiment = load_experiment(root / "params/smoke.yaml")
     targets = []
-    for run in scale.all_runs():
+    for run in experiment.all_runs():
         folder = f"results/smoke/{run.dataset}/{run.name}/seed{run.seed}"
-        rows = {sampling: scale.samplings[sampling] for sampling in scale.params(run.dataset, run.name).samplings}
+        rows = {sampling: experiment.samplings[sampling] for sampling in experiment.params(run.dataset, run.name).samplings}
         ways = {(row.density, row.batch_norm): sampling for sampling, row in rows.items()}  # others differ in number or reference only
         wanted = list(ways.values()) if run.dataset == "cifar10" else [next(iter(rows))]  # CIFAR-10 has every model of both protocols
         targets += [f"{folder}/{sampling}/samples.npy" for sampling in wanted]
@@ -36,7 +36,7 @@ def smoke(shared_project: Path, mirror: Path) -> Path:
     return project
 
 
-RUNS = load_scale(Path(__file__).parents[2] / "params/smoke.yaml").all_runs()
+RUNS = load_experiment(Path(__file__).parents[2] / "params/smoke.yaml").all_runs()
 
 
 @pytest.mark.slow

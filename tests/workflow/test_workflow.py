@@ -1,4 +1,4 @@
-"""The workflow on the real DAG: what a change reruns and what it does not, kills, and plans at the paper's scale."""
+"""The workflow on the real DAG: what a change reruns and what it does not, kills, and plans of the paper's experiment."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def listener(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def finished(shared_project: Path, listener: Path) -> Path:
-    """A project in which the tiny scale is complete; whether it asked for a network has been listened to."""
+    """A project in which the tiny experiment is complete; whether it asked for a network has been listened to."""
     project = shared_project
     (project / "params" / "tiny.yaml").write_text(TINY)
     with pytest.MonkeyPatch.context() as patch:

@@ -39,7 +39,7 @@ def advise(files: list[str]) -> None:
         print(f"failed: {log}: {cause}", file=sys.stderr)
     for line in sorted(said):
         print(f"advice: {line}", file=sys.stderr)
-    for root, (_, scale) in SCALES.items():
-        if any(f"/{root}/{dataset}/" in log for log in failed for dataset in scale.datasets):
-            partial = [f"{root}/partial/{name}" for name in ("table1.csv", *(f"{figure}.png" for figure in scale.figures))]
+    for root, (_, experiment) in EXPERIMENTS.items():
+        if any(f"/{root}/{dataset}/" in log for log in failed for dataset in experiment.datasets):
+            partial = [f"{root}/partial/{name}" for name in ("table1.csv", *(f"{figure}.png" for figure in experiment.figures))]
             print(f"what there is, with gaps that name what is missing: snakemake --cores 1 {' '.join(partial[:2])}", file=sys.stderr)

@@ -9,9 +9,9 @@ rule figure:
         pdf="{root}/figures/{figure}.pdf",
         latex="{root}/figures/{figure}.tex",
     params:
-        file=scale_file,
-        shows=lambda wildcards: scale_of(wildcards).shows(wildcards.figure),
-        code=lambda wildcards: fingerprints.figure_code(scale_of(wildcards).figures[wildcards.figure].kind),
+        file=experiment_file,
+        shows=lambda wildcards: experiment_of(wildcards).shows(wildcards.figure),
+        code=lambda wildcards: fingerprints.figure_code(experiment_of(wildcards).figures[wildcards.figure].kind),
     log: "logs/figure/{root}/{figure}.log"
     benchmark: "logs/figure/{root}/{figure}.tsv"
     threads: 1
@@ -26,10 +26,10 @@ rule partial_figure:
         pdf="{root}/partial/{figure}.pdf",
         latex="{root}/partial/{figure}.tex",
     params:
-        file=scale_file,
-        shows=lambda wildcards: scale_of(wildcards).shows(wildcards.figure),
+        file=experiment_file,
+        shows=lambda wildcards: experiment_of(wildcards).shows(wildcards.figure),
         found=lambda wildcards: {file: os.path.getmtime(file) for file in files_of_figure(wildcards) if os.path.exists(file)},
-        code=lambda wildcards: fingerprints.figure_code(scale_of(wildcards).figures[wildcards.figure].kind),
+        code=lambda wildcards: fingerprints.figure_code(experiment_of(wildcards).figures[wildcards.figure].kind),
     log: "logs/partial/{root}/{figure}.log"
     benchmark: "logs/partial/{root}/{figure}.tsv"
     threads: 1
@@ -44,8 +44,8 @@ rule partial_table:
         latex="{root}/partial/table1.tex",
         about="{root}/partial/table1.json",
     params:
-        file=scale_file,
-        shows=lambda wildcards: scale_of(wildcards).shows("table1"),
+        file=experiment_file,
+        shows=lambda wildcards: experiment_of(wildcards).shows("table1"),
         found=lambda wildcards: {file: os.path.getmtime(file) for file in metrics_of(wildcards.root, "table1") if os.path.exists(file)},
         code=lambda wildcards: fingerprints.table_code("table1"),
     log: "logs/partial/{root}/table1.log"

@@ -1,4 +1,4 @@
-# What the rules share: the scales, checked when the workflow is read, and the names of files.
+# What the rules share: the experiments, checked when the workflow is read, and the names of files.
 
 import os
 import re
@@ -17,7 +17,7 @@ from pga.params.base import NAME
 from pga.params.catalogue import read_catalogue
 from pga.params.claims import curves_read, load_claims
 from pga.params.datasets import read_datasets
-from pga.params.experiment import REAL, Scale
+from pga.params.experiment import REAL, Experiment
 from pga.params.reading import read_yaml
 from pga.metrics.metric_registry import METRICS
 from pga.params.feature_spaces import FEATURE_SPACES, PIXELS
@@ -41,15 +41,15 @@ except UserError as error:
 RULE_FILES = ["Snakefile", *sorted(str(path) for path in Path("workflow/rules").glob("*.smk"))]
 RULES = {name for file in RULE_FILES for name in re.findall(r"^(?:rule|use rule \w+ as) (\w+)", Path(file).read_text(encoding="utf-8"), re.M)}
 CATALOGUE = read_catalogue(Path("params"), RULES, DATASETS)
-SCALES = CATALOGUE.experiments
+EXPERIMENTS = CATALOGUE.experiments
 """Folder of results → (file of the experiment, its content)."""
 
-SCHEMA = str(Path(workflow.basedir) / "workflow/schemas/scale.schema.json")
-for root, (file, _) in list(SCALES.items()):
+SCHEMA = str(Path(workflow.basedir) / "workflow/schemas/experiment.schema.json")
+for root, (file, _) in list(EXPERIMENTS.items()):
     try: # the types have said what is wrong; the schema is what other tools check by
         validate(read_yaml(file), SCHEMA, set_default=False)
     except WorkflowError as error:
-        del SCALES[root]
+        del EXPERIMENTS[root]
         CATALOGUE.left_out[file] = f"{file}: {error}"
 
 if workflow.is_main_process:
@@ -64,7 +64,7 @@ def results_of(name: str) -> str:
     """The folder of results of an experiment, by the name of its file."""
     if reason := CATALOGUE.left_out.get(f"params/{name}.yaml"):
         raise WorkflowError(reason)
-    for root, (file, _) in SCALES.items():
+    for root, (file, _) in EXPERIMENTS.items():
         if Path(file).stem == name:
             return root
     raise WorkflowError(f"params/{name}.yaml: there is no such file")
@@ -72,7 +72,7 @@ def results_of(name: str) -> str:
 
 def experiments_with_targets() -> list[str]:
     """The names of all experiments, and of those left out, whose targets say why."""
-    names = [Path(file).stem for file in [*(file for file, _ in SCALES.values()), *CATALOGUE.left_out]]
+    names = [Path(file).stem for file in [*(file for file, _ in EXPERIMENTS.values()), *CATALOGUE.left_out]]
     return [name for name in dict.fromkeys(names) if re.fullmatch(NAME, name) and name not in RULES]
 
 
@@ -101,13 +101,13 @@ def one_of(names) -> str:
 
 
 def rows_with(sampling: str) -> str:
-    """A pattern that matches the folder of a scale where one of its rows follows that wants the sampling."""
-    rows = [(root, dataset, model) for root, (_, scale) in SCALES.items() for dataset, model, wanted in scale.samplings_of_runs() if wanted == sampling]
+    """A pattern that matches the folder of an experiment where one of its rows follows that wants the sampling."""
+    rows = [(root, dataset, model) for root, (_, experiment) in EXPERIMENTS.items() for dataset, model, wanted in experiment.samplings_of_runs() if wanted == sampling]
     return one_of(f"{root}(?=/{dataset}/{model}/)" for root, dataset, model in rows)
 
 
 wildcard_constraints:
-    root=one_of(sorted(SCALES, reverse=True)),
+    root=one_of(sorted(EXPERIMENTS, reverse=True)),
     dataset="[a-z][a-z0-9_]*",
     model="[a-z][a-z0-9_]*",
     seed="[0-9]+",
@@ -116,21 +116,21 @@ wildcard_constraints:
     split="train|test",
 
 
-def scale_of(wildcards) -> Scale:
-    return SCALES[wildcards.root][1]
+def experiment_of(wildcards) -> Experiment:
+    return EXPERIMENTS[wildcards.root][1]
 
 
-def scale_file(wildcards) -> str:
-    return SCALES[wildcards.root][0]
+def experiment_file(wildcards) -> str:
+    return EXPERIMENTS[wildcards.root][0]
 
 
 def run_of(wildcards):
     """The run of a path results[/SCALE]/DATASET/MODEL/seedK/…"""
-    return scale_of(wildcards).run(wildcards.dataset, wildcards.model, int(wildcards.seed))
+    return experiment_of(wildcards).run(wildcards.dataset, wildcards.model, int(wildcards.seed))
 
 
 def sampling_of(wildcards):
-    return scale_of(wildcards).samplings[wildcards.sampling]
+    return experiment_of(wildcards).samplings[wildcards.sampling]
 
 
 def run_folder(root: str, run) -> str:
@@ -138,18 +138,18 @@ def run_folder(root: str, run) -> str:
 
 
 def of_runs(root: str, file: str) -> list[str]:
-    """`file` of every run of a scale."""
-    return [f"{run_folder(root, run)}/{file}" for run in SCALES[root][1].all_runs()]
+    """`file` of every run of an experiment."""
+    return [f"{run_folder(root, run)}/{file}" for run in EXPERIMENTS[root][1].all_runs()]
 
 
 def metrics_of(root: str, artifact: str | None = None) -> list[str]:
-    """metrics.json of everything that a scale measures, or of what one of its tables or figures shows."""
-    scale = SCALES[root][1]
-    cells = scale.samplings_shown(artifact) if artifact else scale.measurements()
+    """metrics.json of everything that an experiment measures, or of what one of its tables or figures shows."""
+    experiment = EXPERIMENTS[root][1]
+    cells = experiment.samplings_shown(artifact) if artifact else experiment.measurements()
     return [
         f"{root}/{dataset}/{model}/seed{seed}/{sampling}/metrics.json"
         for dataset, model, sampling in cells
-        for seed in scale.seeds_of(dataset, model)
+        for seed in experiment.seeds_of(dataset, model)
     ]
 
 
@@ -159,37 +159,37 @@ def records_of(root: str, artifact: str | None = None) -> list[str]:
     return [f"{folder}/run.json" for folder in folders if REAL not in folder.split("/")]
 
 
-def extractor_of(scale: Scale) -> str:
-    return scale.evaluation.extractor_label
+def extractor_of(experiment: Experiment) -> str:
+    return experiment.evaluation.extractor_label
 
 
 def extractors_of(wildcards) -> list[str]:
     """The feature spaces in which a data set's samples are measured, the headline's first."""
-    return scale_of(wildcards).evaluation.labels(wildcards.dataset in LABELLED)
+    return experiment_of(wildcards).evaluation.labels(wildcards.dataset in LABELLED)
 
 
 def artifacts(root: str) -> list[str]:
-    """Everything that a scale makes."""
-    figures = [f"{root}/figures/{figure}.{kind}" for figure in SCALES[root][1].figures for kind in ("png", "pdf", "tex")]
-    names = ["table1", "notation", "parameters", "costs", "evaluation", *(["equivalence"] if SCALES[root][1].equivalence else [])]
+    """Everything that an experiment makes."""
+    figures = [f"{root}/figures/{figure}.{kind}" for figure in EXPERIMENTS[root][1].figures for kind in ("png", "pdf", "tex")]
+    names = ["table1", "notation", "parameters", "costs", "evaluation", *(["equivalence"] if EXPERIMENTS[root][1].equivalence else [])]
     tables = [f"{root}/{table}.{kind}" for table in names for kind in ("csv", "md", "tex")]
     return [*tables, f"{root}/claims.csv", f"{root}/numbers.tex", *figures, f"{root}/report.html"]
 
 
 def shown_in_report(root: str) -> list[str]:
-    """What the report shows of a scale besides its runs."""
+    """What the report shows of an experiment besides its runs."""
     return [file for file in artifacts(root) if not file.endswith((".md", ".tex", ".html"))] + [f"{root}/metrics.csv"]
 
 
 def details_of_runs(root: str) -> list[str]:
     """What the report reads of every run, as far as the workflow makes it for other reasons."""
-    scale = SCALES[root][1]
+    experiment = EXPERIMENTS[root][1]
     samples = [
         f"{root}/{dataset}/{model}/seed{seed}/{sampling}/samples.npy"
-        for dataset, model, sampling in scale.samplings_of_runs()
-        for seed in scale.seeds_of(dataset, model)
+        for dataset, model, sampling in experiment.samplings_of_runs()
+        for seed in experiment.seeds_of(dataset, model)
     ]
-    curves = {f"{root}/{file}" for figure in scale.figures for file in scale.files_of_figure(figure) if Path(file).stem == "curve"}
+    curves = {f"{root}/{file}" for figure in experiment.figures for file in experiment.files_of_figure(figure) if Path(file).stem == "curve"}
     of_training = [file for name in ("run.json", "history.csv", "snapshots.safetensors") for file in of_runs(root, name)]
     return [*of_training, *metrics_of(root), *samples, *sorted(curves)]
 
@@ -215,8 +215,8 @@ def pinned(extractors: list[str]) -> str:
 
 def references_of(wildcards) -> list[str]:
     """Statistics of the real images in each feature space: the training images unless the sampling says otherwise."""
-    split = scale_of(wildcards).samplings[wildcards.get("sampling", "prior")].reference
-    foreign = scale_of(wildcards).evaluation.foreign
+    split = experiment_of(wildcards).samplings[wildcards.get("sampling", "prior")].reference
+    foreign = experiment_of(wildcards).evaluation.foreign
     return [
         foreign.get(f"{wildcards.dataset}/{extractor}-{split}", f"data/reference/{wildcards.dataset}/{extractor}-{split}.npz")
         for extractor in extractors_of(wildcards)
@@ -232,7 +232,7 @@ def foreign_of(wildcards) -> str:
 
 def fitted_to(wildcards, sampling: str) -> list[str]:
     """The training images, where a density is fitted to their codes."""
-    if scale_of(wildcards).samplings[sampling].density == "normal":
+    if experiment_of(wildcards).samplings[sampling].density == "normal":
         return []
     images = f"data/processed/{wildcards.dataset}"
     return [f"{images}.npy", ancient(f"{images}.json")]
@@ -240,24 +240,24 @@ def fitted_to(wildcards, sampling: str) -> list[str]:
 
 def few_samples(wildcards) -> str:
     """The flag that accepts fewer samples than feature dimensions."""
-    return "--few-samples" if scale_of(wildcards).evaluation.few_samples else ""
+    return "--few-samples" if experiment_of(wildcards).evaluation.few_samples else ""
 
 
 def features_of(wildcards) -> list[str]:
     """Features of the real images, where what is measured needs them."""
-    needed = any(METRICS[metric].of_single_images for metric in scale_of(wildcards).metrics_of(wildcards.sampling))
+    needed = any(METRICS[metric].of_single_images for metric in experiment_of(wildcards).metrics_of(wildcards.sampling))
     return [path.replace(".npz", "-features.npy") for path in references_of(wildcards)] if needed else []
 
 
 def reference_images(wildcards) -> str:
     """The real images that samples are compared with."""
-    split = scale_of(wildcards).samplings[wildcards.get("sampling", "prior")].reference
+    split = experiment_of(wildcards).samplings[wildcards.get("sampling", "prior")].reference
     return f"data/processed/{wildcards.dataset}{'' if split == 'train' else '-test'}.npy"
 
 
 def real_images_of(wildcards) -> list[str]:
     """The real images, where a metric compares pixels."""
-    metrics = scale_of(wildcards).metrics_of(wildcards.sampling)
+    metrics = experiment_of(wildcards).metrics_of(wildcards.sampling)
     return [reference_images(wildcards)] if any("real_images" in METRICS[metric].needs for metric in metrics) else []
 
 
@@ -269,7 +269,7 @@ def space_flags(wildcards, input) -> list[str]:
 
 def metric_flags(wildcards, input) -> list[str]:
     """What `pga evaluate` measures beside the Fréchet distance, and what that needs."""
-    flags = {"--metrics": scale_of(wildcards).metrics_of(wildcards.sampling), "--reference-features": input.features, "--reference-images": input.real}
+    flags = {"--metrics": experiment_of(wildcards).metrics_of(wildcards.sampling), "--reference-features": input.features, "--reference-images": input.real}
     return [word for flag, values in flags.items() if values for word in (flag, *values)]
 
 
@@ -278,7 +278,7 @@ FLAGS_OF_CURVE = {"reference": "--reference", "weights": "--weights", "real": "-
 
 def curve_input(wildcards) -> dict[str, str]:
     """What the headline metric over training needs beside the snapshots."""
-    label = extractor_of(scale_of(wildcards))
+    label = extractor_of(experiment_of(wildcards))
     if label == PIXELS:
         return {"real": reference_images(wildcards)}
     return {"reference": references_of(wildcards)[0], "weights": weights_file(label, wildcards.dataset)}
@@ -295,28 +295,28 @@ def run_path(wildcards) -> str:
     return f"{wildcards.root}/{wildcards.dataset}/{wildcards.model}/seed{wildcards.seed}"
 
 
-def scale_weights(wildcards) -> list[str]:
-    """Weights of the scale's feature space; none for pixels."""
-    label = extractor_of(scale_of(wildcards))
+def experiment_weights(wildcards) -> list[str]:
+    """Weights of the experiment's feature space; none for pixels."""
+    label = extractor_of(experiment_of(wildcards))
     return [] if label == PIXELS else [weights_file(label, wildcards.dataset)]
 
 
 def files_of_figure(wildcards) -> list[str]:
     """What a figure is drawn from."""
-    return [f"{wildcards.root}/{file}" for file in scale_of(wildcards).files_of_figure(wildcards.figure)]
+    return [f"{wildcards.root}/{file}" for file in experiment_of(wildcards).files_of_figure(wildcards.figure)]
 
 
 def everything(root: str) -> list[str]:
-    """All files that a scale makes: of its runs too, so that one which is missing is noticed though all tables are there."""
-    scale = SCALES[root][1]
-    drawn = [f"{root}/{file}" for figure in scale.figures for file in scale.files_of_figure(figure)]
-    summaries = [f"{root}/{dataset}/summary.{kind}" for dataset in scale.datasets for kind in ("json", "csv")]
+    """All files that an experiment makes: of its runs too, so that one which is missing is noticed though all tables are there."""
+    experiment = EXPERIMENTS[root][1]
+    drawn = [f"{root}/{file}" for figure in experiment.figures for file in experiment.files_of_figure(figure)]
+    summaries = [f"{root}/{dataset}/summary.{kind}" for dataset in experiment.datasets for kind in ("json", "csv")]
     models = of_runs(root, "model.safetensors")
     return list(dict.fromkeys([*artifacts(root), *shown_in_report(root), *details_of_runs(root), *models, *drawn, *summaries]))
 
 
 def of_dataset(files: list[str], root: str, dataset: str) -> list[str]:
-    """Those of the files that belong to one data set of a scale."""
+    """Those of the files that belong to one data set of an experiment."""
     return [file for file in files if file.startswith(f"{root}/{dataset}/")]
 
 
@@ -333,9 +333,9 @@ def known(job) -> bool:
 def overview() -> str:
     """What can be asked for, as text that Snakemake formats: braces are doubled."""
     experiments = []
-    for root, (file, scale) in SCALES.items():
-        trainings = len(scale.all_runs())
-        experiments.append(f"  {Path(file).stem:<16} {scale.description} ({trainings} training{'s' * (trainings != 1)}, in {root}/)")
+    for root, (file, experiment) in EXPERIMENTS.items():
+        trainings = len(experiment.all_runs())
+        experiments.append(f"  {Path(file).stem:<16} {experiment.description} ({trainings} training{'s' * (trainings != 1)}, in {root}/)")
     lines = [
         "no target was named, so nothing is made. An experiment is a target that makes everything of it:",
         *experiments,

@@ -46,7 +46,7 @@ rule reference:
 
 
 rule evaluate:
-    # In every feature space of the scale at once: a job's start costs more than most of what it measures.
+    # In every feature space of the experiment at once: a job's start costs more than most of what it measures.
     input:
         samples=samples_of,
         references=references_of,
@@ -60,7 +60,7 @@ rule evaluate:
         foreign=foreign_of,
         few_samples=few_samples,
         at_most=lambda wildcards: f"--at-most {sampling_of(wildcards).n}" if wildcards.model == REAL else "",
-        device=lambda wildcards: scale_of(wildcards).device,
+        device=lambda wildcards: experiment_of(wildcards).device,
         pinned=lambda wildcards: pinned(extractors_of(wildcards)),
         code=lambda wildcards: fingerprints.evaluation_code(),
     log: "logs/evaluate/{root}/{dataset}/{model}/seed{seed}-{sampling}.log"
@@ -69,7 +69,7 @@ rule evaluate:
     resources:
         mem_mb=6000,
         runtime="4h",
-        gpu=lambda wildcards: 0 if scale_of(wildcards).device == "cpu" else 1,
+        gpu=lambda wildcards: 0 if experiment_of(wildcards).device == "cpu" else 1,
     shell:
         "pga evaluate --samples {input.samples:q} {params.at_most} {params.spaces:q} {params.pinned} {params.foreign} {params.metrics:q}"
         " {params.few_samples} --dataset {wildcards.dataset:q} --model {wildcards.model:q} --seed {wildcards.seed:q}"
@@ -81,13 +81,13 @@ rule neighbours:
         samples="{root}/{dataset}/{model}/seed{seed}/{sampling}/samples.npy",
         images="data/processed/{dataset}.npy",
         provenance=ancient("data/processed/{dataset}.json"),
-        weights=scale_weights,
+        weights=experiment_weights,
     output: neighbours="{root}/{dataset}/{model}/seed{seed}/{sampling}/neighbours.npy"
     params:
-        extractor=lambda wildcards: extractor_of(scale_of(wildcards)),
+        extractor=lambda wildcards: extractor_of(experiment_of(wildcards)),
         weights=lambda wildcards, input: ["--weights", *input.weights] if input.weights else [],
-        device=lambda wildcards: scale_of(wildcards).device,
-        pinned=lambda wildcards: pinned([extractor_of(scale_of(wildcards))]),
+        device=lambda wildcards: experiment_of(wildcards).device,
+        pinned=lambda wildcards: pinned([extractor_of(experiment_of(wildcards))]),
         code=lambda wildcards: fingerprints.neighbours_code(),
     log: "logs/neighbours/{root}/{dataset}/{model}/seed{seed}-{sampling}.log"
     benchmark: "logs/neighbours/{root}/{dataset}/{model}/seed{seed}-{sampling}.tsv"
@@ -95,7 +95,7 @@ rule neighbours:
     resources:
         mem_mb=4000,
         runtime="2h",
-        gpu=lambda wildcards: 0 if scale_of(wildcards).device == "cpu" else 1,
+        gpu=lambda wildcards: 0 if experiment_of(wildcards).device == "cpu" else 1,
     shell:
         "pga neighbours {wildcards.dataset:q} --samples {input.samples:q} --extractor {params.extractor:q} {params.weights:q} {params.pinned}"
         " --data data/processed --device {params.device:q} --out {output.neighbours:q} 2> {log:q}"
@@ -109,13 +109,13 @@ rule curve:
         curve="{root}/{dataset}/{model}/seed{seed}/curve.csv",
         about="{root}/{dataset}/{model}/seed{seed}/curve.json",
     params:
-        extractor=lambda wildcards: extractor_of(scale_of(wildcards)),
+        extractor=lambda wildcards: extractor_of(experiment_of(wildcards)),
         space=lambda wildcards: [word for flag, file in curve_input(wildcards).items() for word in (FLAGS_OF_CURVE[flag], file)],
-        prior=lambda wildcards: scale_of(wildcards).samplings["prior"].size_flags(),
-        foreign=lambda wildcards: "--foreign" if foreign_of(wildcards).startswith(f"--foreign {extractor_of(scale_of(wildcards))}") else "",
+        prior=lambda wildcards: experiment_of(wildcards).samplings["prior"].size_flags(),
+        foreign=lambda wildcards: "--foreign" if foreign_of(wildcards).startswith(f"--foreign {extractor_of(experiment_of(wildcards))}") else "",
         few_samples=few_samples,
-        device=lambda wildcards: scale_of(wildcards).device,
-        pinned=lambda wildcards: pinned([extractor_of(scale_of(wildcards))]),
+        device=lambda wildcards: experiment_of(wildcards).device,
+        pinned=lambda wildcards: pinned([extractor_of(experiment_of(wildcards))]),
         code=lambda wildcards: fingerprints.curve_code(run_of(wildcards)),
     log: "logs/curve/{root}/{dataset}/{model}/seed{seed}.log"
     benchmark: "logs/curve/{root}/{dataset}/{model}/seed{seed}.tsv"
@@ -123,7 +123,7 @@ rule curve:
     resources:
         mem_mb=6000,
         runtime="4h",
-        gpu=lambda wildcards: 0 if scale_of(wildcards).device == "cpu" else 1,
+        gpu=lambda wildcards: 0 if experiment_of(wildcards).device == "cpu" else 1,
     shell:
         "pga curve --run {input.snapshots:q} --extractor {params.extractor:q} {params.space:q} {params.pinned}"
         " {params.foreign} {params.few_samples} {params.prior} --device {params.device:q} --out {output.curve:q} 2> {log:q}"
@@ -135,7 +135,7 @@ rule summary:
         means="{root}/{dataset}/summary.json",
         headline="{root}/{dataset}/summary.csv",
     params:
-        file=scale_file,
+        file=experiment_file,
         runs=lambda wildcards: of_dataset(metrics_of(wildcards.root), wildcards.root, wildcards.dataset),
         out=subpath(output.means, parent=True),
         code=lambda wildcards: fingerprints.command_code("summary"),

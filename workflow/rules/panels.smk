@@ -9,8 +9,8 @@ rule interpolate:
         provenance=ancient("data/processed/{dataset}.json"),
     output: images="{root}/{dataset}/{model}/seed{seed}/interpolations.npy"
     params:
-        lines=lambda wildcards: scale_of(wildcards).interpolation.flags(),
-        device=lambda wildcards: scale_of(wildcards).device,
+        lines=lambda wildcards: experiment_of(wildcards).interpolation.flags(),
+        device=lambda wildcards: experiment_of(wildcards).device,
         code=lambda wildcards: fingerprints.interpolation_code(run_of(wildcards)),
     log: "logs/interpolate/{root}/{dataset}/{model}/seed{seed}.log"
     benchmark: "logs/interpolate/{root}/{dataset}/{model}/seed{seed}.tsv"
@@ -18,5 +18,5 @@ rule interpolate:
     resources:
         mem_mb=4000,
         runtime="30m",
-        gpu=lambda wildcards: 0 if scale_of(wildcards).device == "cpu" else 1,
+        gpu=lambda wildcards: 0 if experiment_of(wildcards).device == "cpu" else 1,
     shell: "pga interpolate --run {input.model:q} --out {output.images:q} {params.lines} --device {params.device:q} 2> {log:q}"

@@ -5,7 +5,7 @@ TEMPLATES = sorted(str(path) for path in Path("pga/artifacts/report/templates").
 
 
 rule rule_graph:
-    # Which rule reads what another writes, as Snakemake itself says it of this scale: in an order of Python's sets, hence the hash seed.
+    # Which rule reads what another writes, as Snakemake itself says it of this experiment: in an order of Python's sets, hence the hash seed.
     output: "{root}/rules.dot"
     params:
         targets=lambda wildcards: shown_in_report(wildcards.root),
@@ -27,8 +27,8 @@ rule report:
         templates=TEMPLATES,
     output: report("{root}/report.html", caption="../report/report.rst", category="Report", subcategory="{root}", labels={"page": "all of it"})
     params:
-        file=scale_file,
-        scale=lambda wildcards: scale_of(wildcards).model_dump(mode="json"),
+        file=experiment_file,
+        experiment=lambda wildcards: experiment_of(wildcards).model_dump(mode="json"),
         code=lambda wildcards: fingerprints.command_code("report"),
     log: "logs/report/{root}.log"
     benchmark: "logs/report/{root}.tsv"

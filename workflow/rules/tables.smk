@@ -6,7 +6,7 @@ rule collect:
     input: lambda wildcards: metrics_of(wildcards.root)
     output: metrics="{root}/metrics.csv"
     params:
-        file=scale_file,
+        file=experiment_file,
         runs=lambda wildcards: metrics_of(wildcards.root),
         code=lambda wildcards: fingerprints.command_code("collect"),
     log: "logs/collect/{root}.log"
@@ -22,7 +22,7 @@ rule collect_shown:
     wildcard_constraints:
         artifact="table1|equivalence",
     params:
-        file=scale_file,
+        file=experiment_file,
         runs=lambda wildcards: metrics_of(wildcards.root, wildcards.artifact),
         code=lambda wildcards: fingerprints.command_code("collect"),
     log: "logs/collect/{root}/{artifact}.log"
@@ -43,8 +43,8 @@ rule table1:
         latex="{root}/table1.tex",
         about="{root}/table1.json",
     params:
-        file=scale_file,
-        shows=lambda wildcards: scale_of(wildcards).shows("table1"),
+        file=experiment_file,
+        shows=lambda wildcards: experiment_of(wildcards).shows("table1"),
         code=lambda wildcards: fingerprints.table_code("table1"),
     log: "logs/table/{root}/table1.log"
     benchmark: "logs/table/{root}/table1.tsv"
@@ -62,8 +62,8 @@ rule numbers:
         latex="{root}/numbers.tex",
         about="{root}/numbers.json",
     params:
-        file=scale_file,
-        shows=lambda wildcards: scale_of(wildcards).shows("table1"),
+        file=experiment_file,
+        shows=lambda wildcards: experiment_of(wildcards).shows("table1"),
         code=lambda wildcards: fingerprints.table_code("numbers"),
     log: "logs/table/{root}/numbers.log"
     benchmark: "logs/table/{root}/numbers.tsv"
@@ -77,13 +77,13 @@ rule claims:
         metrics="{root}/metrics.csv",
         claims="params/claims.yaml",
         runs=lambda wildcards: records_of(wildcards.root),
-        curves=lambda wildcards: [f"{wildcards.root}/{file}" for file in curves_read(scale_of(wildcards), CLAIMS)],
+        curves=lambda wildcards: [f"{wildcards.root}/{file}" for file in curves_read(experiment_of(wildcards), CLAIMS)],
     output:
         csv=report("{root}/claims.csv", caption="../report/claims.rst", category="Tables", subcategory="{root}", labels={"table": "claims"}),
         about="{root}/claims.json",
     params:
-        file=scale_file,
-        shows=lambda wildcards: scale_of(wildcards).shows("table1"),
+        file=experiment_file,
+        shows=lambda wildcards: experiment_of(wildcards).shows("table1"),
         code=lambda wildcards: fingerprints.table_code("claims"),
     log: "logs/table/{root}/claims.log"
     benchmark: "logs/table/{root}/claims.tsv"
@@ -93,7 +93,7 @@ rule claims:
 
 
 rule table_of_parameters:
-    # Of the scale's file, and of the code for `notation`: no run is needed.
+    # Of the experiment's file, and of the code for `notation`: no run is needed.
     output:
         csv=report("{root}/{table}.csv", caption="../report/table.rst", category="Tables", subcategory="{root}", labels={"table": "{table}"}),
         markdown="{root}/{table}.md",
@@ -102,8 +102,8 @@ rule table_of_parameters:
     wildcard_constraints:
         table="notation|parameters",
     params:
-        file=scale_file,
-        shows=lambda wildcards: None if wildcards.table == "notation" else scale_of(wildcards).model_dump(mode="json")["datasets"],
+        file=experiment_file,
+        shows=lambda wildcards: None if wildcards.table == "notation" else experiment_of(wildcards).model_dump(mode="json")["datasets"],
         code=lambda wildcards: fingerprints.table_code(wildcards.table),
     log: "logs/table/{root}/{table}.log"
     benchmark: "logs/table/{root}/{table}.tsv"
@@ -122,7 +122,7 @@ rule costs:
         latex="{root}/costs.tex",
         about="{root}/costs.json",
     params:
-        file=scale_file,
+        file=experiment_file,
         runs=lambda wildcards: records_of(wildcards.root),
         code=lambda wildcards: fingerprints.table_code("costs"),
     log: "logs/table/{root}/costs.log"
@@ -142,8 +142,8 @@ rule table_of_evaluation:
         latex="{root}/evaluation.tex",
         about="{root}/evaluation.json",
     params:
-        file=scale_file,
-        shows=lambda wildcards: scale_of(wildcards).measures(),
+        file=experiment_file,
+        shows=lambda wildcards: experiment_of(wildcards).measures(),
         code=lambda wildcards: fingerprints.table_code("evaluation"),
     log: "logs/table/{root}/evaluation.log"
     benchmark: "logs/table/{root}/evaluation.tsv"
@@ -162,10 +162,10 @@ rule equivalence:
         latex="{root}/equivalence.tex",
         about="{root}/equivalence.json",
     wildcard_constraints:
-        root=one_of(root for root, (_, scale) in SCALES.items() if scale.equivalence),
+        root=one_of(root for root, (_, experiment) in EXPERIMENTS.items() if experiment.equivalence),
     params:
-        file=scale_file,
-        shows=lambda wildcards: scale_of(wildcards).shows("equivalence"),
+        file=experiment_file,
+        shows=lambda wildcards: experiment_of(wildcards).shows("equivalence"),
         code=lambda wildcards: fingerprints.table_code("equivalence"),
     log: "logs/table/{root}/equivalence.log"
     benchmark: "logs/table/{root}/equivalence.tsv"

@@ -13,9 +13,9 @@ rule train:
         history="{root}/{dataset}/{model}/seed{seed}/history.csv",
         record="{root}/{dataset}/{model}/seed{seed}/run.json",
     params:
-        file=scale_file,
+        file=experiment_file,
         out=subpath(output.model, parent=True),
-        device=lambda wildcards: scale_of(wildcards).device,
+        device=lambda wildcards: experiment_of(wildcards).device,
         digest=lambda wildcards: run_of(wildcards).digest,
         code=lambda wildcards: fingerprints.training_code(run_of(wildcards)),
     log: "logs/train/{root}/{dataset}/{model}/seed{seed}.log"
@@ -25,7 +25,7 @@ rule train:
         scratch=".pga/checkpoints", # of checkpoints; no param: wherever they lie, nothing is to be made again
         mem_mb=lambda wildcards, attempt: 4000 * attempt,
         runtime=lambda wildcards, attempt: f"{12 * attempt}h",
-        gpu=lambda wildcards: 0 if scale_of(wildcards).device == "cpu" else 1,
+        gpu=lambda wildcards: 0 if experiment_of(wildcards).device == "cpu" else 1,
     shell:
         "pga train --params {params.file:q} --dataset {wildcards.dataset:q} --model {wildcards.model:q} --seed {wildcards.seed:q}"
         " --device {params.device:q} --expect {params.digest:q} --out {params.out:q} --scratch {resources.scratch:q} 2> {log:q}"
@@ -45,9 +45,9 @@ rule sample:
     wildcard_constraints:
         root=rows_with("prior"),
     params:
-        sampling=lambda wildcards: scale_of(wildcards).samplings["prior"].flags(),
+        sampling=lambda wildcards: experiment_of(wildcards).samplings["prior"].flags(),
         out=subpath(output.images, parent=True),
-        device=lambda wildcards: scale_of(wildcards).device,
+        device=lambda wildcards: experiment_of(wildcards).device,
         code=lambda wildcards: [fingerprints.sampling_code(run_of(wildcards)), fingerprints.reconstruction_code(run_of(wildcards))],
     log: "logs/sample/{root}/{dataset}/{model}/seed{seed}-prior.log"
     benchmark: "logs/sample/{root}/{dataset}/{model}/seed{seed}-prior.tsv"
@@ -55,7 +55,7 @@ rule sample:
     resources:
         mem_mb=4000,
         runtime="30m",
-        gpu=lambda wildcards: 0 if scale_of(wildcards).device == "cpu" else 1,
+        gpu=lambda wildcards: 0 if experiment_of(wildcards).device == "cpu" else 1,
     shell:
         "pga sample --run {input.model:q} --out {output.samples:q} {params.sampling} --reconstructions {params.out:q} --data data/processed"
         " --device {params.device:q} 2> {log:q}"
@@ -68,7 +68,7 @@ rule sample_otherwise:
     output: samples="{root}/{dataset}/{model}/seed{seed}/{sampling}/samples.npy",
     params:
         sampling=lambda wildcards: sampling_of(wildcards).flags(),
-        device=lambda wildcards: scale_of(wildcards).device,
+        device=lambda wildcards: experiment_of(wildcards).device,
         code=lambda wildcards: fingerprints.sampling_code(run_of(wildcards)),
     log: "logs/sample/{root}/{dataset}/{model}/seed{seed}-{sampling}.log"
     benchmark: "logs/sample/{root}/{dataset}/{model}/seed{seed}-{sampling}.tsv"
@@ -76,7 +76,7 @@ rule sample_otherwise:
     resources:
         mem_mb=4000,
         runtime="30m",
-        gpu=lambda wildcards: 0 if scale_of(wildcards).device == "cpu" else 1,
+        gpu=lambda wildcards: 0 if experiment_of(wildcards).device == "cpu" else 1,
     shell:
         "pga sample --run {input.model:q} --out {output.samples:q} {params.sampling} --data data/processed"
         " --device {params.device:q} 2> {log:q}"
@@ -93,7 +93,7 @@ rule reconstruct:
         metrics="{root}/{dataset}/{model}/seed{seed}/reconstruction/metrics.json",
     params:
         out=subpath(output.images, parent=True),
-        device=lambda wildcards: scale_of(wildcards).device,
+        device=lambda wildcards: experiment_of(wildcards).device,
         code=lambda wildcards: fingerprints.reconstruction_code(run_of(wildcards)),
     log: "logs/reconstruct/{root}/{dataset}/{model}/seed{seed}.log"
     benchmark: "logs/reconstruct/{root}/{dataset}/{model}/seed{seed}.tsv"
@@ -101,7 +101,7 @@ rule reconstruct:
     resources:
         mem_mb=4000,
         runtime="30m",
-        gpu=lambda wildcards: 0 if scale_of(wildcards).device == "cpu" else 1,
+        gpu=lambda wildcards: 0 if experiment_of(wildcards).device == "cpu" else 1,
     shell: "pga reconstruct --run {input.model:q} --data data/processed --out-dir {params.out:q} --device {params.device:q} 2> {log:q}"
 
 

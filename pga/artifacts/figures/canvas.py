@@ -184,7 +184,7 @@ def save(figure: Figure, folder: Path, name: str, said: dict[str, Any]) -> None:
     All are made in full before any is written, so that an interruption leaves what was there.
     """
     about, caption = text(said), said.get("caption", "")
-    called = f"{figure_title(name)}, {said['scale']['description']}" if "scale" in said else figure_title(name)
+    called = f"{figure_title(name)}, {said['experiment']['description']}" if "experiment" in said else figure_title(name)
     kinds = {
         "png": {"Title": called, "Description": caption, "Comment": about, "Software": "pga"},
         "pdf": {"Title": called, "Subject": caption, "Keywords": about, "Creator": "pga", "Producer": "matplotlib", "CreationDate": None},

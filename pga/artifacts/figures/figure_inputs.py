@@ -11,7 +11,7 @@ import pandas as pd
 from pga.artifacts.collect import collect, read_table
 from pga.artifacts.tables.summary_cells import FEW, Cell, summarise
 from pga.data.prepared import Images
-from pga.params.experiment import Scale
+from pga.params.experiment import Experiment
 from pga.provenance.metadata import about
 from pga.provenance.records import Place, checked, made_from, same_data, vouched
 from pga.runtime.errors import UserError
@@ -26,40 +26,40 @@ def literal(text: str) -> str:
 
 
 class Sources:
-    """The runs of one figure of a scale.
+    """The runs of one figure of an experiment.
 
     Args:
-        scale: whose results are read.
-        name: of the figure, a key of the scale's `figures`.
+        experiment: whose results are read.
+        name: of the figure, a key of the experiment's `figures`.
         data: folder of prepared data; where it has the data set, every run must have been trained on just these images.
         allow_missing: go on without the files that are not there.
 
     Raises:
-        UserError: a file is missing and `allow_missing` is not set, a run has other parameters than the scale's now, or two runs of a
+        UserError: a file is missing and `allow_missing` is not set, a run has other parameters than the experiment's now, or two runs of a
             data set were trained on different data.
     """
 
-    def __init__(self, scale: Scale, name: str, data: Path, allow_missing: bool = False):
-        self.scale, self.name, self.row = scale, name, scale.figures[name]
-        self.folder = Path(scale.results)
-        self.missing = [file for file in scale.files_of_figure(name) if not (self.folder / file).exists()]
+    def __init__(self, experiment: Experiment, name: str, data: Path, allow_missing: bool = False):
+        self.experiment, self.name, self.row = experiment, name, experiment.figures[name]
+        self.folder = Path(experiment.results)
+        self.missing = [file for file in experiment.files_of_figure(name) if not (self.folder / file).exists()]
         if self.missing and not allow_missing:
             raise UserError(
                 f"{name}: missing under {self.folder}: {', '.join(self.missing)}; make them, or pass --allow-missing for a partial figure"
             )
         self.runs = self._records(data)
-        self.metrics = collect(scale, name, allow_missing)[0] if self.row.needs.metrics else pd.DataFrame()
+        self.metrics = collect(experiment, name, allow_missing)[0] if self.row.needs.metrics else pd.DataFrame()
 
     def _records(self, data: Path) -> dict[str, dict[str, Any]]:
         """run.json of every run that is there, by its folder's name."""
         records: dict[str, dict[str, Any]] = {}
-        for file in self.scale.files_of_figure(self.name):
+        for file in self.experiment.files_of_figure(self.name):
             folder = self.folder / "/".join(file.split("/")[:3])
             name = folder.relative_to(self.folder).as_posix()
             if name not in records and (folder / "run.json").exists():
                 dataset, model, seed = name.split("/")
-                records[name] = checked(folder / "run.json", self.scale, Place(dataset, model, int(seed.removeprefix("seed"))))
-        same_data(self.scale, records, data)
+                records[name] = checked(folder / "run.json", self.experiment, Place(dataset, model, int(seed.removeprefix("seed"))))
+        same_data(self.experiment, records, data)
         return records
 
     def read(self, dataset: str, model: str, seed: int, file: str, how: Callable[[Path], Content]) -> Content | None:
@@ -70,18 +70,18 @@ class Sources:
     def images(self, dataset: str, model: str, ndim: int = 4) -> Images | None:
         """The first seed's array of a figure that shows images, (…, H, W, C), or None where it is missing."""
         [file] = self.row.needs.first
-        seed = self.scale.seeds_of(dataset, model)[0]
-        return self.read(dataset, model, seed, file, lambda path: load_of(path, self.scale.run(dataset, model, seed), ndim))
+        seed = self.experiment.seeds_of(dataset, model)[0]
+        return self.read(dataset, model, seed, file, lambda path: load_of(path, self.experiment.run(dataset, model, seed), ndim))
 
     def tables(self, dataset: str, model: str, file: str, columns: tuple[str, ...], after: bool = False) -> list[pd.DataFrame]:
         """A table of every seed that has it; `after`: which is no part of the run, but was made from it."""
 
         def table(seed: int) -> pd.DataFrame | None:
-            run, record = self.scale.run(dataset, model, seed), self.runs.get(f"{dataset}/{model}/seed{seed}", {})
+            run, record = self.experiment.run(dataset, model, seed), self.runs.get(f"{dataset}/{model}/seed{seed}", {})
             how = (lambda path: made_from(path, run, record)) if after else Path
             return self.read(dataset, model, seed, file, lambda path: read_table(how(path), columns))
 
-        found = [table(seed) for seed in self.scale.seeds_of(dataset, model)]
+        found = [table(seed) for seed in self.experiment.seeds_of(dataset, model)]
         return [table for table in found if table is not None]
 
     def lacks(self, dataset: str = "", model: str = "") -> list[str]:
@@ -92,35 +92,35 @@ class Sources:
 
     def cell(self, dataset: str, model: str, metric: str | None = None) -> Cell:
         """A metric of a run over its seeds, by default the headline's."""
-        name = metric or self.scale.evaluation.metric
-        return summarise(self.metrics, dataset, model, self.row.measured, name, self.scale.seeds_of(dataset, model))
+        name = metric or self.experiment.evaluation.metric
+        return summarise(self.metrics, dataset, model, self.row.measured, name, self.experiment.seeds_of(dataset, model))
 
     def dataset_title(self, dataset: str) -> str:
         """How a data set is called on the page."""
-        return literal(self.scale.titles_of(self.name)[dataset])
+        return literal(self.experiment.titles_of(self.name)[dataset])
 
     def model_title(self, model: str) -> str:
         """How a model is called on the page."""
-        return literal(self.scale.titles_of(self.name)[model])
+        return literal(self.experiment.titles_of(self.name)[model])
 
     def seeds(self) -> str:
         """The seeds of all runs that are shown, as words of a caption."""
-        seeds = sorted({seed for run in self.row.runs() for seed in self.scale.seeds_of(*run)})
+        seeds = sorted({seed for run in self.row.runs() for seed in self.experiment.seeds_of(*run)})
         return f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {', '.join(map(str, seeds))}"
 
     def first_seeds(self) -> str:
         """The seeds whose images are shown."""
-        firsts = sorted({self.scale.seeds_of(*run)[0] for run in self.row.runs()})
+        firsts = sorted({self.experiment.seeds_of(*run)[0] for run in self.row.runs()})
         return f"seed{'s' if len(firsts) > 1 else ''} {', '.join(map(str, firsts))}"
 
     def caption(self, text: str, measured: bool = False) -> str:
         """`text` with the row's own note and what is missing; where it tells the metric (`measured`), with what makes that no result."""
-        few = FEW.strip() if measured and self.scale.evaluation.few_samples else ""
-        runs = sum(len(self.scale.seeds_of(*run)) for run in self.row.runs())
+        few = FEW.strip() if measured and self.experiment.evaluation.few_samples else ""
+        runs = sum(len(self.experiment.seeds_of(*run)) for run in self.row.runs())
         missing = f"Partial: files of {len(self.lacks())} of {runs} runs are missing." if self.missing else ""
-        notes = self.scale.notes_on(self.row.datasets) if self.row.kind == "reconstructions" else ""
+        notes = self.experiment.notes_on(self.row.datasets) if self.row.kind == "reconstructions" else ""
         return " ".join(filter(None, [text, few, self.row.note, notes, missing]))
 
     def about(self, caption: str) -> dict[str, Any]:
         """What the file's metadata says: the caption and every run."""
-        return about(self.name, self.scale, self.runs, caption, self.scale.shows(self.name))
+        return about(self.name, self.experiment, self.runs, caption, self.experiment.shows(self.name))

@@ -8,9 +8,9 @@ from pga.artifacts.figures.figure_inputs import Sources
 
 def draw(sources: Sources) -> canvas.Drawn:
     """A block of lines per data set and model: an image, the points from its code to the other's, the other image."""
-    row, scale = sources.row, sources.scale
+    row, experiment = sources.row, sources.experiment
     runs = row.runs()
-    points, pairs = scale.interpolation.points, scale.interpolation.pairs
+    points, pairs = experiment.interpolation.points, experiment.interpolation.pairs
     height = min(row.width / (points + 2.5) * pairs + 0.25, canvas.TALLEST / len(runs))
     figure, axes = canvas.page((row.width, height * len(runs)), len(runs), 1, row.font)
     for k, ([panel], (dataset, model)) in enumerate(zip(axes, runs, strict=True)):

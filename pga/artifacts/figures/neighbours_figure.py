@@ -14,7 +14,7 @@ APART = 0.12
 
 def draw(sources: Sources) -> canvas.Drawn:
     """A grid of panels, data sets down and models across; in each a row per sample, its neighbours after the wider gap."""
-    row, scale = sources.row, sources.scale
+    row, experiment = sources.row, sources.experiment
     across, down = len(row.models), len(row.datasets)
     size = min(PANEL, row.width / across)
     figure, axes = canvas.page((row.width, (1.3 * size + 0.3) * down), down, across, row.font, APART)
@@ -28,7 +28,7 @@ def draw(sources: Sources) -> canvas.Drawn:
                 canvas.show(axes[i][j], images, divided_after=(0,))
     text = (
         f"The first samples of {sources.first_seeds()}, not picked (left of the gap), each followed by its nearest training images, "
-        f"nearest first, by Euclidean distance in {space(scale.evaluation.extractor_label)}."
+        f"nearest first, by Euclidean distance in {space(experiment.evaluation.extractor_label)}."
     )
     return canvas.Drawn(figure, sources.caption(text))
 

@@ -53,7 +53,7 @@ class Route(NamedTuple):
 
 
 def inputs(expression: str, moves: tuple[str, ...]) -> list[Edge] | None:
-    """The edges that end in an expression; None for a scale, which the drawing only names."""
+    """The edges that end in an expression; None for an experiment, which the drawing only names."""
     if expression in SOURCES:
         return []
     if expression.startswith(("h(", "g(")) and expression.endswith(")"):

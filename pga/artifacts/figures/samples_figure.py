@@ -19,7 +19,7 @@ NARROWEST = 1.6
 
 def draw(sources: Sources) -> canvas.Drawn:
     """A grid of panels, data sets down and models across, in as many lines of equal length as they need."""
-    row, scale = sources.row, sources.scale
+    row, experiment = sources.row, sources.experiment
     lines = math.ceil(len(row.models) / int(row.width / NARROWEST))
     across, down = math.ceil(len(row.models) / lines), lines * len(row.datasets)
     size = min(PANEL, row.width / across)
@@ -38,14 +38,14 @@ def draw(sources: Sources) -> canvas.Drawn:
             else:
                 canvas.show(axes[i][j], grid(samples, ROWS, COLUMNS))
             seeds = f" ({cell.n} seed{'s' if cell.n > 1 else ''})" if cell.n else ""
-            number = f"\n{cell.text()}{seeds}" if scale.datasets[dataset].measured else ""
+            number = f"\n{cell.text()}{seeds}" if experiment.datasets[dataset].measured else ""
             letter = canvas.letter(i * len(row.models) + j)
             beside = paired_difference(sources, dataset, model) if number else ""
             axes[i][j].set_title(f"{letter} {sources.dataset_title(dataset)}, {sources.model_title(model)}{number}{beside}")
-    several = any(len(scale.seeds_of(*run)) > 1 for run in row.runs())
+    several = any(len(experiment.seeds_of(*run)) > 1 for run in row.runs())
     text = (
-        f"The first {ROWS * COLUMNS} samples of {sources.first_seeds()}, not picked. Numbers: {TITLES[scale.evaluation.metric]} of "
-        f"{scale.samplings[row.sampling].n} samples, {'mean ± standard error over' if several else 'of'} {sources.seeds()}."
+        f"The first {ROWS * COLUMNS} samples of {sources.first_seeds()}, not picked. Numbers: {TITLES[experiment.evaluation.metric]} of "
+        f"{experiment.samplings[row.sampling].n} samples, {'mean ± standard error over' if several else 'of'} {sources.seeds()}."
     )
     if row.against:
         text += f" Δ: difference from {sources.model_title(row.against)} of runs with one seed, mean ± standard error over these pairs."

@@ -32,7 +32,7 @@ def draw(sources: Sources) -> canvas.Drawn:
     for k, (panel, (dataset, term)) in enumerate(zip(flat, panels, strict=False)):
         missing = []
         for model, line in zip(row.models, canvas.LINES, strict=False):
-            if term not in MODELS[sources.scale.params(dataset, model).model]:
+            if term not in MODELS[sources.experiment.params(dataset, model).model]:
                 continue
             tables = sources.tables(dataset, model, "history.csv", ("step", term))
             if tables:
@@ -65,12 +65,12 @@ def draw(sources: Sources) -> canvas.Drawn:
 
 def terms_of(sources: Sources, dataset: str) -> list[str]:
     """The terms of the figure's models, in the order of the table of terms."""
-    used = {term for model in sources.row.models for term in MODELS[sources.scale.params(dataset, model).model]}
+    used = {term for model in sources.row.models for term in MODELS[sources.experiment.params(dataset, model).model]}
     return [term for term in TERMS if term in used]
 
 
 def weight(sources: Sources, dataset: str, model: str, term: str) -> float:
     """Weight of a term in a run's loss."""
-    run = sources.scale.params(dataset, model)
+    run = sources.experiment.params(dataset, model)
     name = MODELS[run.model][term]
     return 1.0 if name == ONE else run.coefficients[name][0]

@@ -55,14 +55,14 @@ def total_losses(sources: Sources, dataset: str, model: str) -> list[pd.Series]:
 def distances(sources: Sources, dataset: str, model: str) -> list[pd.Series]:
     """The headline metric by step, of each seed."""
     tables = sources.tables(dataset, model, "curve.csv", ("step", "metric", "value"), after=True)
-    chosen = [table[table["metric"] == sources.scale.evaluation.metric] for table in tables]
+    chosen = [table[table["metric"] == sources.experiment.evaluation.metric] for table in tables]
     return [by_step(table, table["value"]) for table in chosen]
 
 
 def draw(sources: Sources) -> canvas.Drawn:
     """For each data set the loss and the metric, side by side where there is room."""
     row = sources.row
-    metric = TITLES[sources.scale.evaluation.metric]
+    metric = TITLES[sources.experiment.evaluation.metric]
     across = 2 if row.width > ONE_PANEL else 1
     down = 2 * len(row.datasets) // across
     figure, axes = canvas.page((row.width, 2.1 * down), down, across, row.font)
@@ -90,6 +90,6 @@ def draw(sources: Sources) -> canvas.Drawn:
         f"Mean over {sources.seeds()} (line), from the lowest to the highest seed (band). {canvas.letter(0)} Total loss, which the paper "
         "does not define; assumed is the sum of the encoder's and the decoder's, each a mean over the steps since the last point; it jumps "
         f"where the warm-up ends and the other terms begin. {canvas.letter(1)} At every snapshot, {metric} of "
-        f"{sources.scale.samplings['prior'].n} samples. Scales are logarithmic where the values span more than a factor of {DECADES}."
+        f"{sources.experiment.samplings['prior'].n} samples. Scales are logarithmic where the values span more than a factor of {DECADES}."
     )
     return canvas.Drawn(figure, sources.caption(text, measured=True))

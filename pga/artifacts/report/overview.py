@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from pga.artifacts.collect import read_table
 from pga.artifacts.report.report_tables import text
-from pga.params.experiment import Scale
+from pga.params.experiment import Experiment
 from pga.provenance.records import Place, Record, vouched
 
 POINTS = 50
@@ -31,15 +31,17 @@ class OverviewRow(NamedTuple):
     seconds: float
 
 
-def overview(scale: Scale, places: list[Place], records: dict[str, Record], metrics: pd.DataFrame) -> list[OverviewRow]:
+def overview(experiment: Experiment, places: list[Place], records: dict[str, Record], metrics: pd.DataFrame) -> list[OverviewRow]:
     """A row per run that is there, in the experiment's order."""
-    headline = metrics[metrics.metric == scale.evaluation.metric].drop_duplicates(["dataset", "model", "seed"])  # by the first sampling
+    headline = metrics[metrics.metric == experiment.evaluation.metric].drop_duplicates(
+        ["dataset", "model", "seed"]
+    )  # by the first sampling
     values = {Place(row["dataset"], row["model"], int(row["seed"])): float(row["value"]) for row in headline.to_dict("records")}
     found = []
     for place in places:
         if str(place) in records:
             record, value = records[str(place)], values.get(place)
-            points = losses(Path(scale.results, str(place), "history.csv"), record)
+            points = losses(Path(experiment.results, str(place), "history.csv"), record)
             found.append(
                 OverviewRow(str(place).replace("/", "-"), place, text(value, True) if value is not None else "",
                             "" if value is None or pd.isna(value) else repr(value), sparkline(points),

@@ -13,7 +13,7 @@ from pga.artifacts.collect import collect
 from pga.artifacts.report import report_artifacts, rule_graph
 from pga.artifacts.report.overview import overview
 from pga.artifacts.report.report_runs import section
-from pga.params.experiment import Scale
+from pga.params.experiment import Experiment
 from pga.params.feature_spaces import TITLES
 from pga.provenance import metadata
 from pga.provenance.read import CLOSE, OPEN
@@ -21,11 +21,11 @@ from pga.provenance.records import Place, Record, read_runs
 from pga.runtime.errors import UserError
 
 
-def render(scale: Scale, params: str, data: Path, rules: Path | None, allow_missing: bool = False) -> str:
-    """The report of a scale as HTML.
+def render(experiment: Experiment, params: str, data: Path, rules: Path | None, allow_missing: bool = False) -> str:
+    """The report of an experiment as HTML.
 
     Args:
-        scale: whose results.
+        experiment: whose results.
         params: its file, for the commands on the page.
         data: folder of prepared data, which the runs must be of.
         rules: what `snakemake --rulegraph dot` printed, if the graph is to be shown.
@@ -34,37 +34,37 @@ def render(scale: Scale, params: str, data: Path, rules: Path | None, allow_miss
     Raises:
         UserError: something is missing, or does not belong together.
     """
-    places = [Place(run.dataset, run.name, run.seed) for run in scale.all_runs()]
-    runs = read_runs(scale, places, data, allow_missing)
-    metrics, unmeasured = collect(scale, allow_missing=allow_missing)
-    absent = [str(path) for path in report_artifacts.files(scale) if not path.exists()]
+    places = [Place(run.dataset, run.name, run.seed) for run in experiment.all_runs()]
+    runs = read_runs(experiment, places, data, allow_missing)
+    metrics, unmeasured = collect(experiment, allow_missing=allow_missing)
+    absent = [str(path) for path in report_artifacts.files(experiment) if not path.exists()]
     if absent and not allow_missing:
         raise UserError(f"missing: {', '.join(absent)}; make them, or pass --allow-missing for a partial report")
     missing = [*runs.missing, *unmeasured, *absent]
-    judged = report_artifacts.claims(scale, runs.records)
-    figures = report_artifacts.figures(scale, runs.records)
-    said = metadata.about("report", scale, runs.records, caption(scale, missing))
+    judged = report_artifacts.claims(experiment, runs.records)
+    figures = report_artifacts.figures(experiment, runs.records)
+    said = metadata.about("report", experiment, runs.records, caption(experiment, missing))
     return (
         environment()
         .get_template("report.html")
         .render(
-            scale=scale,
+            experiment=experiment,
             params=params,
-            title=TITLES.get(scale.evaluation.metric, scale.evaluation.metric),
+            title=TITLES.get(experiment.evaluation.metric, experiment.evaluation.metric),
             missing=missing,
             verdicts=judged[0] if judged else "",
             judged=judged[1] if judged else [],
-            facts=facts(scale, params, runs.records),
-            layout=report_artifacts.papers_table(scale, runs.records),
-            table1=report_artifacts.table1(scale, runs.records),
+            facts=facts(experiment, params, runs.records),
+            layout=report_artifacts.papers_table(experiment, runs.records),
+            table1=report_artifacts.table1(experiment, runs.records),
             figures=figures,
-            tables=report_artifacts.others(scale, runs.records),
-            runs=[section(scale, place, runs.records[str(place)], metrics) for place in places if str(place) in runs.records],
-            overview=overview(scale, places, runs.records, metrics),
+            tables=report_artifacts.others(experiment, runs.records),
+            runs=[section(experiment, place, runs.records[str(place)], metrics) for place in places if str(place) in runs.records],
+            overview=overview(experiment, places, runs.records, metrics),
             graph=rule_graph.draw(rule_graph.read_graph(rules)) if rules else None,
             environments=environments(runs.records),
-            commands=commands(scale),
-            make=make_command(scale),
+            commands=commands(experiment),
+            make=make_command(experiment),
             duration=duration,
             provenance=Markup(OPEN + metadata.text(said).replace("<", "\\u003c") + CLOSE),
         )
@@ -78,9 +78,9 @@ def environment() -> Environment:
     )  # fmt: skip
 
 
-def caption(scale: Scale, missing: list[str]) -> str:
+def caption(experiment: Experiment, missing: list[str]) -> str:
     """What the report is of, and what is missing."""
-    return f"Report of {scale.results}: {scale.description}" + (f". PARTIAL: missing are {', '.join(missing)}" if missing else "")
+    return f"Report of {experiment.results}: {experiment.description}" + (f". PARTIAL: missing are {', '.join(missing)}" if missing else "")
 
 
 def environments(records: dict[str, Record]) -> list[dict[str, Any]]:
@@ -96,18 +96,18 @@ def environments(records: dict[str, Record]) -> list[dict[str, Any]]:
     return [dict(zip(keys, kind, strict=True), runs=count) for kind, count in sorted(counted.items())]
 
 
-def facts(scale: Scale, params: str, records: dict[str, Record]) -> list[tuple[str, str]]:
+def facts(experiment: Experiment, params: str, records: dict[str, Record]) -> list[tuple[str, str]]:
     """What the page is of, at a glance."""
     hours = defaultdict[str, float](float)
     for record in records.values():
         hours[str(record.get("device"))] += record.get("wall_s") or 0.0
     trained = ", ".join(f"{duration(seconds)} on {device}" for device, seconds in sorted(hours.items()))
     return [
-        ("Experiment", f"{params}: {scale.description}"),
-        ("Data", ", ".join(scale.datasets)),
-        ("Runs", f"{len(records)} of {len(scale.all_runs())}, seeds {', '.join(map(str, scale.seeds))}"),
+        ("Experiment", f"{params}: {experiment.description}"),
+        ("Data", ", ".join(experiment.datasets)),
+        ("Runs", f"{len(records)} of {len(experiment.all_runs())}, seeds {', '.join(map(str, experiment.seeds))}"),
         ("Training", trained or "none yet"),
-        ("Headline metric", TITLES.get(scale.evaluation.metric, scale.evaluation.metric)),
+        ("Headline metric", TITLES.get(experiment.evaluation.metric, experiment.evaluation.metric)),
     ]
 
 
@@ -119,17 +119,17 @@ def duration(seconds: float) -> str:
     return f"{seconds:.0f} seconds"
 
 
-def make_command(scale: Scale) -> str:
+def make_command(experiment: Experiment) -> str:
     """What makes a file of the experiment's results, but for the file's name."""
-    return f"snakemake --cores 2{'' if scale.device == 'cpu' else ' --resources gpu=1'} {scale.results}/"
+    return f"snakemake --cores 2{'' if experiment.device == 'cpu' else ' --resources gpu=1'} {experiment.results}/"
 
 
-def commands(scale: Scale) -> list[tuple[str, str]]:
+def commands(experiment: Experiment) -> list[tuple[str, str]]:
     """Artifact → the command that makes it, from nothing."""
-    make = make_command(scale)
-    found = [(f"figures/{figure}.png, .pdf", f"{make}figures/{figure}.png") for figure in scale.figures]
-    found += [(f"{table}.csv, .md, .tex", f"{make}{table}.csv") for table in report_artifacts.tables(scale) if table != "claims"]
+    make = make_command(experiment)
+    found = [(f"figures/{figure}.png, .pdf", f"{make}figures/{figure}.png") for figure in experiment.figures]
+    found += [(f"{table}.csv, .md, .tex", f"{make}{table}.csv") for table in report_artifacts.tables(experiment) if table != "claims"]
     found += [("claims.csv", f"{make}claims.csv"), ("metrics.csv", f"{make}metrics.csv"), ("report.html", f"{make}report.html")]
-    first = scale.all_runs()[0]
+    first = experiment.all_runs()[0]
     found.append(("one run", f"{make}{first.dataset}/{first.name}/seed{first.seed}/model.safetensors"))
-    return [*found, ("where a file comes from", f"pga provenance {scale.results}/table1.csv")]
+    return [*found, ("where a file comes from", f"pga provenance {experiment.results}/table1.csv")]

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from pga.params.experiment import REAL, Scale
+from pga.params.experiment import REAL, Experiment
 
 MARKS = {"reproduced": "✓", "better": "▼", "worse": "▲", "undecided": "?"}
 """Verdict → the mark beside our number; a lower distance is better."""
@@ -39,17 +39,17 @@ class PaperTable(NamedTuple):
     marks: tuple[tuple[str, str], ...]
 
 
-def paper_table(scale: Scale, frame: pd.DataFrame, claims: pd.DataFrame | None) -> PaperTable:
+def paper_table(experiment: Experiment, frame: pd.DataFrame, claims: pd.DataFrame | None) -> PaperTable:
     """The layout of `table1.csv`, whose rows are Table 1's cells line by line, with the verdicts of `claims.csv`."""
-    columns = tuple(column.title for column in scale.table1.columns)
+    columns = tuple(column.title for column in experiment.table1.columns)
     several = frame.block.nunique() > 1
-    best = frame[frame.model.map(dict(models(scale))) != REAL].groupby(["block", "dataset"])["mean"].min()
+    best = frame[frame.model.map(dict(models(experiment))) != REAL].groupby(["block", "dataset"])["mean"].min()
     lines, last, seen = [], None, set()
     cells = frame.to_dict("records")
-    for start, row in zip(range(0, len(cells), len(columns)), scale.table1.rows, strict=True):
+    for start, row in zip(range(0, len(cells), len(columns)), experiment.table1.rows, strict=True):
         values = []
-        for cell, column in zip(cells[start : start + len(columns)], scale.table1.columns, strict=True):
-            place = (column.paper or column.dataset, row.model, scale.samplings[row.sampling].density)
+        for cell, column in zip(cells[start : start + len(columns)], experiment.table1.columns, strict=True):
+            place = (column.paper or column.dataset, row.model, experiment.samplings[row.sampling].density)
             verdict = "" if claims is None else verdict_of(claims, *place)
             seen.add(verdict)
             is_best = row.model != REAL and cell["mean"] == best.get((row.block, column.title))
@@ -60,9 +60,9 @@ def paper_table(scale: Scale, frame: pd.DataFrame, claims: pd.DataFrame | None) 
     return PaperTable(columns, tuple(lines), tuple((mark, word) for word, mark in MARKS.items() if word in seen))
 
 
-def models(scale: Scale) -> list[tuple[str, str]]:
+def models(experiment: Experiment) -> list[tuple[str, str]]:
     """(title, model) of Table 1's rows."""
-    return [(row.title, row.model) for row in scale.table1.rows]
+    return [(row.title, row.model) for row in experiment.table1.rows]
 
 
 def verdict_of(claims: pd.DataFrame, dataset: str, model: str, density: str) -> str:

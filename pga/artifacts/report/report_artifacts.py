@@ -1,4 +1,4 @@
-"""The finished figures and tables of a scale, checked to be of the runs that there are now."""
+"""The finished figures and tables of an experiment, checked to be of the runs that there are now."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from pga.artifacts.report.paper_table import PaperTable, paper_table
 from pga.artifacts.report.report_tables import Cell, Table, of_frame
 from pga.artifacts.tables.claims_table import VERDICTS, summary
 from pga.params.artifacts import figure_title
-from pga.params.experiment import Scale
+from pga.params.experiment import Experiment
 from pga.provenance.read import read_about
 from pga.provenance.records import Record
 from pga.runtime.errors import UserError
 
 
-def tables(scale: Scale) -> list[str]:
-    """The tables that a scale has."""
-    return ["table1", "claims", *(["equivalence"] if scale.equivalence else []), "evaluation", "costs", "parameters", "notation"]
+def tables(experiment: Experiment) -> list[str]:
+    """The tables that an experiment has."""
+    return ["table1", "claims", *(["equivalence"] if experiment.equivalence else []), "evaluation", "costs", "parameters", "notation"]
 
 
 class Shown(NamedTuple):
@@ -39,12 +39,12 @@ class Shown(NamedTuple):
     runs: list[str]
 
 
-def files(scale: Scale) -> Iterator[Path]:
+def files(experiment: Experiment) -> Iterator[Path]:
     """Everything that the page shows besides the runs."""
-    folder = Path(scale.results)
-    for table in tables(scale):
+    folder = Path(experiment.results)
+    for table in tables(experiment):
         yield folder / f"{table}.csv"
-    for figure in scale.figures:
+    for figure in experiment.figures:
         yield folder / "figures" / f"{figure}.png"
         yield folder / "figures" / f"{figure}.pdf"
 
@@ -65,11 +65,11 @@ def about(path: Path, records: dict[str, Record]) -> dict[str, Any]:
     return said
 
 
-def figures(scale: Scale, records: dict[str, Record]) -> list[Shown]:
+def figures(experiment: Experiment, records: dict[str, Record]) -> list[Shown]:
     """The figures that are there."""
     found = []
-    for name in scale.figures:
-        path = Path(scale.results, "figures", f"{name}.png")
+    for name in experiment.figures:
+        path = Path(experiment.results, "figures", f"{name}.png")
         if not path.exists():
             continue
         said = about(path, records)
@@ -79,23 +79,23 @@ def figures(scale: Scale, records: dict[str, Record]) -> list[Shown]:
     return found
 
 
-def read(scale: Scale, name: str, records: dict[str, Record]) -> tuple[pd.DataFrame, str] | None:
+def read(experiment: Experiment, name: str, records: dict[str, Record]) -> tuple[pd.DataFrame, str] | None:
     """A table's CSV and its caption, or None where it is missing."""
-    path = Path(scale.results, f"{name}.csv")
+    path = Path(experiment.results, f"{name}.csv")
     if not path.exists():
         return None
     caption = str(about(path, records)["caption"])  # first: it vouches for what is read
     return read_table(path, ()), caption
 
 
-def formats(scale: Scale, name: str) -> list[tuple[str, str]]:
+def formats(experiment: Experiment, name: str) -> list[tuple[str, str]]:
     """The files of a table, relative to the page."""
-    return [(ending, f"{name}.{ending}") for ending in ("csv", "md", "tex") if Path(scale.results, f"{name}.{ending}").exists()]
+    return [(ending, f"{name}.{ending}") for ending in ("csv", "md", "tex") if Path(experiment.results, f"{name}.{ending}").exists()]
 
 
-def table1(scale: Scale, records: dict[str, Record]) -> Table | None:
+def table1(experiment: Experiment, records: dict[str, Record]) -> Table | None:
     """Table 1, a row per cell; the best of each column and block stands out."""
-    found = read(scale, "table1", records)
+    found = read(experiment, "table1", records)
     if found is None:
         return None
     frame, caption = found
@@ -105,7 +105,7 @@ def table1(scale: Scale, records: dict[str, Record]) -> Table | None:
     }  # fmt: skip
     if frame.paper_fid.isna().all():
         titles = {key: title for key, title in titles.items() if not key.startswith("paper")}
-    table = of_frame("table1", caption, frame, titles, formats(scale, "table1"))
+    table = of_frame("table1", caption, frame, titles, formats(experiment, "table1"))
     best = frame[frame.samples.notna()].groupby(["block", "dataset"])["mean"].transform("min")  # real images compete with nobody
     best = best.reindex(frame.index)
     rows = tuple(
@@ -117,10 +117,10 @@ def table1(scale: Scale, records: dict[str, Record]) -> Table | None:
     return Table(table.name, caption, table.heads, rows, table.files)
 
 
-def papers_table(scale: Scale, records: dict[str, Record]) -> PaperTable | None:
+def papers_table(experiment: Experiment, records: dict[str, Record]) -> PaperTable | None:
     """Table 1 in the paper's layout."""
-    found, judged = read(scale, "table1", records), read(scale, "claims", records)
-    return paper_table(scale, found[0], judged[0] if judged else None) if found else None
+    found, judged = read(experiment, "table1", records), read(experiment, "claims", records)
+    return paper_table(experiment, found[0], judged[0] if judged else None) if found else None
 
 
 class Judged(NamedTuple):
@@ -145,9 +145,9 @@ JUDGED = {
 }  # fmt: skip
 
 
-def claims(scale: Scale, records: dict[str, Record]) -> tuple[str, list[Judged]] | None:
+def claims(experiment: Experiment, records: dict[str, Record]) -> tuple[str, list[Judged]] | None:
     """How many numbers and statements of the paper have which verdict, as a sentence, and each with its verdict."""
-    found = read(scale, "claims", records)
+    found = read(experiment, "claims", records)
     if found is None:
         return None
     frame, _ = found
@@ -157,7 +157,7 @@ def claims(scale: Scale, records: dict[str, Record]) -> tuple[str, list[Judged]]
         for column in ("ours", "standard_error", "effect", "difference", "low", "high", "margin", "p_holm"):
             rows[column] = rows[column].astype(float)
         counts = {word: int((rows.verdict == word).sum()) for word in VERDICTS[kind]}
-        table = of_frame(f"{kind}s", summary(frame), rows, titles, formats(scale, "claims"))
+        table = of_frame(f"{kind}s", summary(frame), rows, titles, formats(experiment, "claims"))
         cells = tuple((*row[:-1], Cell(row[-1].text, row[-1].key, row[-1].text.replace(" ", "-"))) for row in table.rows)
         parts.append(Judged(kind, counts, replace(table, rows=cells)))
     return summary(frame), parts
@@ -182,12 +182,12 @@ OTHERS = {
 }  # fmt: skip
 
 
-def others(scale: Scale, records: dict[str, Record]) -> list[Table]:
+def others(experiment: Experiment, records: dict[str, Record]) -> list[Table]:
     """The tables beside Table 1 that are there."""
     found = []
     for name, titles in OTHERS.items():
-        if (content := read(scale, name, records)) is not None:
+        if (content := read(experiment, name, records)) is not None:
             frame, caption = content
             measured = {column: title for column, title in titles.items() if column in frame and frame[column].notna().any()}
-            found.append(of_frame(name, caption, frame, measured, formats(scale, name)))
+            found.append(of_frame(name, caption, frame, measured, formats(experiment, name)))
     return found

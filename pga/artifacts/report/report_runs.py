@@ -16,7 +16,7 @@ from pga.artifacts.report.charts import line_chart
 from pga.artifacts.report.page_images import of_array
 from pga.artifacts.report.report_tables import Table, of_frame
 from pga.data.prepared import Images
-from pga.params.experiment import Scale
+from pga.params.experiment import Experiment
 from pga.params.run import Run
 from pga.provenance.records import Place, Record, made_from, vouched
 from pga.sampling.generated import load_of
@@ -53,17 +53,17 @@ class RunSection:
     facts: list[tuple[str, str]]
 
 
-def section(scale: Scale, place: Place, record: Record, metrics: pd.DataFrame) -> RunSection:
+def section(experiment: Experiment, place: Place, record: Record, metrics: pd.DataFrame) -> RunSection:
     """Everything of one run that there is.
 
     Args:
-        scale: whose run.
+        experiment: whose run.
         place: which run.
         record: its run.json.
         metrics: the tidy table of `pga.artifacts.collect`, of all runs.
     """
-    folder = Path(scale.results, str(place))
-    listed = pd.DataFrame(scale.params(place.dataset, place.model).listed(), columns=["key", "value", "origin"])
+    folder = Path(experiment.results, str(place))
+    listed = pd.DataFrame(experiment.params(place.dataset, place.model).listed(), columns=["key", "value", "origin"])
     listed["value"] = listed.value.map(str)
     own = metrics[(metrics.dataset == place.dataset) & (metrics.model == place.model) & (metrics.seed == place.seed)]
     titles = {
@@ -79,9 +79,9 @@ def section(scale: Scale, place: Place, record: Record, metrics: pd.DataFrame) -
         anchor,
         f"{place.dataset} / {place.model}, seed {place.seed}",
         of_frame(f"{anchor}-parameters", "Parameters", listed, {"key": "Parameter", "value": "Value", "origin": "Origin"}),
-        curves(folder, scale.run(*place), record),
+        curves(folder, experiment.run(*place), record),
         of_frame(f"{anchor}-metrics", "Metrics", own, titles) if len(own) else None,
-        pictures(scale, place, folder),
+        pictures(experiment, place, folder),
         facts(record),
     )
 
@@ -109,14 +109,14 @@ def picture(images: Images, words: str) -> Picture:
     return Picture(of_array(sheet), words, sheet.shape[1] * times, sheet.shape[0] * times)
 
 
-def pictures(scale: Scale, place: Place, folder: Path) -> list[Picture]:
+def pictures(experiment: Experiment, place: Place, folder: Path) -> list[Picture]:
     """Samples of the same codes at snapshots (first seed of a row), then those of the finished run."""
     found = []
-    if place.seed == scale.seeds_of(place.dataset, place.model)[0] and scale.params(place.dataset, place.model).snapshots:
+    if place.seed == experiment.seeds_of(place.dataset, place.model)[0] and experiment.params(place.dataset, place.model).snapshots:
         found += at_snapshots(folder / "snapshots.safetensors")
-    for sampling in scale.params(place.dataset, place.model).samplings:
+    for sampling in experiment.params(place.dataset, place.model).samplings:
         if (path := folder / sampling / "samples.npy").exists():
-            made = load_of(path, scale.run(*place))
+            made = load_of(path, experiment.run(*place))
             found.append(picture(made, f"the first samples of the finished run ({sampling})"))
     return found
 

@@ -11,7 +11,7 @@ from pga.artifacts.tables.request import Made, Request
 from pga.artifacts.tables.statements import Asked, Comparison, ask, relative
 from pga.artifacts.tables.summary_cells import summarise
 from pga.params.claims import Claim, Claims
-from pga.params.experiment import Scale
+from pga.params.experiment import Experiment
 from pga.provenance.records import Record
 
 REPRODUCED, BETTER, WORSE = "reproduced", "better", "worse"
@@ -33,14 +33,17 @@ COLUMNS = [
 
 def make(request: Request) -> Made:
     """claims.csv with every run that answers a claim; a claim without one is "not run", which is no mistake."""
-    scale = request.scale
-    cells = [place for claim in request.claims.claims if (place := run_of(scale, claim)) is not None]
+    experiment = request.experiment
+    cells = [place for claim in request.claims.claims if (place := run_of(experiment, claim)) is not None]
     cells += [
-        side for asked in ask(scale, request.metrics, request.claims, {}) for one in asked.comparisons for side in (one.left, one.right)
+        side
+        for asked in ask(experiment, request.metrics, request.claims, {})
+        for one in asked.comparisons
+        for side in (one.left, one.right)
     ]
     runs = request.runs(request.measured(cells))
-    found = verdicts(scale, request.metrics, request.claims, runs.records)
-    return Made({"csv": found.to_csv(index=False, lineterminator="\n")}, summary(found), runs.records, scale.shows("table1"))
+    found = verdicts(experiment, request.metrics, request.claims, runs.records)
+    return Made({"csv": found.to_csv(index=False, lineterminator="\n")}, summary(found), runs.records, experiment.shows("table1"))
 
 
 def summary(found: pd.DataFrame) -> str:
@@ -55,35 +58,35 @@ def summary(found: pd.DataFrame) -> str:
     return "; ".join(parts) + "." if parts else "Nothing of the paper is judged here."
 
 
-def verdicts(scale: Scale, metrics: pd.DataFrame, claims: Claims, records: dict[str, Record] | None = None) -> pd.DataFrame:
+def verdicts(experiment: Experiment, metrics: pd.DataFrame, claims: Claims, records: dict[str, Record] | None = None) -> pd.DataFrame:
     """One row per number, then one per statement and data set.
 
     Args:
-        scale: says which run a claim is about.
+        experiment: says which run a claim is about.
         metrics: the tidy table of `pga.artifacts.collect`, complete or not.
         claims: what the paper says, and the rules.
         records: run.json of the runs that are there; without a run's, statements about its training are not run.
     """
-    rows = [number(scale, metrics, claims, claim) for claim in claims.claims]
-    asked = ask(scale, metrics, claims, records or {})
+    rows = [number(experiment, metrics, claims, claim) for claim in claims.claims]
+    asked = ask(experiment, metrics, claims, records or {})
     tests = [one for one in asked if one.answerable]
     adjusted = dict(zip(map(id, tests), holm([min(one.p()) if one.n >= claims.least_seeds else 1.0 for one in tests]), strict=True))
-    rows += [statement(scale, metrics, claims, one, adjusted.get(id(one)), len(tests)) for one in asked]
+    rows += [statement(experiment, metrics, claims, one, adjusted.get(id(one)), len(tests)) for one in asked]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
 # Numbers
 
 
-def run_of(scale: Scale, claim: Claim) -> tuple[str, str, str] | None:
-    """(data set, model, sampling) of the scale that a claim is about: the cell of Table 1, or else a run of that name; None if none is."""
-    for row in scale.table1.rows:
-        for column in scale.table1.columns:
-            place = (column.paper or column.dataset, row.model, scale.samplings[row.sampling].density)
+def run_of(experiment: Experiment, claim: Claim) -> tuple[str, str, str] | None:
+    """(data set, model, sampling) of the experiment that a claim is about: the cell of Table 1, or else a run of that name; else None."""
+    for row in experiment.table1.rows:
+        for column in experiment.table1.columns:
+            place = (column.paper or column.dataset, row.model, experiment.samplings[row.sampling].density)
             if place == (claim.dataset, claim.model, claim.density):
                 return row.on(column), row.model, row.sampling
-    for dataset, model, sampling in scale.samplings_of_runs():
-        if (dataset, model, scale.samplings[sampling].density) == (claim.dataset, claim.model, claim.density):
+    for dataset, model, sampling in experiment.samplings_of_runs():
+        if (dataset, model, experiment.samplings[sampling].density) == (claim.dataset, claim.model, claim.density):
             return dataset, model, sampling
     return None
 
@@ -105,17 +108,19 @@ def number_verdict(values: list[float], paper: float, error: float, claims: Clai
     return WORSE if upper.low > 0 else UNDECIDED
 
 
-def obstacle_of(scale: Scale, claims: Claims, claim: Claim, place: tuple[str, str, str]) -> str:
+def obstacle_of(experiment: Experiment, claims: Claims, claim: Claim, place: tuple[str, str, str]) -> str:
     """Why a number cannot be compared with the paper's; empty if it can."""
-    if scale.evaluation.metric != claims.metric:
-        return f"the metric here is {scale.evaluation.metric}, the paper's is {claims.metric}"
-    stand_ins = {column.dataset for column in scale.table1.columns if column.paper == claim.dataset and column.dataset != claim.dataset}
+    if experiment.evaluation.metric != claims.metric:
+        return f"the metric here is {experiment.evaluation.metric}, the paper's is {claims.metric}"
+    stand_ins = {
+        column.dataset for column in experiment.table1.columns if column.paper == claim.dataset and column.dataset != claim.dataset
+    }
     return f"{place[0]} stands in for {claim.dataset}" if place[0] in stand_ins else ""
 
 
-def number(scale: Scale, metrics: pd.DataFrame, claims: Claims, claim: Claim) -> dict[str, Any]:
+def number(experiment: Experiment, metrics: pd.DataFrame, claims: Claims, claim: Claim) -> dict[str, Any]:
     """The row of one number."""
-    place = run_of(scale, claim)
+    place = run_of(experiment, claim)
     said = f"{claim.value:.2f}" + (f" ± {claim.standard_error:.2f}" if claim.standard_error else "")
     row = {
         "kind": "number", "artifact": claim.artifact, "source": claim.source, "dataset": claim.dataset, "model": claim.model,
@@ -124,12 +129,12 @@ def number(scale: Scale, metrics: pd.DataFrame, claims: Claims, claim: Claim) ->
     }  # fmt: skip
     if place is None:
         return row
-    sampling = scale.samplings[place[2]]
+    sampling = experiment.samplings[place[2]]
     compared = f"{'/'.join(place)} ({sampling.n} samples, {sampling.reference} images) with the paper's number"
     row |= {"data": place[0], "compared": compared, "run": "/".join(place)}
-    if obstacle := obstacle_of(scale, claims, claim, place):
+    if obstacle := obstacle_of(experiment, claims, claim, place):
         return row | {"verdict": NOT_COMPARABLE, "note": joined(obstacle, claim.note)}
-    cell = summarise(metrics, *place, claims.metric, scale.seeds_of(*place[:2]))
+    cell = summarise(metrics, *place, claims.metric, experiment.seeds_of(*place[:2]))
     row |= {"missing_seeds": " ".join(map(str, cell.missing))}
     if cell.mean is None:
         return row
@@ -147,7 +152,9 @@ def number(scale: Scale, metrics: pd.DataFrame, claims: Claims, claim: Claim) ->
 # Statements
 
 
-def statement(scale: Scale, metrics: pd.DataFrame, claims: Claims, asked: Asked, p_holm: float | None, tests: int) -> dict[str, Any]:
+def statement(
+    experiment: Experiment, metrics: pd.DataFrame, claims: Claims, asked: Asked, p_holm: float | None, tests: int
+) -> dict[str, Any]:
     """The row of one statement on one data set: the figures are those of its weakest comparison, or of the one that contradicts it."""
     said = asked.statement
     row = {
@@ -164,7 +171,7 @@ def statement(scale: Scale, metrics: pd.DataFrame, claims: Claims, asked: Asked,
     missing = sorted({seed for comparison in asked.comparisons for seed in comparison.missing})
     stands_in = f"{worst.left[0]} stands in for {asked.dataset}" if worst.left[0] != asked.dataset else ""
     row |= {
-        "data": worst.left[0], "metric": said.metric or scale.evaluation.metric, "compared": words(asked, worst),
+        "data": worst.left[0], "metric": said.metric or experiment.evaluation.metric, "compared": words(asked, worst),
         "run": "/".join(worst.left), "note": joined(stands_in, said.note), "missing_seeds": " ".join(map(str, missing)),
     }  # fmt: skip
     if not asked.n:

@@ -12,7 +12,7 @@ import pandas as pd
 from pga.artifacts.tables.formats import Grid, as_markdown
 from pga.artifacts.tables.latex_tables import as_latex
 from pga.artifacts.tables.request import Made, Request
-from pga.params.experiment import Scale
+from pga.params.experiment import Experiment
 from pga.params.run import Run
 from pga.provenance.records import Place, Record
 from pga.runtime.errors import UserError
@@ -34,9 +34,9 @@ def benchmark_seconds(path: Path) -> float:
         raise UserError(f"{path}: not the time of a job as Snakemake writes it ({error}); delete it, and the job counts no more") from error
 
 
-def seconds_after(logs: Path, scale: Scale, place: Place) -> float | None:
+def seconds_after(logs: Path, experiment: Experiment, place: Place) -> float | None:
     """Sampling and evaluation of a run; None where the workflow did not measure it here."""
-    folder = f"{scale.results}/{place.dataset}/{place.model}"
+    folder = f"{experiment.results}/{place.dataset}/{place.model}"
     files = [file for rule in AFTER for file in sorted((logs / rule / folder).glob(f"seed{place.seed}[.-]*tsv"))]
     return math.fsum(map(benchmark_seconds, files)) if files else None
 
@@ -66,20 +66,20 @@ def row(place: Place, record: Record, after: float | None) -> dict[str, Any]:
     }
 
 
-def mean(values: pd.Series, form: str, scale: float = 1.0) -> str:
+def mean(values: pd.Series, form: str, experiment: float = 1.0) -> str:
     """A mean over seeds as text, a dash where nothing was measured."""
     known = values.dropna()
-    return format(known.mean() / scale, form) if len(known) else "–"
+    return format(known.mean() / experiment, form) if len(known) else "–"
 
 
 def make(request: Request) -> Made:
     """Every run as CSV, means over seeds as Markdown and LaTeX."""
-    scale = request.scale
-    runs = request.runs(map(place_of, scale.all_runs()))
-    places = {str(place): place for place in map(place_of, scale.all_runs())}
+    experiment = request.experiment
+    runs = request.runs(map(place_of, experiment.all_runs()))
+    places = {str(place): place for place in map(place_of, experiment.all_runs())}
     columns = list(row(Place("", "", 0), {"run": {}}, None))
     found = pd.DataFrame(
-        [row(places[name], record, seconds_after(request.logs, scale, places[name])) for name, record in runs.records.items()],
+        [row(places[name], record, seconds_after(request.logs, experiment, places[name])) for name, record in runs.records.items()],
         columns=columns,
     )
     rows = [
@@ -92,7 +92,7 @@ def make(request: Request) -> Made:
     ]  # fmt: skip
     head = ("Data", "Run", "Runs", "Device", "Parameters", "Steps", "Steps/s", "Training s", "After s", "Memory MB", "GPU memory MB")
     grids = [Grid(head, ("l", "l", "r", "p{3cm}", *"rrrrrrr"), tuple(rows))]
-    text = caption(found, scale, runs.missing)
+    text = caption(found, experiment, runs.missing)
     return Made(
         {"csv": found.to_csv(index=False, lineterminator="\n"), "md": as_markdown(grids, text), "tex": as_latex(grids, text, "costs")},
         text,
@@ -100,11 +100,11 @@ def make(request: Request) -> Made:
     )
 
 
-def caption(found: pd.DataFrame, scale: Scale, missing: list[str]) -> str:
+def caption(found: pd.DataFrame, experiment: Experiment, missing: list[str]) -> str:
     """What the numbers are, the sum, and what is missing."""
     hours = (found.training_s.fillna(0).sum() + found.sampling_and_evaluation_s.fillna(0).sum()) / 3600
     text = (
-        f"Costs of {scale.results}: means over a row's runs. Training: wall time of the steps, of all starts where a run was interrupted. "
+        f"Costs of {experiment.results}: means over runs. Training: wall time of the steps, of all starts where a run was interrupted. "
         "After: sampling and evaluation, where the workflow measured them. Parameters: of both networks. Memory: the training process's "
         f"largest resident size; of the GPU, what tensors held at most. Together {len(found)} runs and {hours:.2g} device hours."
     )

@@ -13,7 +13,7 @@ from pga.artifacts.tables.intervals import interval, mean_and_error, p_below_zer
 from pga.artifacts.tables.latex_tables import as_latex
 from pga.artifacts.tables.request import Made, Request
 from pga.artifacts.tables.summary_cells import FEW, Cell, summarise
-from pga.params.experiment import Scale
+from pga.params.experiment import Experiment
 from pga.params.feature_spaces import TITLES
 from pga.runtime.errors import UserError
 
@@ -27,39 +27,39 @@ COLUMNS = [
 
 def make(request: Request) -> Made:
     """A row per data set and run, with the interval of the difference and a verdict."""
-    scale = request.scale
-    if scale.equivalence is None:
-        raise UserError("this scale asks for no equivalence (key `equivalence` of its file)")
-    found = verdicts(scale, request.metrics)
+    experiment = request.experiment
+    if experiment.equivalence is None:
+        raise UserError("this experiment asks for no equivalence (key `equivalence` of its file)")
+    found = verdicts(experiment, request.metrics)
     missing = [
         f"{row['dataset']}/{row['model']} seed {row['missing_seeds']} ({row['change']})"
         for row in found.to_dict("records")
         if row["missing_seeds"]
     ]
     request.refuse(missing)
-    runs = request.runs(request.measured(scale.samplings_shown("equivalence")))
-    text = caption(scale, missing + runs.missing)
+    runs = request.runs(request.measured(experiment.samplings_shown("equivalence")))
+    text = caption(experiment, missing + runs.missing)
     grids = [grid(found)]
     texts = {
         "csv": found.to_csv(index=False, lineterminator="\n"),
         "md": as_markdown(grids, text),
         "tex": as_latex(grids, text, "equivalence"),
     }
-    return Made(texts, text, runs.records, scale.shows("equivalence"))
+    return Made(texts, text, runs.records, experiment.shows("equivalence"))
 
 
-def verdicts(scale: Scale, metrics: pd.DataFrame) -> pd.DataFrame:
+def verdicts(experiment: Experiment, metrics: pd.DataFrame) -> pd.DataFrame:
     """One row per pair of runs; seeds of which one run is missing count for neither.
 
     Args:
-        scale: which runs are compared, and by which margin.
+        experiment: which runs are compared, and by which margin.
         metrics: the tidy table of `pga.artifacts.collect`.
     """
-    asked, metric = scale.equivalence, scale.evaluation.metric
+    asked, metric = experiment.equivalence, experiment.evaluation.metric
     assert asked is not None
     rows = []
-    for dataset, change, run, changed in scale.pairs():
-        one, other = (summarise(metrics, dataset, name, "prior", metric, scale.seeds_of(dataset, name)) for name in (run, changed))
+    for dataset, change, run, changed in experiment.pairs():
+        one, other = (summarise(metrics, dataset, name, "prior", metric, experiment.seeds_of(dataset, name)) for name in (run, changed))
         pairs = paired(one, other)
         (reference, _), (after, _) = (mean_and_error([pair[side] for pair in pairs]) for side in (0, 1))
         difference, low, high = interval([after - before for before, after in pairs], ONE_SIDED)
@@ -103,16 +103,16 @@ def grid(found: pd.DataFrame) -> Grid:
     return Grid(heads, ("l", "l", "l", "r", "r", "r", "r", "r", "r", "l"), rows)
 
 
-def caption(scale: Scale, missing: list[str]) -> str:
+def caption(experiment: Experiment, missing: list[str]) -> str:
     """What is asked and how it is answered, and what is missing."""
-    assert scale.equivalence is not None
-    share, questions = 100 * scale.equivalence.margin, len(scale.pairs())
+    assert experiment.equivalence is not None
+    share, questions = 100 * experiment.equivalence.margin, len(experiment.pairs())
     text = (
-        f"{TITLES[scale.evaluation.metric]} of runs as they are and with a change, seed by seed. The difference of the "
+        f"{TITLES[experiment.evaluation.metric]} of runs as they are and with a change, seed by seed. The difference of the "
         "means has a 90 % interval by Student's t of the pairs. Equivalent: two one-sided tests at 5 % show the changed mean to lie within "
         f"{share:g} % of the unchanged one, by changed − (1 ± {share / 100:g}) · unchanged of each pair; not equivalent: one shows it "
         "outside; undecided: neither, which more seeds may settle. "
         f"Questions at once, uncorrected: {questions}; of changes by just the margin, one in twenty is called equivalent. "
     )
-    text += FEW if scale.evaluation.few_samples else ""
+    text += FEW if experiment.evaluation.few_samples else ""
     return text.strip() + (f" PARTIAL: missing are {', '.join(missing)}." if missing else "")

@@ -12,7 +12,7 @@ from pga.artifacts.tables.latex_tables import as_latex
 from pga.artifacts.tables.request import Made, Request
 from pga.artifacts.tables.summary_cells import FEW, summarise
 from pga.metrics.metric_registry import METRICS
-from pga.params.experiment import REAL, Scale
+from pga.params.experiment import REAL, Experiment
 from pga.params.feature_spaces import PIXELS, TITLES, distance_in
 from pga.params.sampling import RECONSTRUCTION
 
@@ -21,41 +21,42 @@ RECONSTRUCTION_HEADS = {"reconstruction_error": "Mean squared error", "reconstru
 
 def make(request: Request) -> Made:
     """A row per run, way of sampling and metric as CSV; a grid per data set and feature space as Markdown and LaTeX."""
-    scale = request.scale
-    found = summaries(request.metrics, scale)
-    missing = lacking(found, scale)
+    experiment = request.experiment
+    found = summaries(request.metrics, experiment)
+    missing = lacking(found, experiment)
     request.refuse(missing)
-    runs = request.runs(request.measured(scale.measurements()))
+    runs = request.runs(request.measured(experiment.measurements()))
     space = found.extractor.where(found["sampling"] != RECONSTRUCTION, RECONSTRUCTION)
     grids = [
-        grid(part, str(dataset), str(extractor), scale) for (dataset, extractor), part in found.groupby([found.dataset, space], sort=False)
+        grid(part, str(dataset), str(extractor), experiment)
+        for (dataset, extractor), part in found.groupby([found.dataset, space], sort=False)
     ]
-    text = caption(scale, found, missing + runs.missing)
+    text = caption(experiment, found, missing + runs.missing)
     texts = {
         "csv": found.to_csv(index=False, lineterminator="\n"),
         "md": as_markdown(grids, text),
         "tex": as_latex(grids, text, "evaluation"),
     }
-    return Made(texts, text, runs.records, scale.measures())
+    return Made(texts, text, runs.records, experiment.measures())
 
 
-def lacking(found: pd.DataFrame, scale: Scale) -> list[str]:
-    """What the scale measures and the metrics do not have."""
+def lacking(found: pd.DataFrame, experiment: Experiment) -> list[str]:
+    """What the experiment measures and the metrics do not have."""
     has = {tuple(map(str, key)): part.missing_seeds.iloc[0] for key, part in found.groupby(["dataset", "model", "sampling"], sort=False)}
     missing = []
-    for dataset, model, sampling in scale.measurements():
-        seeds = has.get((dataset, model, sampling), " ".join(map(str, scale.seeds_of(dataset, model))))
+    for dataset, model, sampling in experiment.measurements():
+        seeds = has.get((dataset, model, sampling), " ".join(map(str, experiment.seeds_of(dataset, model))))
         missing += [f"{dataset}/{model} seed {seeds} ({sampling})"] if seeds else []
     return missing
 
 
-def summaries(metrics: pd.DataFrame, scale: Scale) -> pd.DataFrame:
-    """Mean and standard error over seeds of every metric, in the order of the scale's file."""
+def summaries(metrics: pd.DataFrame, experiment: Experiment) -> pd.DataFrame:
+    """Mean and standard error over seeds of every metric, in the order of the experiment's file."""
     rows: list[dict[str, Any]] = []
-    for dataset, model, sampling in scale.measurements():
+    for dataset, model, sampling in experiment.measurements():
         own = metrics[(metrics.dataset == dataset) & (metrics.model == model) & (metrics.sampling == sampling)]
         for metric, part in own.groupby("metric", sort=False):
-            cell = summarise(own, dataset, model, sampling, str(metric), scale.seeds_of(dataset, model))
+            cell = summarise(own, dataset, model, sampling, str(metric), experiment.seeds_of(dataset, model))
             first = part.iloc[0]
             rows.append(
                 {
@@ -81,15 +82,15 @@ def summaries(metrics: pd.DataFrame, scale: Scale) -> pd.DataFrame:
     ).astype({"reference_images": "Int64"})
 
 
-def grid(found: pd.DataFrame, dataset: str, extractor: str, scale: Scale) -> Grid:
+def grid(found: pd.DataFrame, dataset: str, extractor: str, experiment: Experiment) -> Grid:
     """One data set in one feature space: a row per run and way of sampling."""
-    heads = RECONSTRUCTION_HEADS if extractor == RECONSTRUCTION else metric_names(extractor, scale.evaluation.weights == "official")
+    heads = RECONSTRUCTION_HEADS if extractor == RECONSTRUCTION else metric_names(extractor, experiment.evaluation.weights == "official")
     shown = [key for key in heads if key in set(found.metric)]
     rows = []
     for (model, sampling), part in found.groupby(["model", "sampling"], sort=False):
         cells = {key: text(mean, error) for key, mean, error in zip(part.metric, part["mean"], part.standard_error, strict=True)}
         counts = (f"{part.images.iloc[0]:,}", number(part.reference_images.max()))
-        rows.append((str(model), way(str(model), str(sampling), scale), *counts, *(cells.get(key, "–") for key in shown)))
+        rows.append((str(model), way(str(model), str(sampling), experiment), *counts, *(cells.get(key, "–") for key in shown)))
     accuracy = found.extractor_accuracy.iloc[0]
     title = {RECONSTRUCTION: "reconstructions of test images", PIXELS: "pixels"}.get(extractor, f"features: {extractor}")
     title += f" (test accuracy {accuracy:.4f})" if pd.notna(accuracy) else ""
@@ -117,11 +118,11 @@ def metric_names(label: str, official: bool) -> dict[str, str]:
     return {distance.metric: "Fréchet", **others}
 
 
-def way(model: str, sampling: str, scale: Scale) -> str:
+def way(model: str, sampling: str, experiment: Experiment) -> str:
     """Which images are compared with which."""
     if sampling == RECONSTRUCTION:
         return "test images"
-    row = scale.samplings[sampling]
+    row = experiment.samplings[sampling]
     reference = {"train": "training", "test": "test"}
     if model == REAL:
         return f"{reference['test' if row.reference == 'train' else 'train']} against {reference[row.reference]} images"
@@ -138,12 +139,12 @@ def text(mean: float | None, standard_error: float | None) -> str:
     return f"{mean:.{decimals}f}" + (f" ± {standard_error:.{decimals}f}" if pd.notna(standard_error) else "")
 
 
-def caption(scale: Scale, found: pd.DataFrame, missing: list[str]) -> str:
+def caption(experiment: Experiment, found: pd.DataFrame, missing: list[str]) -> str:
     """What the numbers are, and what is missing."""
-    asked = {name for sampling in scale.samplings for name in scale.metrics_of(sampling)}
+    asked = {name for sampling in experiment.samplings for name in experiment.metrics_of(sampling)}
     explained = " ".join(metric.explained for name, metric in METRICS.items() if name in asked)
     said = (
-        f"All metrics, mean ± standard error over seeds; the headline is the {TITLES[scale.evaluation.metric]}. Fréchet: distance of "
+        f"All metrics, mean ± standard error over seeds; the headline is the {TITLES[experiment.evaluation.metric]}. Fréchet: distance of "
         f"Gaussians, the lower the better. {explained} {REAL}: real images in the samples' place, what a perfect generator "
         "would reach. n, n real: images and real images that are compared; metrics of single images take at most 10,000 real ones. "
     )
@@ -151,6 +152,6 @@ def caption(scale: Scale, found: pd.DataFrame, missing: list[str]) -> str:
         ["dataset", "model", "sampling", "metric"], sort=False
     ):
         said += f"{metric} of {dataset}/{model} ({sampling}) is absent: {part.absent.iloc[0]}. "
-    said += f"{notes} " if (notes := scale.notes_on(scale.datasets)) else ""
-    said += FEW if scale.evaluation.few_samples else ""
+    said += f"{notes} " if (notes := experiment.notes_on(experiment.datasets)) else ""
+    said += FEW if experiment.evaluation.few_samples else ""
     return said.strip() + (f" PARTIAL: missing are {', '.join(missing)}." if missing else "")

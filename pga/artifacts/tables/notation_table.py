@@ -73,7 +73,7 @@ def rows() -> list[dict[str, str]]:
 
 
 def make(request: Request) -> Made:
-    """The table; it is the same at every scale."""
+    """The table; it is the same at every experiment."""
     found = rows()
     kinds = dict.fromkeys(row["kind"] for row in found)
     titles = {"parameters": "What a term moves", "value": "What a term reads", "loss": "Terms", "coefficient": "Coefficients"}

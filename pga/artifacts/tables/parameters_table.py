@@ -9,25 +9,25 @@ from pga.artifacts.tables.latex_tables import as_latex
 from pga.artifacts.tables.request import Made, Request
 from pga.method.terms import reads_delta
 from pga.params.base import Origin
-from pga.params.experiment import Scale
+from pga.params.experiment import Experiment
 
 ORIGINS = {
     Origin.PAPER: "the paper",
     Origin.CODE: "the authors' released code",
     Origin.GHOSH: "Ghosh et al. 2019, their released code",
-    Origin.INFERRED: "said nowhere, chosen here (the reason stands beside it in the scale's file)",
-    Origin.OWN: "chosen by the author of the scale's file",
+    Origin.INFERRED: "said nowhere, chosen here (the reason stands beside it in the experiment's file)",
+    Origin.OWN: "chosen by the author of the experiment's file",
 }
 
 
-def listed(scale: Scale) -> pd.DataFrame:
+def listed(experiment: Experiment) -> pd.DataFrame:
     """One row per run and value that the run uses, its seeds among them."""
     rows = []
-    for dataset, block in scale.datasets.items():
+    for dataset, block in experiment.datasets.items():
         for name, row in block.runs.items():
             unused = {"seeds"} if reads_delta(row.model) else {"seeds", "delta", "epsilon"}
             used = [value for value in row.listed() if value[0] not in unused]
-            used.append(("seeds", " ".join(map(str, row.seeds or scale.seeds)), ""))
+            used.append(("seeds", " ".join(map(str, row.seeds or experiment.seeds)), ""))
             rows += [{"dataset": dataset, "run": name, "key": key, "value": value, "origin": origin} for key, value, origin in used]
     found = pd.DataFrame(rows)
     found["value"] = found.value.map(lambda value: str(value).lower() if isinstance(value, bool) else value)  # as YAML writes it
@@ -60,13 +60,13 @@ def shown(value: object) -> str:
 
 def make(request: Request) -> Made:
     """The table; it needs no results."""
-    found = listed(request.scale)
+    found = listed(request.experiment)
     grids = [grid(str(dataset), part) for dataset, part in found.groupby("dataset", sort=False)]
     used = [origin for origin in Origin if (found.origin == origin.value).any()]
     caption = (
         "Every parameter of every run. Origin: " + "; ".join(f"{origin.value}, {ORIGINS[origin]}" for origin in used) + ". "
-        "What has no origin is a choice of this scale. Coefficients belong to losses that are means over batch and dimensions."
+        "What has no origin is a choice of this experiment. Coefficients belong to losses that are means over batch and dimensions."
     )
     csv: str = found.to_csv(index=False, lineterminator="\n")
-    shows = {"datasets": request.scale.model_dump(mode="json")["datasets"]}
+    shows = {"datasets": request.experiment.model_dump(mode="json")["datasets"]}
     return Made({"csv": csv, "md": as_markdown(grids, caption), "tex": as_latex(grids, caption, "parameters")}, caption, shows=shows)

@@ -12,7 +12,7 @@ import pandas as pd
 
 from pga.artifacts.collect import read_metrics
 from pga.params.claims import Claims, load_claims
-from pga.params.experiment import REAL, Scale
+from pga.params.experiment import REAL, Experiment
 from pga.provenance.records import Found, Place, Record, read_runs
 from pga.runtime.errors import UserError
 
@@ -22,7 +22,7 @@ class Request:
     """What a table is made from.
 
     Attributes:
-        scale: whose.
+        experiment: whose.
         metrics_file: what `pga collect` wrote, for tables that show metrics.
         claims_file: the paper's numbers.
         data: folder of prepared data, which the runs must be of.
@@ -30,7 +30,7 @@ class Request:
         allow_missing: whether a partial table is wanted.
     """
 
-    scale: Scale
+    experiment: Experiment
     metrics_file: Path | None = None
     claims_file: str | Path = "params/claims.yaml"
     data: Path = Path("data/processed")
@@ -42,7 +42,7 @@ class Request:
         """The tidy table of `pga collect`."""
         if self.metrics_file is None:
             raise UserError("this table shows metrics: --metrics FILE is needed, which `pga collect` writes")
-        return read_metrics(self.metrics_file, self.scale)
+        return read_metrics(self.metrics_file, self.experiment)
 
     @cached_property
     def claims(self) -> Claims:
@@ -51,7 +51,7 @@ class Request:
 
     def runs(self, places: Iterable[Place]) -> Found:
         """The records of these runs."""
-        return read_runs(self.scale, places, self.data, self.allow_missing)
+        return read_runs(self.experiment, places, self.data, self.allow_missing)
 
     def measured(self, cells: Iterable[tuple[str, str, str]]) -> list[Place]:
         """The runs of these (data set, model, sampling) that the metrics have; real images are no run."""
@@ -60,7 +60,7 @@ class Request:
         return [
             Place(dataset, model, seed)
             for dataset, model, sampling in cells
-            for seed in self.scale.seeds_of(dataset, model)
+            for seed in self.experiment.seeds_of(dataset, model)
             if model != REAL and (dataset, model, sampling, seed) in has
         ]
 
@@ -80,7 +80,7 @@ class Made:
         texts: by ending of their file.
         caption: what it shows, and what is missing.
         records: of the runs that it is of.
-        shows: what it shows of the scale's file.
+        shows: what it shows of the experiment's file.
     """
 
     texts: dict[str, str]

@@ -18,7 +18,7 @@ from pga.artifacts.collect import read_table
 from pga.artifacts.tables.intervals import p_below_zero
 from pga.artifacts.tables.summary_cells import summarise
 from pga.params.claims import CURVES, FIFTHS, Claims, Statement, Where, place_of
-from pga.params.experiment import Scale
+from pga.params.experiment import Experiment
 from pga.params.feature_spaces import prefix
 from pga.provenance.records import Place, Record, made_from, vouched
 
@@ -94,39 +94,41 @@ def factor(statement: Statement) -> float:
     return 1 + statement.margin if higher(statement) else 1 - statement.margin
 
 
-def ask(scale: Scale, metrics: pd.DataFrame, claims: Claims, records: dict[str, Record]) -> list[Asked]:
+def ask(experiment: Experiment, metrics: pd.DataFrame, claims: Claims, records: dict[str, Record]) -> list[Asked]:
     """Every statement on every data set that it names, in the order of the file.
 
     Args:
-        scale: the experiment.
+        experiment: the experiment.
         metrics: the tidy table of `pga.artifacts.collect`, complete or not.
         claims: the statements.
         records: run.json of the runs that are there, which curves and histories must be of.
     """
-    values = Values(scale, metrics, records)
+    values = Values(experiment, metrics, records)
     return [
-        ask_one(scale, values, statement, dataset, claims.least_seeds) for statement in claims.statements for dataset in statement.datasets
+        ask_one(experiment, values, statement, dataset, claims.least_seeds)
+        for statement in claims.statements
+        for dataset in statement.datasets
     ]
 
 
-def ask_one(scale: Scale, values: Values, statement: Statement, dataset: str, least_seeds: int) -> Asked:
+def ask_one(experiment: Experiment, values: Values, statement: Statement, dataset: str, least_seeds: int) -> Asked:
     """One statement on one data set."""
-    places = [(place_of(scale, dataset, left), place_of(scale, dataset, right)) for left, right in statement.comparisons()]
+    places = [(place_of(experiment, dataset, left), place_of(experiment, dataset, right)) for left, right in statement.comparisons()]
     named = [(left, right) for left, right in places if left and right]
     if len(named) < len(places):
         return Asked(statement, dataset)
-    if obstacle := next(filter(None, (obstacle_between(scale, statement, *pair) for pair in named)), ""):
+    if obstacle := next(filter(None, (obstacle_between(experiment, statement, *pair) for pair in named)), ""):
         return Asked(statement, dataset, obstacle=obstacle)
-    enough = all(len(set(scale.seeds_of(*left[:2])) & set(scale.seeds_of(*right[:2]))) >= least_seeds for left, right in named)
-    snapshots = min(scale.params(*side[:2]).snapshots for pair in named for side in pair)
-    measured = statement.metric is None or statement.metric in scale.evaluation.metrics
+    enough = all(len(set(experiment.seeds_of(*left[:2])) & set(experiment.seeds_of(*right[:2]))) >= least_seeds for left, right in named)
+    snapshots = min(experiment.params(*side[:2]).snapshots for pair in named for side in pair)
+    measured = statement.metric is None or statement.metric in experiment.evaluation.metrics
     answerable = enough and measured and (statement.rule not in CURVES or snapshots >= FIFTHS)
     return Asked(statement, dataset, tuple(values.compare(statement, *pair) for pair in named), answerable)
 
 
-def obstacle_between(scale: Scale, statement: Statement, left: Where, right: Where) -> str:
+def obstacle_between(experiment: Experiment, statement: Statement, left: Where, right: Where) -> str:
     """Why two samplings cannot be compared: another number of samples or other real images."""
-    one, other = scale.samplings[left[2]], scale.samplings[right[2]]
+    one, other = experiment.samplings[left[2]], experiment.samplings[right[2]]
     differ = [key for key in ("n", "reference") if getattr(one, key) != getattr(other, key)]
     return f"{left[2]} and {right[2]} differ in {' and '.join(differ)}" if differ else ""
 
@@ -134,8 +136,8 @@ def obstacle_between(scale: Scale, statement: Statement, left: Where, right: Whe
 class Values:
     """What the rules compare, of every run of an experiment, by seed."""
 
-    def __init__(self, scale: Scale, metrics: pd.DataFrame, records: dict[str, Record]):
-        self.scale, self.metrics, self.records = scale, metrics, records
+    def __init__(self, experiment: Experiment, metrics: pd.DataFrame, records: dict[str, Record]):
+        self.experiment, self.metrics, self.records = experiment, metrics, records
 
     def compare(self, statement: Statement, left: Where, right: Where) -> Comparison:
         """The pairs of one comparison."""
@@ -151,19 +153,19 @@ class Values:
 
     def seeds(self, where: Where) -> tuple[int, ...]:
         """The seeds that there should be."""
-        return self.scale.seeds_of(*where[:2])
+        return self.experiment.seeds_of(*where[:2])
 
     def of_run(self, statement: Statement, where: Where) -> dict[int, float]:
         """One number per seed."""
         if statement.rule == "better":
-            metric = self.scale.evaluation.metric if statement.metric is None else self.name_of(statement.metric)
+            metric = self.experiment.evaluation.metric if statement.metric is None else self.name_of(statement.metric)
             return dict(summarise(self.metrics, *where, metric, self.seeds(where)).values)
         curves = {seed: self.curve(Place(*where[:2], seed)) for seed in self.seeds(where)}
         return {seed: OF_A_CURVE[statement.rule](curve) for seed, curve in curves.items() if curve is not None}
 
     def name_of(self, metric: str) -> str:
         """A metric's name in the headline's feature space; without it where the metric needs none."""
-        evaluation = self.scale.evaluation
+        evaluation = self.experiment.evaluation
         full = prefix(evaluation.extractor_label, evaluation.weights == "official") + metric
         return full if full in set(self.metrics.metric) else metric
 
@@ -175,16 +177,16 @@ class Values:
 
     def curve(self, place: Place) -> pd.Series | None:
         """The headline metric by step; None where there is no curve, or one with too few points."""
-        path = Path(self.scale.results, str(place), "curve.csv")
+        path = Path(self.experiment.results, str(place), "curve.csv")
         if not path.exists() or str(place) not in self.records:
             return None
-        table = read_table(made_from(path, self.scale.run(*place), self.records[str(place)]), ("step", "metric", "value"))
-        chosen = table[table["metric"] == self.scale.evaluation.metric]
+        table = read_table(made_from(path, self.experiment.run(*place), self.records[str(place)]), ("step", "metric", "value"))
+        chosen = table[table["metric"] == self.experiment.evaluation.metric]
         return by_step(chosen["step"], chosen["value"])
 
     def losses(self, place: Place) -> pd.Series | None:
         """The encoder's loss plus the decoder's by step, which Figure 3a takes for the total loss."""
-        path = Path(self.scale.results, str(place), "history.csv")
+        path = Path(self.experiment.results, str(place), "history.csv")
         if not path.exists() or str(place) not in self.records:
             return None
         table = read_table(vouched(path, self.records[str(place)]), ("step", "encoder_loss", "decoder_loss"))

@@ -13,7 +13,7 @@ FEW = (
     "Fewer samples or real images than feature dimensions were accepted: where there are, most of the distance is bias, "
     "and it is no result. "
 )
-"""What captions say where the scale has `few_samples`."""
+"""What captions say where the experiment has `few_samples`."""
 
 
 @dataclass(frozen=True)

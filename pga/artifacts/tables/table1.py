@@ -11,7 +11,7 @@ from pga.artifacts.tables.request import Made, Request
 from pga.artifacts.tables.summary_cells import FEW
 from pga.artifacts.tables.table1_entries import Entry, claimed, claims_beside, entries
 from pga.artifacts.tables.table1_latex import as_latex, macros
-from pga.params.experiment import REAL, Scale
+from pga.params.experiment import REAL, Experiment
 from pga.params.feature_spaces import NOTES, TITLES
 from pga.provenance.records import Record
 
@@ -19,68 +19,68 @@ from pga.provenance.records import Record
 def make(request: Request) -> Made:
     """The table with every run that it is of."""
     found, missing, records = filled(request)
-    text = caption(request.scale, found, missing)
-    texts = {"csv": as_csv(request.scale, found), "md": as_markdown(request.scale, found, missing), "tex": as_latex(found, text)}
-    return Made(texts, text, records, request.scale.shows("table1"))
+    text = caption(request.experiment, found, missing)
+    texts = {"csv": as_csv(request.experiment, found), "md": as_markdown(request.experiment, found, missing), "tex": as_latex(found, text)}
+    return Made(texts, text, records, request.experiment.shows("table1"))
 
 
 def numbers(request: Request) -> Made:
     """Every number of the table as a macro of LaTeX, for a paper's text."""
     found, missing, records = filled(request)
-    text = f"The numbers of Table 1 as macros. {caption(request.scale, found, missing)}"
-    return Made({"tex": macros(found, request.scale.evaluation.metric)}, text, records, request.scale.shows("table1"))
+    text = f"The numbers of Table 1 as macros. {caption(request.experiment, found, missing)}"
+    return Made({"tex": macros(found, request.experiment.evaluation.metric)}, text, records, request.experiment.shows("table1"))
 
 
 def filled(request: Request) -> tuple[list[Entry], list[str], dict[str, Record]]:
     """The cells, what is missing of them, and the records of their runs."""
-    scale = request.scale
-    found = entries(scale, request.metrics, request.claims)
+    experiment = request.experiment
+    found = entries(experiment, request.metrics, request.claims)
     missing = [
         f"{entry.row.on(entry.column)}/{entry.row.model} seed {seed} ({entry.row.sampling})"
         for entry in found
         for seed in entry.cell.missing
     ]
     request.refuse(missing)
-    runs = request.runs(request.measured(scale.samplings_shown("table1")))
+    runs = request.runs(request.measured(experiment.samplings_shown("table1")))
     return found, missing + runs.missing, runs.records
 
 
-def caption(scale: Scale, found: list[Entry], missing: list[str]) -> str:
+def caption(experiment: Experiment, found: list[Entry], missing: list[str]) -> str:
     """What the numbers are, and what is missing."""
     text = (
-        f"{TITLES[scale.evaluation.metric]}, {over_seeds(scale)}; lower is better, the best of each column and block in bold. "
-        f"{protocols(scale, found)} "
+        f"{TITLES[experiment.evaluation.metric]}, {over_seeds(experiment)}; lower is better, the best of each column and block in bold. "
+        f"{protocols(experiment, found)} "
     )
-    text += NOTES[scale.evaluation.metric] + (FEW if scale.evaluation.few_samples else "")
-    if any(row.model == REAL for row in scale.table1.rows):
+    text += NOTES[experiment.evaluation.metric] + (FEW if experiment.evaluation.few_samples else "")
+    if any(row.model == REAL for row in experiment.table1.rows):
         text += (
             f"Real images: those of the split that is not the reference in the samples' place{real_images(found)}, "
             "the distance that a perfect generator would reach. "
         )
-    notes = scale.notes_on(row.on(column) for row in scale.table1.rows for column in scale.table1.columns)
+    notes = experiment.notes_on(row.on(column) for row in experiment.table1.rows for column in experiment.table1.columns)
     text += f"{notes} " if notes else ""
-    replaced = [f"{column.title} stands in for the paper's {column.paper}" for column in scale.table1.columns if column.paper]
+    replaced = [f"{column.title} stands in for the paper's {column.paper}" for column in experiment.table1.columns if column.paper]
     text += "".join(f"{line}. " for line in replaced)
     text += "Paper: FID as Zhang et al. (ICML 2020) report it." if claims_beside(found) else ""
     return text + (f" PARTIAL: {len(missing)} runs are missing." if missing else "")
 
 
-def over_seeds(scale: Scale) -> str:
+def over_seeds(experiment: Experiment) -> str:
     """What a number is taken over: several seeds, which may differ from row to row, or one."""
-    rows = [(row.on(column), row.model) for row in scale.table1.rows if row.model != REAL for column in scale.table1.columns]
-    several = list(dict.fromkeys(scale.seeds_of(*run) for run in rows))
+    rows = [(row.on(column), row.model) for row in experiment.table1.rows if row.model != REAL for column in experiment.table1.columns]
+    several = list(dict.fromkeys(experiment.seeds_of(*run) for run in rows))
     if all(len(seeds) == 1 for seeds in several):
         return f"one run each, of seed {', '.join(dict.fromkeys(str(seeds[0]) for seeds in several))}"
     return "mean ± standard error over seeds " + ", or ".join(", ".join(map(str, seeds)) for seeds in several)
 
 
-def protocols(scale: Scale, found: list[Entry]) -> str:
+def protocols(experiment: Experiment, found: list[Entry]) -> str:
     """How many samples are compared with which real images, and how many these are, per block where they differ."""
     blocks: dict[str, list[str]] = {}
-    for row in scale.table1.rows:
+    for row in experiment.table1.rows:
         if row.model == REAL:
             continue
-        sampling = scale.samplings[row.sampling]
+        sampling = experiment.samplings[row.sampling]
         real = dict.fromkeys((e.column.title, e.cell.real) for e in found if e.row == row and e.cell.real is not None)
         counts = f" ({'; '.join(f'{title} {n:,}' for title, n in real)})" if real else ""
         split = "training" if sampling.reference == "train" else "test"
@@ -98,7 +98,7 @@ def real_images(found: list[Entry]) -> str:
     return f" ({'; '.join(f'{title} {n:,}' for title, n in counts)})" if counts else ""
 
 
-def as_csv(scale: Scale, found: list[Entry]) -> str:
+def as_csv(experiment: Experiment, found: list[Entry]) -> str:
     """One line per cell, with the value of every seed; absent numbers are empty."""
     rows = []
     for entry in found:
@@ -108,16 +108,16 @@ def as_csv(scale: Scale, found: list[Entry]) -> str:
                 "block": entry.row.block,
                 "model": entry.row.title,
                 "dataset": entry.column.title,
-                "metric": scale.evaluation.metric,
-                "density": scale.samplings[entry.row.sampling].density,
-                "samples": scale.samplings[entry.row.sampling].n if entry.row.model != REAL else None,
+                "metric": experiment.evaluation.metric,
+                "density": experiment.samplings[entry.row.sampling].density,
+                "samples": experiment.samplings[entry.row.sampling].n if entry.row.model != REAL else None,
                 "images": entry.cell.images,
-                "reference": scale.samplings[entry.row.sampling].reference,
+                "reference": experiment.samplings[entry.row.sampling].reference,
                 "reference_n": entry.cell.real,
                 "mean": entry.cell.mean,
                 "standard_error": entry.cell.standard_error,
                 "n": entry.cell.n,
-                **{f"seed{seed}": values.get(seed) for seed in scale.seeds},
+                **{f"seed{seed}": values.get(seed) for seed in experiment.seeds},
                 "missing_seeds": " ".join(map(str, entry.cell.missing)),
                 "against_test_mean": entry.against_test.mean if entry.against_test else None,
                 "against_test_standard_error": entry.against_test.standard_error if entry.against_test else None,
@@ -146,9 +146,9 @@ def shown(entry: Entry) -> str:
     return text
 
 
-def as_markdown(scale: Scale, found: list[Entry], missing: list[str]) -> str:
+def as_markdown(experiment: Experiment, found: list[Entry], missing: list[str]) -> str:
     """A Markdown table with the caption below."""
-    columns = scale.table1.columns
+    columns = experiment.table1.columns
     beside = claims_beside(found)
     paper = [f" | Paper ({column.paper or column.dataset})" if beside else "" for column in columns]
     head = "| Model | " + " | ".join(markdown(column.title) + text for column, text in zip(columns, paper, strict=True)) + " |"
@@ -163,4 +163,4 @@ def as_markdown(scale: Scale, found: list[Entry], missing: list[str]) -> str:
         cells = [(f"**{shown(e)}**" if e.best else shown(e)) + (f" | {claimed(e.claim)}" if beside else "") for e in group]
         lines.append(f"| {markdown(title)} | " + " | ".join(cells) + " |")
     named = f"\n<details><summary>The missing runs</summary>\n\n{', '.join(missing)}\n\n</details>\n" if missing else ""
-    return "\n".join(lines) + f"\n\n{markdown(caption(scale, found, missing))}\n{named}"
+    return "\n".join(lines) + f"\n\n{markdown(caption(experiment, found, missing))}\n{named}"

@@ -9,7 +9,7 @@ import pandas as pd
 from pga.artifacts.tables.summary_cells import Cell, summarise
 from pga.params.artifacts import Column, Row
 from pga.params.claims import Claim, Claims
-from pga.params.experiment import REAL, Scale
+from pga.params.experiment import REAL, Experiment
 
 
 @dataclass(frozen=True)
@@ -25,17 +25,17 @@ class Entry:
     """The same samples' law against the test images instead of the training images, where that was measured."""
 
 
-def entries(scale: Scale, metrics: pd.DataFrame, claims: Claims) -> list[Entry]:
+def entries(experiment: Experiment, metrics: pd.DataFrame, claims: Claims) -> list[Entry]:
     """Every cell; the lowest mean of each column within a block is its best, since blocks differ in protocol."""
     found: list[Entry] = []
-    for row in scale.table1.rows:
-        for column in scale.table1.columns:
+    for row in experiment.table1.rows:
+        for column in experiment.table1.columns:
             dataset = row.on(column)
-            metric, seeds = scale.evaluation.metric, scale.seeds_of(dataset, row.model)
+            metric, seeds = experiment.evaluation.metric, experiment.seeds_of(dataset, row.model)
             cell = summarise(metrics, dataset, row.model, row.sampling, metric, seeds)
-            twin = scale.against_test(dataset, row.model, row.sampling)
+            twin = experiment.against_test(dataset, row.model, row.sampling)
             against_test = summarise(metrics, dataset, row.model, twin, metric, seeds) if twin else None
-            claim = claims.find(column.paper or column.dataset, row.model, scale.samplings[row.sampling].density)
+            claim = claims.find(column.paper or column.dataset, row.model, experiment.samplings[row.sampling].density)
             found.append(Entry(row, column, cell, claim, False, against_test))
     best: dict[tuple[str, str], float] = {}
     for entry in found:

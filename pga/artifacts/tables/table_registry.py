@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pga.artifacts.tables import claims_table, costs_table, equivalence_table, evaluation_table, notation_table, parameters_table, table1
 from pga.artifacts.tables.request import Made, Request
-from pga.params.experiment import Scale
+from pga.params.experiment import Experiment
 from pga.provenance.metadata import about
 from pga.runtime.files import atomic, write_beside
 from pga.runtime.registry import Registry
@@ -24,10 +24,10 @@ TABLES: Registry[str, Callable[[Request], Made]] = {
 }
 
 
-def write(name: str, scale: Scale, made: Made, folder: Path) -> None:
+def write(name: str, experiment: Experiment, made: Made, folder: Path) -> None:
     """Each format of a table, and `<name>.json`, which vouches for them, last."""
     files = [folder / f"{name}.{ending}" for ending in made.texts]
     for file, text in zip(files, made.texts.values(), strict=True):
         with atomic(file, "w") as opened:
             opened.write(text)
-    write_beside(files, about(name, scale, made.records, made.caption, made.shows))
+    write_beside(files, about(name, experiment, made.records, made.caption, made.shows))
