@@ -282,7 +282,7 @@ def is_spoken_of(command: str) -> bool:
 
 
 WHOLE = [command for command in of("pga") if not is_spoken_of(command)]
-FIRST = ("prepare", "train", "sample")
+FIRST = ("prepare", "train")
 RUN = [command for command in WHOLE if not re.search(READ_ONLY, command)]
 RUN.sort(key=lambda command: FIRST.index(words(command)[0]) if words(command)[0] in FIRST else len(FIRST))
 QUICK = (
