@@ -13,8 +13,8 @@ from PIL import Image
 
 import pga
 from pga.artifacts.figures.sheet import grid, tile
+from pga.data.datasets import load_datasets
 from pga.networks.architectures import unit_range
-from pga.params.datasets import load_datasets
 from pga.params.library import EXPERIMENTS
 from pga.params.sources import load_sources
 from pga.runtime.errors import UserError

@@ -20,8 +20,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Prepare."""
+    from pga.data.datasets import read_datasets
     from pga.data.prepare import prepare
-    from pga.params.datasets import read_datasets
     from pga.params.sources import load_sources
     from pga.runtime.errors import UserError
 

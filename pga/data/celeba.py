@@ -11,15 +11,21 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Annotated, Literal
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
+from pydantic import Field
 
-from pga.data.decode import BadImage
+from pga.data.decode import BadImage, decode_all, listing
+from pga.data.kind import Context, Kind, Place, Prepared
 from pga.runtime.errors import UserError
 from pga.data.tf1_resize import resize_tf1, to_uint8
 from pga.data.verify import lines_of_table
+from pga.params.base import Count, Name
+from pga.params.sources import Source
+from pga.runtime.files import digest
 
 WIDTH, HEIGHT = 178, 218
 LARGEST = 1 << 20
@@ -50,11 +56,6 @@ def decode_celeba(content: bytes, crop: int, size: int, resize: str) -> npt.NDAr
     if resize == "antialias":
         return np.asarray(Image.fromarray(cropped).resize((size, size), Image.Resampling.BICUBIC))
     return to_uint8(resize_tf1(cropped[None], size, "bicubic"))[0]
-
-
-def decoder(crop: int, size: int, resize: str) -> Callable[[bytes], npt.NDArray[np.uint8]]:
-    """`decode_celeba` with its parameters bound, to be sent to other processes."""
-    return partial(decode_celeba, crop=crop, size=size, resize=resize)
 
 
 def read_partition(path: Path) -> dict[str, str]:
@@ -147,3 +148,61 @@ def folder_reader(folder: Path, listed: Sequence[str]) -> Reader:
             yield name, content
 
     return read
+
+
+class Celeba(Kind):
+    """CelebA, aligned, in the order of the official numbers.
+
+    Every image trains, as in the authors' code; the official test images are also kept apart for evaluation.
+    """
+
+    kind: Literal["celeba"]
+    source: Name
+    folder: Place | None = Field(None, description="a folder of the aligned JPEGs that is already here, read instead of the archive")
+    crop: Annotated[int, Field(ge=1, le=178)] = Field(description="side of the centre crop of the 178×218 image")
+    size: Count = Field(64, description="side after resizing")
+    resize: Literal["tf1_bicubic", "antialias"] = Field("tf1_bicubic", description="the authors' resize, or an antialiased one")
+    labelled: Literal[False] = False
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Side and channels of the prepared images."""
+        return (self.size, 3)
+
+    def check_name(self, name: str) -> None:
+        """The name of a CelebA data set holds `antialias` just when its resize does: such numbers compare with other ones."""
+        if (self.resize == "antialias") != ("antialias" in name):
+            raise ValueError(f"{name}: resize is {self.resize}; the name of a CelebA data set holds `antialias` just when its resize does")
+
+    def raw_files(self, sources: dict[str, Source]) -> list[str]:
+        """Without the archive where a folder is read instead."""
+        return [name for name in super().raw_files(sources) if self.folder is None or not name.endswith(".zip")]
+
+    def own_files(self) -> tuple[Path, list[str]] | None:
+        """The JPEGs of the folder."""
+        if self.folder is None:
+            return None
+        place = aligned_folder(self.folder)
+        return place, sorted(path.name for path in place.glob("*.jpg"))
+
+    def prepare(self, context: Context) -> Prepared:
+        """Decode every image of the partition."""
+        partition = read_partition(context.raw / "list_eval_partition.txt")
+        names = list(partition)
+        if self.folder is None:
+            [archive] = [name for name in context.files if name.endswith(".zip")]
+            contents = archive_reader(context.raw / archive, names)
+        else:
+            contents = folder_reader(aligned_folder(self.folder), names)
+        key = digest([context.recipe, names, context.files])
+        context.alone()
+        decode = partial(decode_celeba, crop=self.crop, size=self.size, resize=self.resize)
+        shape = (self.size, self.size, 3)
+        images, bad = decode_all(names, contents, decode, shape, context.part, key, context.processes, context.name)
+        if bad:
+            raise UserError(f"{context.name}: {len(bad)} of {len(names)} images are not CelebA's:\n{listing(bad)}")
+        splits = {split: [i for i, name in enumerate(names) if partition[name] == split] for split in ("train", "validation", "test")}
+        if not splits["test"]:
+            raise UserError(f"{context.raw / 'list_eval_partition.txt'}: names no test image (partition 2)")
+        notes = {"official_partition": {split: len(index) for split, index in splits.items()}}
+        return Prepared(images, images.take(np.array(splits["test"])), notes=notes)

@@ -9,13 +9,15 @@ import pickle
 import tarfile
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from pga.runtime.errors import UserError
+from pga.data.kind import Context, Kind, Prepared
 from pga.data.verify import member_called
+from pga.params.base import Name
 from pga.params.sources import Checksum
 
 ALLOWED = {("numpy.core.multiarray", "_reconstruct"), ("numpy", "ndarray"), ("numpy", "dtype")}
@@ -86,3 +88,23 @@ def batch(content: bytes, where: str) -> tuple[npt.NDArray[np.uint8], npt.NDArra
     if labels.min() < 0 or labels.max() > 9:
         raise UserError(f"{where}: labels from {labels.min()} to {labels.max()}, accepted are 0 to 9")
     return np.ascontiguousarray(data.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)), labels
+
+
+class Cifar10(Kind):
+    """The official python version of CIFAR-10, images in the order of the batches."""
+
+    kind: Literal["cifar10"]
+    source: Name
+    labelled: Literal[True] = True
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Side and channels of the prepared images."""
+        return (32, 3)
+
+    def prepare(self, context: Context) -> Prepared:
+        """Read the archive."""
+        assert context.source is not None
+        [name] = context.source.files
+        found = read_cifar10(context.raw / name, context.source.files[name].checksum)
+        return Prepared(found["train"][0], found["test"][0], (found["train"][1], found["test"][1]))

@@ -10,12 +10,12 @@ import threading
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from itertools import islice, takewhile
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,7 @@ from pga.runtime.errors import UserError
 from pga.runtime.progress import Progress
 
 Array = npt.NDArray[np.uint8]
+T = TypeVar("T")
 Items = Sequence[tuple[str, bytes]]
 """File names and contents."""
 
@@ -140,7 +141,7 @@ def decode_all(
             open(part, "ab") as file,
             open(journal_of(part), "a", encoding="utf-8") as journal,
             Progress(len(names), title, "image", min(done * CHUNK, len(names))) as progress,
-            ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=end_with_parent) as pool,
+            executor(workers, len(chunks)) as pool,
         ):
             ahead = iter(chunks)
             while True:
@@ -163,6 +164,23 @@ def decode_all(
     except OSError as error:
         raise UserError(f"{part}: cannot be written: {error.strerror or error}") from error
     return Rows(part, image_shape, good), bad
+
+
+class Here(Executor):
+    """Runs what is submitted in this process, at once."""
+
+    def submit(self, function: Callable[..., T], /, *arguments: Any, **named: Any) -> Future[T]:
+        """Run it; an exception is raised here."""
+        done = Future[T]()
+        done.set_result(function(*arguments, **named))
+        return done
+
+
+def executor(workers: int, chunks: int) -> Executor:
+    """Processes to decode in; this one where there is no more than one chunk, because it takes longer to start another."""
+    if chunks <= 1:
+        return Here()
+    return ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=end_with_parent)
 
 
 @contextlib.contextmanager

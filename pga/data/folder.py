@@ -1,29 +1,22 @@
-"""A user's own images: any folder, subfolders included, cropped and resized to squares of one size."""
+"""A folder of images, subfolders included, which may be the images' labels."""
 
 from __future__ import annotations
 
 import contextlib
-import io
 import os
-import re
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-import numpy as np
-import numpy.typing as npt
-from PIL import Image, ImageOps
+from pydantic import Field
 
-from pga.data.decode import BadImage
+from pga.data.kind import Context, Place, Prepared
+from pga.data.own_images import LARGEST, OwnImages, decode_file, printable
+from pga.params.base import Count
 from pga.runtime.errors import UserError
 from pga.runtime.files import read_record, sha256, write_record
 from pga.runtime.progress import Progress
-
-GREY, COLOUR = {"1", "L", "LA"}, {"RGB", "RGBA", "P", "PA", "CMYK", "YCbCr", "HSV", "LAB"}
-LARGEST = 512 << 20
-"""Bytes that an image file may have."""
-ADDRESS = r"<[^<>]* at 0x[0-9a-f]+>"
-"""An object in Pillow's messages, which would differ from call to call in the provenance."""
 
 
 def list_files(folder: Path) -> list[str]:
@@ -60,9 +53,9 @@ def walk(folder: Path, below: str, above: tuple[str, ...]) -> Iterator[str]:
             yield from walk(folder, f"{name}/", (*above, real))
 
 
-def printable(name: str) -> str:
-    """A file's name as text: bytes that are not UTF-8 are written `\\xff`."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
+def identity(folder: Path) -> list[tuple[str, int, int]]:
+    """Names, sizes and times of the files: what changes when the folder does."""
+    return identities(folder, list_files(folder))
 
 
 def contents(folder: Path, names: Sequence[str], cache: Path) -> list[tuple[str, str]]:
@@ -100,49 +93,21 @@ def reader(folder: Path, names: Sequence[str]) -> Iterator[tuple[str, bytes]]:
             yield name, b""
 
 
-def decode_own(
-    content: bytes, crop: int | None, size: int, channels: int, convert: bool, min_size: int, max_pixels: int
-) -> npt.NDArray[np.uint8]:
-    """One image → (size, size, channels): upright as its EXIF says, centre crop, antialiased resize; transparency becomes white.
+class Folder(OwnImages):
+    """Any folder of images, subfolders included, in the order of the sorted paths; where it is labelled, its subfolders are the labels."""
 
-    Raises:
-        BadImage: it is unreadable or truncated, too small or too large, has a mode of more than 8 bits, or is grey where colour is
-            wanted (or the reverse) and `convert` is off.
-    """
-    if len(content) > LARGEST:
-        raise BadImage(f"too large: more than {LARGEST:,} bytes")
-    try:
-        with any_number_of_pixels(), Image.open(io.BytesIO(content)) as opened:
-            if opened.width * opened.height > max_pixels:
-                raise BadImage(f"too large: {opened.width * opened.height:,} pixels, accepted {max_pixels:,}; `max_pixels` sets it")
-            opened.load()
-            image = ImageOps.exif_transpose(opened)
-    except BadImage:
-        raise
-    except Exception as error:  # on damaged files Pillow's readers raise whatever they run into, struct.error and RuntimeError among it
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise BadImage(f"not a complete image ({re.sub(ADDRESS, 'its content', reason)})") from error
-    if image.mode not in GREY | COLOUR:
-        raise BadImage(f"its mode {image.mode} is not 8 bits per channel")
-    if min(image.size) < max(min_size, crop or 0):
-        raise BadImage(f"{image.size[0]}×{image.size[1]}, the shorter side must have {max(min_size, crop or 0)} pixels")
-    if (image.mode in GREY) != (channels == 1) and not convert:
-        raise BadImage(f"it is {'grey' if image.mode in GREY else 'colour'}; set `convert: true` to convert it to {channels} channel(s)")
-    if "A" in image.getbands() or "transparency" in image.info:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    image = image.convert("L" if channels == 1 else "RGB")
-    side = crop or min(image.size)
-    left, top = (image.size[0] - side) // 2, (image.size[1] - side) // 2
-    cropped = image.crop((left, top, left + side, top + side))  # first, so that nothing beyond the crop flows in
-    return np.asarray(cropped.resize((size, size), Image.Resampling.BICUBIC)).reshape(size, size, channels)
+    kind: Literal["folder"]
+    path: Place
+    size: Count = Field(description="side after an antialiased resize")
+    channels: Literal[1, 3] = Field(3, description="1 grey, 3 colour")
 
+    def own_files(self) -> tuple[Path, list[str]]:
+        """Every file in it."""
+        return self.path, list_files(self.path)
 
-@contextlib.contextmanager
-def any_number_of_pixels() -> Iterator[None]:
-    """Within the block Pillow opens images of any size, whose pixels it has not read yet; by itself it has a limit that is no parameter."""
-    before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-    try:
-        yield
-    finally:
-        Image.MAX_IMAGE_PIXELS = before
+    def prepare(self, context: Context) -> Prepared:
+        """Decode every file."""
+        names = list_files(self.path)
+        labels = {name: printable(name.split("/")[0]) for name in names if "/" in name} if self.labelled else None
+        decode = partial(decode_file, max_pixels=self.max_pixels, **self.fitting())
+        return self.gather(context, str(self.path), names, partial(reader, self.path), decode, labels)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pga.params.base import NAME
-from pga.params.datasets import Dataset
+from pga.params.dataset import Dataset
 from pga.params.experiment import Experiment, load_experiment
 from pga.runtime.errors import UserError
 

@@ -13,7 +13,7 @@ from pga.networks.architectures import NETWORKS, keeps_averages
 from pga.params.artifacts import IN_FEATURES, Equivalence, Figure, Table1
 from pga.params.base import Name, Seed, Strict
 from pga.params.compose import compose
-from pga.params.datasets import Dataset
+from pga.params.dataset import Dataset
 from pga.params.evaluation import Evaluation
 from pga.params.feature_spaces import FEATURE_SPACES, PIXEL_METRIC, PIXELS
 from pga.params.reading import validate

@@ -19,10 +19,11 @@ from child import forked
 from PIL import Image, features
 
 from pga.data.decode import BadImage
-from pga.data.folder import contents, decode_own, list_files, reader
+from pga.data.folder import contents, list_files, reader
+from pga.data.own_images import decode_file
 from pga.data.prepare import prepare
 from pga.data.prepared import load
-from pga.params.datasets import Folder
+from pga.data.datasets import Folder
 from pga.runtime.errors import UserError
 
 OUTPUTS = ["mine-test.npy", "mine.json", "mine.npy"]
@@ -48,7 +49,7 @@ def decode(
     min_size: int = 8,
     max_pixels: int = 89_478_485,
 ) -> np.ndarray:
-    return decode_own(content, crop, size, channels, convert, min_size, max_pixels)
+    return decode_file(content, max_pixels, crop=crop, size=size, channels=channels, convert=convert, min_size=min_size)
 
 
 def write(folder: Path, files: dict[str, bytes]) -> Path:
@@ -118,7 +119,7 @@ def test_a_file_whose_name_is_no_utf_8_is_an_image_or_listed(tmp_path: Path, cap
     for name, content in ((b"caf\xe9.png", flat(50)), (b"\xff\xfe.jpg", b"text")):
         with open(os.path.join(os.fsencode(folder), name), "wb") as file:
             file.write(content)
-    with pytest.raises(UserError, match=r"1 of 6 files cannot be used:\n  \\xff\\xfe.jpg: not a"):
+    with pytest.raises(UserError, match=r"1 of 6 images cannot be used:\n  \\xff\\xfe.jpg: not a"):
         run_prepare(folder, tmp_path / "out")
     train, test, found = run_prepare(folder, tmp_path / "out", on_bad="skip")
     assert sorted([*train[:, 0, 0, 0], *test[:, 0, 0, 0]]) == [0, 1, 2, 3, 50]
@@ -129,7 +130,7 @@ def test_a_file_whose_name_is_no_utf_8_is_an_image_or_listed(tmp_path: Path, cap
 def test_a_pipe_among_the_images_is_a_bad_file(tmp_path: Path) -> None:
     folder = write(tmp_path / "images", {f"{i}.png": flat(i) for i in range(4)})
     os.mkfifo(folder / "pipe")
-    with pytest.raises(UserError, match="1 of 5 files cannot be used:\n  pipe: not a"):
+    with pytest.raises(UserError, match="1 of 5 images cannot be used:\n  pipe: not a"):
         run_prepare(folder, tmp_path / "out")
 
 
@@ -150,7 +151,7 @@ def test_a_link_to_a_parent_folder_is_not_followed(tmp_path: Path) -> None:
 def test_a_link_that_leads_to_nothing_is_a_bad_file(target: str, tmp_path: Path) -> None:
     folder = write(tmp_path / "images", {f"{i}.png": flat(i) for i in range(4)})
     (folder / "z.png").symlink_to("z.png" if target == "itself" else "nowhere")
-    with pytest.raises(UserError, match="1 of 5 files cannot be used:\n  z.png: "):
+    with pytest.raises(UserError, match="1 of 5 images cannot be used:\n  z.png: "):
         run_prepare(folder, tmp_path / "out")
     train, test, found = run_prepare(folder, tmp_path / "out", on_bad="skip")
     assert len(train) == len(test) == 2
@@ -469,7 +470,7 @@ def test_bad_files_are_listed_in_one_error_and_earlier_outputs_stay(tmp_path: Pa
     with pytest.raises(UserError) as raised:
         run_prepare(folder, out)
     first, *listed, last = str(raised.value).splitlines()
-    assert first == f"{folder}: 3 of 8 files cannot be used:"
+    assert first == f"{folder}: 3 of 8 images cannot be used:"
     assert [line.split(": ")[0] for line in listed] == ["  album/cut.jpg", "  album/grey.png", "  album/notes.txt"]
     assert "truncated" in listed[0] and "it is grey; set `convert: true`" in listed[1] and "not a" in listed[2]
     assert last == "Mend or remove them, or set `on_bad: skip` for mine in params/datasets.yaml to leave them out"
@@ -484,7 +485,7 @@ def test_bad_files_that_are_skipped_stand_in_the_provenance_and_on_stderr(tmp_pa
     assert found["files"] == 8 and found["n_train"] == 3 and found["n_test"] == 2
     assert [entry["file"] for entry in found["skipped"]] == ["album/cut.jpg", "album/grey.png", "album/notes.txt"]
     errors = capsys.readouterr().err
-    assert f"mine: 3 of 8 files were left out, as on_bad says; {tmp_path}/out/mine.json lists them:\n" in errors
+    assert f"mine: 3 of 8 images were left out, as on_bad says; {tmp_path}/out/mine.json lists them:\n" in errors
     for entry in found["skipped"]:
         assert f"  {entry['file']}: {entry['reason']}\n" in errors
 
@@ -504,7 +505,7 @@ def test_grey_images_among_colour_ones_are_converted_when_asked(tmp_path: Path) 
         assert found["shape"] == [8, 8, channels]
         assert train.reshape(3, -1).tolist() == [[value] * 64 * channels for value in (0, 2, 4)]
         assert test.reshape(3, -1).tolist() == [[value] * 64 * channels for value in (1, 3, 5)]
-    with pytest.raises(UserError, match=r"3 of 6 files cannot be used:\n  0.png: it is colour"):
+    with pytest.raises(UserError, match=r"3 of 6 images cannot be used:\n  0.png: it is colour"):
         run_prepare(folder, tmp_path / "out", channels=1)
 
 

@@ -19,7 +19,7 @@ from pga.cli import main
 from pga.data.idx import read_idx
 from pga.data.prepare import prepare, recipe
 from pga.data.prepared import load, load_labels
-from pga.params.datasets import Digits, Idx, load_datasets
+from pga.data.datasets import Digits, Idx, load_datasets
 from pga.params.sources import load_sources
 from pga.runtime.errors import UserError
 from pga.runtime.files import read_record

@@ -10,10 +10,10 @@ import jsonschema
 import pytest
 
 from pga.cli import main
+from pga.data.datasets import load_datasets
 from pga.method.terms import coefficients
 from pga.params import schema
 from pga.params.catalogue import read_catalogue
-from pga.params.datasets import load_datasets
 from pga.params.experiment import Experiment, load_experiment
 from pga.params.reading import read_yaml
 from pga.runtime.errors import UserError

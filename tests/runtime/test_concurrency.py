@@ -18,9 +18,9 @@ import torch
 from PIL import Image
 from test_training import CPU, a_run, blobs, outputs
 
+from pga.data.datasets import Folder
 from pga.data.prepare import prepare
 from pga.data.prepared import load_images
-from pga.params.datasets import Folder
 from pga.runtime.checkpoint import load_tensors, save_tensors
 from pga.runtime.errors import UserError
 from pga.runtime.files import atomic, read_record, write_record

@@ -33,6 +33,7 @@ from pga.artifacts.tables.costs_table import benchmark_seconds
 from pga.data import prepared
 from pga.data.celeba import archive_reader, read_partition
 from pga.data.cifar10 import read_cifar10
+from pga.data.datasets import load_datasets
 from pga.data.fetch import fetch
 from pga.data.idx import read_idx
 from pga.evaluation.features.classifier import ClassifierFeatures
@@ -40,7 +41,6 @@ from pga.evaluation.features.inception import load_network
 from pga.evaluation.statistics import load_features, load_statistics, save_statistics
 from pga.metrics.moments import Statistics
 from pga.params.claims import load_claims
-from pga.params.datasets import load_datasets
 from pga.params.experiment import load_experiment
 from pga.params.sources import Checksum, Source, load_sources
 from pga.provenance.records import made_from

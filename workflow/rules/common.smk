@@ -16,7 +16,7 @@ from pga.runtime.files import digest, read_record
 from pga.params.base import NAME
 from pga.params.catalogue import read_catalogue
 from pga.params.claims import curves_read, load_claims
-from pga.params.datasets import read_datasets
+from pga.data.datasets import read_datasets
 from pga.params.experiment import REAL, Experiment
 from pga.params.reading import read_yaml
 from pga.metrics.metric_registry import METRICS

@@ -5,6 +5,7 @@ Distances in it are called "classifier Fréchet distance" everywhere, never FID.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,14 +33,14 @@ class Recipe:
     Attributes:
         widths: channels of each 3×3 convolution, each followed by 2×2 max pooling.
         features: dimension of the feature layer.
-        epochs: passes over the training images.
-        accuracy: test accuracy below which the feature space is not used.
+        epochs: passes over the training images, at least; of one's own data as many as make `SEEN` images, at most 100.
+        accuracy: test accuracy below which the feature space is not used; None where the data set's entry must say it.
     """
 
     widths: tuple[int, ...]
     features: int
-    epochs: int
-    accuracy: float
+    epochs: int | None
+    accuracy: float | None
 
 
 RECIPES: dict[tuple[int, int], Recipe] = {
@@ -48,7 +49,10 @@ RECIPES: dict[tuple[int, int], Recipe] = {
     (32, 1): Recipe(widths=(16, 32), features=128, epochs=3, accuracy=0.985),
     (32, 3): Recipe(widths=(32, 64, 128), features=256, epochs=8, accuracy=0.70),
 }
-"""By (size, channels) of the images."""
+"""By (size, channels) of the images; `recipe_for` has one for all others."""
+
+SEEN = 200_000
+"""Images, each as often as it is seen, after which a classifier of one's own data is trained."""
 
 BATCH = 64
 LEARNING_RATE = 1e-3
@@ -77,36 +81,47 @@ def as_input(images: Images) -> Tensor:
     return torch.from_numpy(np.array(images.transpose(0, 3, 1, 2), order="C")).float() / 127.5 - 1
 
 
-def recipe_for(images: Images) -> Recipe:
-    """The recipe for images of this shape; raises UserError where there is none."""
-    key = (images.shape[1], images.shape[-1])
-    if key not in RECIPES:
-        raise UserError(f"there is no classifier for images of size {key[0]} with {key[1]} channels; there are {sorted(RECIPES)}")
-    return RECIPES[key]
+def recipe_for(size: int, channels: int) -> Recipe:
+    """The recipe for images of this shape; where none was tried, poolings down to a side of 4 to 7 and few features, for few images."""
+    poolings = max(1, int(math.log2(max(size, 1) / 4)))
+    general = Recipe(tuple(min(32 * 2**k, 128) for k in range(poolings)), features=64, epochs=None, accuracy=None)
+    return RECIPES.get((size, channels), general)
 
 
 def train_classifier(
-    train: tuple[Images, Labels], test: tuple[Images, Labels], path: Path, data_sha256: str, seed: int = 0
+    train: tuple[Images, Labels], test: tuple[Images, Labels], path: Path, data_sha256: str, seed: int = 0, required: float | None = None
 ) -> dict[str, object]:
     """Train on `train`, measure on `test`, write the weights to `path` and return what was measured. Deterministic on a CPU.
 
+    Args:
+        train: images (N, S, S, C) uint8 and labels (N,) from 0.
+        test: the same of the test images.
+        path: of the weights.
+        data_sha256: of the training images, for the record.
+        seed: of weights and order.
+        required: test accuracy below which the features are not used, of one's own data (default: the recipe's).
+
     Raises:
-        UserError: the labels are of fewer than two classes, or there is no recipe for images of this shape.
+        UserError: the labels are of fewer than two classes, or nobody says which accuracy is required.
     """
     for split, (_, found) in (("training", train), ("test", test)):
         if len(np.unique(found)) < 2:
             raise UserError(f"the {split} images are of one class ({found[0]}): a classifier of them learns nothing, and has no features")
     devices.make_deterministic(threads=1)
     images, labels = np.ascontiguousarray(train[0]), torch.from_numpy(train[1])
-    recipe = recipe_for(images)
+    recipe = recipe_for(images.shape[1], images.shape[-1])
+    epochs = recipe.epochs if required is None else max(recipe.epochs or 3, min(round(SEEN / len(images)), 100))
+    required = required or recipe.accuracy
+    if required is None or epochs is None:
+        raise UserError(f"no accuracy is known that a classifier of images {images.shape[1:]} must reach; say which is required")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive(seed, "classifier"))
         model = Classifier(images.shape[1], images.shape[-1], int(labels.max()) + 1, recipe)
     optimiser = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE)
-    with Progress(recipe.epochs, "classifier", "epoch") as progress:
-        for epoch in range(recipe.epochs):
+    with Progress(epochs, "classifier", "epoch") as progress:
+        for epoch in range(epochs):
             for group in optimiser.param_groups:  # straight to zero: no constant to tune
-                group["lr"] = LEARNING_RATE * (1 - epoch / recipe.epochs)
+                group["lr"] = LEARNING_RATE * (1 - epoch / epochs)
             order = torch.randperm(len(images), generator=generator("cpu", seed, "classifier order", epoch)).numpy()
             for start in range(0, len(order), BATCH):
                 chosen = order[start : start + BATCH]
@@ -121,7 +136,7 @@ def train_classifier(
         "classes": int(labels.max()) + 1,
         "accuracy": accuracy(model, *test),
         "majority": float(np.bincount(test[1]).max() / len(test[1])),
-        "required_accuracy": recipe.accuracy,
+        "required_accuracy": required,
         "features": recipe.features,
         "data_sha256": data_sha256,
     }
@@ -153,7 +168,7 @@ class ClassifierFeatures:
         if record["accuracy"] < record["required_accuracy"]:
             raise UserError(
                 f"{path}: test accuracy {record['accuracy']:.4f} is below the {record['required_accuracy']} "
-                "that its features need to mean anything"
+                "that its features need to mean anything (of data of your own, `accuracy` in params/datasets.yaml)"
             )
         if record["accuracy"] <= record["majority"]:
             raise UserError(
@@ -164,7 +179,7 @@ class ClassifierFeatures:
         self.accuracy: float | None = record["accuracy"]
         self.dim: int = record["features"]
         self.shape = (record["size"], record["size"], record["channels"])
-        self.model = Classifier(record["size"], record["channels"], record["classes"], RECIPES[record["size"], record["channels"]])
+        self.model = Classifier(record["size"], record["channels"], record["classes"], recipe_for(record["size"], record["channels"]))
         self.model.load_state_dict(tensors)
 
     def __call__(self, images: Images) -> Features:
