@@ -1,4 +1,4 @@
-"""`params/datasets.yaml`: how each data set is made. A kind of data set is a class, and a row of `KINDS`."""
+"""Reading `params/datasets.yaml`, which says how each data set is made."""
 
 from __future__ import annotations
 
@@ -9,28 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 from pydantic import Field, model_validator
 
-from pga.data.array_file import ArrayFile
-from pga.data.celeba import Celeba
-from pga.data.cifar10 import Cifar10
-from pga.data.digits import Digits
-from pga.data.folder import Folder
-from pga.data.idx import Idx
 from pga.data.kind import Kind
-from pga.data.parquet import Parquet
+from pga.data.kinds import KINDS
 from pga.params.base import Name, Strict
 from pga.params.reading import read_typed, read_yaml, validate
 from pga.runtime.errors import UserError
-from pga.runtime.registry import Registry
-
-KINDS: Registry[str, type[Kind]] = {
-    "digits": Digits,
-    "idx": Idx,
-    "cifar10": Cifar10,
-    "celeba": Celeba,
-    "folder": Folder,
-    "array": ArrayFile,
-    "parquet": Parquet,
-}
 
 if TYPE_CHECKING:
     Dataset: TypeAlias = Kind

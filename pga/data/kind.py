@@ -73,7 +73,7 @@ class Prepared:
 
 
 class Kind(Dataset):
-    """An entry of `params/datasets.yaml` with what it says; subclasses add their keys, and are named in `pga.data.datasets.KINDS`."""
+    """An entry of `params/datasets.yaml` with what it says; subclasses add their keys, and are named in `pga.data.kinds`."""
 
     def prepare(self, context: Context) -> Prepared:
         """Make the arrays.

@@ -11,6 +11,7 @@ import numpy as np
 from pga.data.decode import Rows, listing, remove
 from pga.data.folder import contents
 from pga.data.kind import Context, Images, Kind, Prepared
+from pga.data.kinds import KINDS
 from pga.data.prepared import labels_digest
 from pga.params.sources import Source
 from pga.runtime.errors import UserError
@@ -48,7 +49,7 @@ def prepare(name: str, row: Kind, raw: Path, out: Path, sources: dict[str, Sourc
     with ExitStack() as held:
         source = sources[row.source] if row.source else None
         context = Context(name, place, source, files, part, processes, made_by, held)
-        prepared = row.prepare(context)
+        prepared = KINDS[row.kind].prepare(row, context)  # by the table, so that the fingerprint of code holds this kind alone
         write(name, row, prepared, out, files, made_by)
         remove(context.part)
     if bad := prepared.notes.get("skipped"):

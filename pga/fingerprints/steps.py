@@ -25,6 +25,7 @@ LEFT_OUT = {
 
 READING = {
     "pga.params.experiment": "how a run's values are read from a file: the values themselves are compared, by their digest",
+    "pga.data.datasets": "the same for the entry of a data set",
     "pga.params.sources": "the same for files to download, which are compared by checksum",
 }
 """Not followed by steps whose parameters are compared by value: a new kind of table in `params/` must not retrain."""

@@ -31,7 +31,7 @@ from pga.data.prepare import prepare
 from pga.data.prepared import load
 from pga.data.tf1_resize import resize_tf1, to_uint8
 from pga.data.verify import Mismatch, verify
-from pga.data.datasets import Celeba
+from pga.data.celeba import Celeba
 from pga.params.sources import Checksum, load_sources
 from pga.runtime.errors import UserError
 

@@ -23,7 +23,7 @@ from pga.data.folder import contents, list_files, reader
 from pga.data.own_images import decode_file
 from pga.data.prepare import prepare
 from pga.data.prepared import load
-from pga.data.datasets import Folder
+from pga.data.folder import Folder
 from pga.runtime.errors import UserError
 
 OUTPUTS = ["mine-test.npy", "mine.json", "mine.npy"]

@@ -19,7 +19,9 @@ from pga.cli import main
 from pga.data.idx import read_idx
 from pga.data.prepare import prepare, recipe
 from pga.data.prepared import load, load_labels
-from pga.data.datasets import Digits, Idx, load_datasets
+from pga.data.datasets import load_datasets
+from pga.data.digits import Digits
+from pga.data.idx import Idx
 from pga.params.sources import load_sources
 from pga.runtime.errors import UserError
 from pga.runtime.files import read_record

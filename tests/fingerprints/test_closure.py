@@ -183,5 +183,10 @@ def test_the_digest_is_the_same_in_every_process() -> None:
 
 def test_what_is_left_out_and_chosen_exists() -> None:
     assert {*LEFT_OUT, *READING} <= Sources().files.keys()
-    for registry, step in (("KINDS", Step("prepare")), ("TABLES", Step("table")), ("FIGURES", Step("figure")), ("MODELS", Step("train"))):
+    for registry, step in (
+        ("KINDS", Step("prepare", (("KINDS", ("digits",)),))),
+        ("TABLES", Step("table")),
+        ("FIGURES", Step("figure")),
+        ("MODELS", Step("train")),
+    ):
         assert registry in {each.registry for these in step.closure().values() for each in these}, registry

@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 from scales import COMMON
 from test_celeba import SMALL, SOURCES, synthetic
+from test_own_kinds import write_table
 
 from pga.cli import VERBS, main
 from pga.data.prepare import prepare
@@ -151,8 +152,17 @@ def prepare_all(trace: Trace) -> None:
     Path("own").mkdir()
     for number in range(20):
         Image.fromarray(np.full((12, 10, 3), number * 10, np.uint8)).save(f"own/{number}.png")
-    Path("datasets.yaml").write_text("datasets: {own: {kind: folder, path: own, size: 8}}", encoding="utf-8")
-    trace.verb(Step("prepare", (("KINDS", ("folder",)),)), "own", "--datasets", "datasets.yaml", *sources)
+    np.savez("own.npz", images=np.zeros((20, 8, 8), np.uint8), labels=np.arange(20) % 2)
+    write_table(Path("own.parquet"), 0, 20)
+    own = {
+        "folder": "path: own, size: 8",
+        "array": "path: own.npz, labelled: true, accuracy: 0.5",
+        "parquet": "path: own.parquet, size: 8, channels: 1, labelled: true, accuracy: 0.5",
+    }
+    rows = ", ".join(f"own_{kind}: {{kind: {kind}, {keys}}}" for kind, keys in own.items())
+    Path("datasets.yaml").write_text(f"datasets: {{{rows}}}", encoding="utf-8")
+    for kind in own:
+        trace.verb(Step("prepare", (("KINDS", (kind,)),)), f"own_{kind}", "--datasets", "datasets.yaml", *sources)
     synthetic(Path("raw"))
     trace.during(Step("prepare", (("KINDS", ("celeba",)),)), lambda: prepare("celeba", SMALL, Path("raw"), Path("celeba"), SOURCES, 1))
     for name, row in NETWORKS.items():

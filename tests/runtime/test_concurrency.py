@@ -18,7 +18,7 @@ import torch
 from PIL import Image
 from test_training import CPU, a_run, blobs, outputs
 
-from pga.data.datasets import Folder
+from pga.data.folder import Folder
 from pga.data.prepare import prepare
 from pga.data.prepared import load_images
 from pga.runtime.checkpoint import load_tensors, save_tensors

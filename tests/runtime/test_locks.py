@@ -13,8 +13,8 @@ from PIL import Image
 from test_fetch import CONTENT, a_source
 from test_training import CPU, a_run, blobs, outputs
 
-from pga.data.datasets import Folder
 from pga.data.fetch import fetch
+from pga.data.folder import Folder
 from pga.data.prepare import prepare
 from pga.data.prepared import load_images
 from pga.runtime.gpu_locks import claim
