@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
@@ -153,12 +154,13 @@ def prepare_all(trace: Trace) -> None:
     for number in range(20):
         Image.fromarray(np.full((12, 10, 3), number * 10, np.uint8)).save(f"own/{number}.png")
     np.savez("own.npz", images=np.zeros((20, 8, 8), np.uint8), labels=np.arange(20) % 2)
-    write_table(Path("own.parquet"), 0, 20)
     own = {
         "folder": "path: own, size: 8",
         "array": "path: own.npz, labelled: true, accuracy: 0.5",
-        "parquet": "path: own.parquet, size: 8, channels: 1, labelled: true, accuracy: 0.5",
     }
+    if find_spec("pyarrow"):
+        write_table(Path("own.parquet"), 0, 20)
+        own["parquet"] = "path: own.parquet, size: 8, channels: 1, labelled: true, accuracy: 0.5"
     rows = ", ".join(f"own_{kind}: {{kind: {kind}, {keys}}}" for kind, keys in own.items())
     Path("datasets.yaml").write_text(f"datasets: {{{rows}}}", encoding="utf-8")
     for kind in own:
