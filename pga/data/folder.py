@@ -53,11 +53,6 @@ def walk(folder: Path, below: str, above: tuple[str, ...]) -> Iterator[str]:
             yield from walk(folder, f"{name}/", (*above, real))
 
 
-def identity(folder: Path) -> list[tuple[str, int, int]]:
-    """Names, sizes and times of the files: what changes when the folder does."""
-    return identities(folder, list_files(folder))
-
-
 def contents(folder: Path, names: Sequence[str], cache: Path) -> list[tuple[str, str]]:
     """(name, SHA-256) of some files; an empty checksum for one that cannot be read, which reading it reports by name.
 

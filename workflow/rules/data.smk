@@ -41,7 +41,7 @@ use rule prepare as prepare_labelled with:
         provenance="data/processed/{dataset}.json",
     wildcard_constraints:
         dataset=one_of(LABELLED),
-    threads: 1
+    threads: lambda wildcards: 1 if DATASETS[wildcards.dataset].own_files() is None else 16
 
 
 # What depends on prepared data depends on their bytes: preparing again, for whatever reason, makes nothing else again unless they differ.
