@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any, Literal
 
 from pydantic import Field
@@ -69,6 +70,8 @@ def contents(folder: Path, names: Sequence[str], cache: Path) -> list[tuple[str,
             with contextlib.suppress(OSError, UserError):
                 stat = (folder / name).stat()
                 state = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns]
+                if not S_ISREG(stat.st_mode):  # a pipe would never end
+                    continue
                 found[key] = known[key] if known.get(key, [])[:3] == state else [*state, sha256(folder / name)]
             progress.advance()
     if found != known:
