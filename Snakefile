@@ -30,6 +30,7 @@ include: "workflow/rules/tables.smk"
 include: "workflow/rules/artifacts.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/advice.smk"
+include: "workflow/rules/code.smk"
 
 
 engine.end_on_sigterm()

@@ -50,6 +50,9 @@ def parser_for(verb: str) -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     module.add_arguments(parser)
+    parser.add_argument(
+        "--planned-code", metavar="FINGERPRINT", help="refuse to run, or to write, if the code is another (the workflow's check)"
+    )
     parser.set_defaults(verb=module.run)
     return parser
 
@@ -63,6 +66,18 @@ def gpu_advice(error: RuntimeError) -> str | None:
     return advice(error)
 
 
+def run(arguments: argparse.Namespace) -> int | None:
+    """Run a verb, by the planned code alone if there is a plan."""
+    if arguments.planned_code is None:
+        return arguments.verb(arguments)
+    from pga.fingerprints.steps import refuse_edited, refuse_unplanned
+
+    refuse_unplanned(arguments.planned_code)
+    status = arguments.verb(arguments)
+    refuse_edited(arguments.planned_code)  # a workflow deletes what a failed job wrote
+    return status
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run one verb; returns the exit status (0 well, 1 the user can mend it, 2 wrong usage, 130 interrupted)."""
     argv = sys.argv[1:] if argv is None else argv
@@ -73,7 +88,7 @@ def main(argv: list[str] | None = None) -> int:
         gc.set_threshold(50_000)  # importing torch makes objects that stay; to look through them over and over takes a tenth of the time
         arguments = parser_for(verb).parse_args(argv[1:])
         try:
-            status: int | None = arguments.verb(arguments)
+            status: int | None = run(arguments)
             sys.stdout.flush()
             return status or 0
         except UserError as error:

@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> None:
         )
 
     from pga.data.prepared import load
-    from pga.fingerprints.steps import training_code
+    from pga.fingerprints.steps import refuse_edited, training_code
     from pga.runtime import devices
     from pga.training.loop import train
 
@@ -58,6 +58,7 @@ def run(arguments: argparse.Namespace) -> None:
             f"{arguments.params}: {row.dataset}/{row.name}: warmup_steps: found {row.warmup_steps}, but on {n} images the run has "
             f"{row.total_steps(n)} steps: nothing but the reconstruction would be trained"
         )
-    device = devices.choose(arguments.device)
+    device, code = devices.choose(arguments.device), training_code(row)
     live = arguments.live or (Path(folder) if (folder := os.environ.get("PGA_LIVE")) else None)
-    train(row, images, data_sha256, training_code(row), device, arguments.out, arguments.scratch, arguments.checkpoint_every, live)
+    out, scratch, every = arguments.out, arguments.scratch, arguments.checkpoint_every
+    train(row, images, data_sha256, code, device, out, scratch, every, live, lambda: refuse_edited(code))

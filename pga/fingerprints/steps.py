@@ -1,5 +1,8 @@
 """Which code each step of the workflow runs, as fingerprints (`pga.fingerprints.closure`): the step's verb and all that it reaches.
 
+A fingerprint names its step before the digest, e.g. `table:TABLES=costs:9f86…`, so that whoever reads it in a record can compare it with
+the code that is there (`refuse_other_code`), and the workflow can hand it to a job (`refuse_unplanned`).
+
 All are of the same moment, that at which this module was imported, so that a workflow keeps the code with which it was planned, whatever is
 edited while it runs. Each is made when a job needs it, and cached: otherwise every start of Snakemake would pay for all.
 """
@@ -7,11 +10,13 @@ edited while it runs. Each is made when a job needs it, and cached: otherwise ev
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 from typing import NamedTuple
 
-from pga.fingerprints.closure import Sources, Statement, closure, fingerprint
+from pga.fingerprints.closure import ROOT, Sources, Statement, closure, fingerprint
 from pga.method.terms import MODELS
 from pga.params.run import Run
+from pga.runtime.errors import UserError
 
 SOURCES = Sources()
 
@@ -40,6 +45,9 @@ class Step(NamedTuple):
     verb: str
     chosen: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
+    def __str__(self) -> str:
+        return ":".join([self.verb, *(f"{registry}={','.join(keys)}" for registry, keys in self.chosen)])
+
     def arguments(self) -> tuple[list[str], dict[str, tuple[str, ...]], frozenset[str]]:
         """Roots, chosen rows and what is left out of the step's closure."""
         left_out = LEFT_OUT if self.verb in READS_EXPERIMENT else LEFT_OUT | READING
@@ -53,7 +61,55 @@ class Step(NamedTuple):
 @cache
 def step_code(step: Step, sources: Sources = SOURCES) -> str:
     """The fingerprint of a step."""
-    return fingerprint(*step.arguments(), sources)
+    return f"{step}:{fingerprint(*step.arguments(), sources)}"
+
+
+def is_current(code: object, sources: Sources = SOURCES) -> bool:
+    """Whether a fingerprint is that of its step's code now; False for what is no fingerprint."""
+    verb, *chosen = str(code).split(":")[:-1] or [""]
+    pairs = [part.partition("=") for part in chosen]
+    try:
+        return step_code(Step(verb, tuple((registry, tuple(keys.split(","))) for registry, _, keys in pairs)), sources) == code
+    except ValueError:
+        return False
+
+
+def refuse_other_code(path: Path | str, *codes: object) -> None:
+    """Refuse a file that was made by other code than there is now.
+
+    Raises:
+        UserError: names the file and the verb whose code is another.
+    """
+    for code in codes:
+        if not is_current(code):
+            verb = str(code).partition(":")[0]
+            raise UserError(
+                f"{path}: made by other code: what `pga {verb}` runs has changed since; make it again with it, which the workflow does by "
+                "itself, or put the code back"
+            )
+
+
+def refuse_unplanned(planned: str) -> None:
+    """Refuse to start where the code is another than the workflow was planned with.
+
+    Raises:
+        UserError: it is.
+    """
+    if not is_current(planned):
+        raise UserError(f"{ROOT}: the code of `pga {planned.partition(':')[0]}` is not that of the plan: start the workflow again")
+
+
+def refuse_edited(code: str) -> None:
+    """Refuse to write where files of the package have changed since this process read them.
+
+    Raises:
+        UserError: they have.
+    """
+    if not is_current(code, Sources()):
+        raise UserError(
+            f"{ROOT}: the code of `pga {code.partition(':')[0]}` was changed while it ran, so nothing is written. A training has kept its "
+            "state: put the code back and the same command writes the results at once, or start the workflow again with the new code"
+        )
 
 
 def of_run(verb: str, run: Run) -> Step:

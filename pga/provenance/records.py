@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pga.fingerprints.steps import refuse_other_code
 from pga.params.experiment import Experiment
 from pga.params.run import Run
 from pga.runtime.errors import UserError
@@ -66,13 +67,14 @@ def checked(path: Path, experiment: Experiment, place: Place) -> Record:
     """The record at `path`, which must be of the experiment's run at `place`.
 
     Raises:
-        UserError: names every parameter that differs.
+        UserError: names every parameter that differs, or the code that does.
     """
     record: Record = read_record(path)
     expected = experiment.run(*place)
     if not isinstance(record.get("run"), dict):
         raise UserError(f"{path}: not the record of a run; delete the run's folder and train again")
     if record.get("digest") == expected.digest and record["run"].get("name") == expected.name:
+        refuse_other_code(path, record.get("code"))
         return record
     now = expected.asdict()
     differ = [f"{key} {record['run'].get(key)!r}, now {value!r}" for key, value in now.items() if record["run"].get(key) != value]

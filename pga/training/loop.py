@@ -10,7 +10,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -83,12 +83,13 @@ def train(
     scratch: Path,
     every_s: float = CHECKPOINT_EVERY_S,
     live: Path | None = None,
+    before_writing: Callable[[], None] = lambda: None,
 ) -> None:
     """Train `run` and write model.safetensors, history.csv, snapshots.safetensors and run.json into `out`.
 
     A run that was killed continues from its last checkpoint and ends with the same bytes. Checkpoints lie in `scratch`,
     outside of what a workflow engine may delete, and go when the run is complete. In the folder `live` the training can be watched
-    (`pga.training.live`); no result depends on it.
+    (`pga.training.live`); no result depends on it. `before_writing` may refuse to write.
 
     Raises:
         Diverged: a loss or a weight became non-finite or ran away.
@@ -106,6 +107,7 @@ def train(
                 print("note: precision tf32 is float32 on a CPU", file=sys.stderr)
             trainer = Trainer(run, images, device)
             record = run_to_end(trainer, folder, every_s, live)
+            before_writing()
             write_results(trainer, folder, out, {**record, "data_sha256": data_sha256, "code": code}, started)
             shutil.rmtree(folder, ignore_errors=True)  # another process may look into it just now, for the lock
     except Busy:
@@ -226,9 +228,10 @@ def snapshot_name(number: int) -> str:
 def write_results(trainer: Trainer, folder: Path, out: Path, record: dict[str, Any], started: float) -> None:
     """Move what the run made under its final names; run.json, which vouches for the rest, comes last."""
     run = trainer.run
-    write_snapshots(folder, out / "snapshots.safetensors", run, run.snapshot_steps(len(trainer.images)))
+    made_by = {"run": run.asdict(), "code": record["code"]}
+    write_snapshots(folder, out / "snapshots.safetensors", made_by, run.snapshot_steps(len(trainer.images)))
     write_history(out / "history.csv", trainer.history, list(trainer.weights))
-    save_tensors(out / "model.safetensors", trainer.result(), {"run": run.asdict(), "step": trainer.step})
+    save_tensors(out / "model.safetensors", trainer.result(), {**made_by, "step": trainer.step})
     wall = record["wall_s"]
     write_record(
         out / "run.json",
@@ -257,13 +260,13 @@ def peak_memory(device: torch.device) -> dict[str, int]:
     return held
 
 
-def write_snapshots(folder: Path, path: Path, run: Run, steps: list[int]) -> None:
+def write_snapshots(folder: Path, path: Path, made_by: dict[str, Any], steps: list[int]) -> None:
     """All snapshots in one file: `<number>.decoder.<name>`, numbers from 001, with the step of each in the record."""
     tensors: dict[str, Tensor] = {}
     for number, _ in enumerate(steps, 1):
         snapshot, _ = load_tensors(folder / snapshot_name(number))
         tensors |= {f"{number:03d}.{name}": tensor for name, tensor in snapshot.items()}
-    save_tensors(path, tensors, {"run": run.asdict(), "steps": steps})
+    save_tensors(path, tensors, {**made_by, "steps": steps})
 
 
 def write_history(path: Path, history: list[dict[str, float | None]], terms: list[str]) -> None:

@@ -25,6 +25,7 @@ from pga.artifacts.figures import canvas, samples_figure
 from pga.artifacts.figures.figure_inputs import Sources
 from pga.artifacts.figures.sheet import grid, tile
 from pga.cli import main
+from pga.fingerprints.steps import training_code
 from pga.params.experiment import load_experiment
 from pga.provenance.read import read_about
 from pga.runtime.errors import UserError
@@ -60,6 +61,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
                 run = Path("results", "tiny", dataset, model, f"seed{seed}")
                 own = load_experiment("tiny.yaml").run(dataset, model, seed)
                 record = {"run": own.asdict(), "digest": own.digest, "git": "abc", "data_sha256": dataset, "wall_s": 1.0}
+                record["code"] = training_code(own)
                 write_record(run / "run.json", record)
                 write_metrics(dataset, model, seed, VALUES.get((dataset, model), (4.0, 5.0, 6.0))[seed])
                 save_samples(dataset, model, rng.integers(0, 256, (70, size, size, channels), np.uint8), seed)

@@ -24,6 +24,7 @@ from pga.artifacts.figures.figure_inputs import Sources
 from pga.artifacts.figures.figure_registry import FIGURES
 from pga.artifacts.figures.sheet import WIDE
 from pga.cli import main
+from pga.fingerprints.steps import training_code
 from pga.method.terms import MODELS
 from pga.params.artifacts import MOST_LINES, NEEDS
 from pga.params.artifacts import Figure as Row
@@ -104,7 +105,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         for model, seeds in SEEDS.items():
             for seed in seeds:
                 run = experiment.run(dataset, model, seed)
-                record = {"run": run.asdict(), "digest": run.digest, "git": "abc", "data_sha256": dataset}
+                record = {"run": run.asdict(), "digest": run.digest, "git": "abc", "data_sha256": dataset, "code": training_code(run)}
                 write_record(of(dataset, model, seed, "run.json"), record)
                 write_metrics(dataset, model, seed, "prior", "classifier_fd", 10.0 + seed)
                 write_metrics(dataset, model, seed, "reconstruction", "reconstruction_error", 0.01 * (seed + 1))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from pga.fingerprints.steps import training_code
 from pga.params.experiment import Experiment
 from pga.provenance.records import Place
 from pga.runtime.files import write_record
@@ -18,7 +19,7 @@ def record(scale: Experiment, place: Place, **changes: Any) -> dict[str, Any]:
         "digest": run.digest,
         "git": {"commit": "0123456789abcdef0123456789abcdef01234567", "dirty": False},
         "data_sha256": f"{place.dataset:->64}",
-        "code": "c0de" * 16,
+        "code": training_code(run),
         "device": "CPU x86_64 (AVX2)",
         "platform": {"system": "Linux", "machine": "x86_64"},
         "versions": {"python": "3.12.1", "torch": "2.11.0"},

@@ -30,7 +30,8 @@ programs = "".join(f"{name}() ( exec {shlex.quote(sys.executable)} -m {name} \"$
 # PGA_GPUS: a job that finds no GPU where some were asked for says so.
 gpus = workflow.resource_settings.resources.get("gpu")
 gpus = getattr(gpus, "value", gpus) or 0 # a number or an object, by Snakemake's version
-shell.prefix(f"export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 PGA_GPUS={shlex.quote(str(gpus))}; {programs}")
+modules = os.pathsep.join(filter(None, [str(workflow.basedir), os.environ.get("PYTHONPATH")]))
+shell.prefix(f"export PYTHONPATH={shlex.quote(modules)} OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 PGA_GPUS={shlex.quote(str(gpus))}; {programs}")
 
 try:
     SOURCES = load_sources("params/sources.yaml")

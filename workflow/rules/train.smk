@@ -48,7 +48,7 @@ rule sample:
         sampling=lambda wildcards: experiment_of(wildcards).samplings["prior"].flags(),
         out=subpath(output.images, parent=True),
         device=lambda wildcards: experiment_of(wildcards).device,
-        code=lambda wildcards: [fingerprints.sampling_code(run_of(wildcards)), fingerprints.reconstruction_code(run_of(wildcards))],
+        code=lambda wildcards: fingerprints.sampling_code(run_of(wildcards)),
     log: "logs/sample/{root}/{dataset}/{model}/seed{seed}-prior.log"
     benchmark: "logs/sample/{root}/{dataset}/{model}/seed{seed}-prior.tsv"
     threads: 1

@@ -1,0 +1,182 @@
+"""Numbers of other code never reach a table: the ways in which they could, on the real workflow."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from scales import COMMON
+
+from pga.runtime.files import read_record, sha256
+
+EXPERIMENT = (
+    """
+description: for the tests
+results: results/tiny
+seeds: [0]
+device: cpu
+evaluation: {extractor: classifier}
+samplings:
+  prior: {n: 300, batch_size: 100}
+"""
+    + COMMON.replace("[300, inferred]", "[20, inferred]").replace("[200, inferred]", "[10, inferred]")
+    + """datasets:
+  digits:
+    runs:
+      lpga: {coefficients: {gamma: [0.015, paper]}}
+table1:
+  columns: [{dataset: digits, title: Digits, paper: mnist}]
+  rows: [{title: LPGA, model: lpga}]
+"""
+)
+RUN = "results/tiny/digits/lpga/seed0"
+TABLE = "results/tiny/table1.csv"
+LOSSES = "pga/method/losses.py"
+SQUARE = "return 0.5 * z.square().mean()"
+SLOW = """
+import pathlib, sys, time
+import pga.training.trainer
+from pga.cli import main
+
+advance = pga.training.trainer.Trainer.advance
+
+def slowly(trainer):
+    pathlib.Path("started").touch()
+    while not pathlib.Path("go").exists():
+        time.sleep(0.05)
+    advance(trainer)
+
+pga.training.trainer.Trainer.advance = slowly
+sys.exit(main(sys.argv[1:]))
+"""
+"""A training that waits in its first step."""
+
+
+def call(project: Path, module: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a module of the project as a program."""
+    command = [sys.executable, "-m", module, *arguments]
+    return subprocess.run(
+        command, cwd=project, env={**os.environ, "PYTHONPATH": str(project), **environment}, capture_output=True, text=True
+    )
+
+
+def snakemake(project: Path, *arguments: str) -> str:
+    done = call(project, "snakemake", "--cores", "2", *arguments)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return done.stdout + done.stderr
+
+
+def edit(project: Path) -> None:
+    """Another loss."""
+    text = (project / LOSSES).read_text(encoding="utf-8")
+    assert SQUARE in text
+    (project / LOSSES).write_text(text.replace(SQUARE, SQUARE.replace("0.5", "0.25")), encoding="utf-8")
+
+
+def is_trained(plan: str) -> bool:
+    return f"output: {RUN}/model.safetensors" in plan
+
+
+@pytest.fixture(scope="module")
+def made(shared_project: Path) -> Path:
+    """A project with a finished table."""
+    (shared_project / "params/tiny.yaml").write_text(EXPERIMENT, encoding="utf-8")
+    snakemake(shared_project, TABLE)
+    return shared_project
+
+
+@pytest.fixture
+def finished(made: Path, tmp_path: Path) -> Path:
+    """A copy of it, with the times of files and Snakemake's notes."""
+    project = tmp_path / "project"
+    shutil.copytree(made, project, symlinks=True)
+    assert not is_trained(snakemake(project, "-n", TABLE))
+    return project
+
+
+def test_without_snakemakes_notes_a_changed_loss_trains_again_and_the_old_run_is_refused(finished: Path) -> None:
+    """Also what `dvc exp run --temp` and a fresh clone with results have: no notes, and times that say nothing."""
+    edit(finished)
+    shutil.rmtree(finished / ".snakemake")
+    for number, file in enumerate(sorted((finished / "results").rglob("*.*")), 1):
+        os.utime(file, (10**9 + number, 10**9 + number))
+    assert is_trained(snakemake(finished, "-n", TABLE))
+    refused = {
+        "table": ["costs", "--params", "params/tiny.yaml", "--out-dir", "elsewhere"],
+    }
+    for verb, flags in refused.items():
+        done = call(finished, "pga", verb, *flags)
+        assert done.returncode == 1 and f"pga {verb}: error: {RUN}" in done.stderr and "made by other code" in done.stderr, done.stderr
+    before = sha256(finished / RUN / "model.safetensors")
+    snakemake(finished, TABLE)
+    assert sha256(finished / RUN / "model.safetensors") != before
+    assert not is_trained(snakemake(finished, "-n", TABLE))
+
+
+def test_results_of_one_commit_under_the_notes_of_another_are_made_again(finished: Path, tmp_path: Path) -> None:
+    """`git checkout A; dvc checkout; git checkout B; dvc repro`."""
+    shutil.copytree(finished / "results", tmp_path / "of A")
+    edit(finished)
+    snakemake(finished, TABLE)
+    of_b = sha256(finished / RUN / "model.safetensors")
+    shutil.copytree(tmp_path / "of A", finished / "results", dirs_exist_ok=True)
+    snakemake(finished, TABLE)
+    assert sha256(finished / RUN / "model.safetensors") == of_b
+
+
+def test_a_job_refuses_other_code_than_the_plan_when_it_starts_and_when_it_writes(finished: Path) -> None:
+    """A loss that is edited while the workflow runs, and put back."""
+    planned = read_record(finished / RUN / "run.json")["code"]
+    who = [
+        "--params",
+        "params/tiny.yaml",
+        "--dataset",
+        "digits",
+        "--model",
+        "lpga",
+        "--seed",
+        "0",
+        "--out",
+        "new",
+        "--planned-code",
+        planned,
+    ]
+    code = (finished / LOSSES).read_text(encoding="utf-8")
+    edit(finished)
+    done = call(finished, "pga", "train", *who)
+    assert done.returncode == 1 and "start the workflow again" in done.stderr and not (finished / "new").exists()
+    (finished / LOSSES).write_text(code, encoding="utf-8")
+    (finished / "slow.py").write_text(SLOW, encoding="utf-8")
+    command = [sys.executable, "slow.py", "train", *who]
+    with subprocess.Popen(
+        command, cwd=finished, env={**os.environ, "PYTHONPATH": str(finished)}, stderr=subprocess.PIPE, text=True
+    ) as training:
+        deadline = time.monotonic() + 120
+        while not (finished / "started").exists() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        edit(finished)
+        (finished / "go").touch()
+        message = training.communicate(timeout=120)[1]
+    assert training.returncode == 1 and "was changed while it ran" in message, message
+    assert not (finished / "new/run.json").exists()
+    (finished / LOSSES).write_text(code, encoding="utf-8")
+    done = call(finished, "pga", "train", *who)
+    assert done.returncode == 0, done.stderr
+    assert read_record(finished / "new/run.json")["resumed_at_steps"] == [20]
+    assert sha256(finished / "new/model.safetensors") == sha256(finished / RUN / "model.safetensors")
+
+
+def test_the_code_of_this_folder_runs_whatever_is_installed(finished: Path, tmp_path: Path) -> None:
+    """PYTHONSAFEPATH, and a package of the same name from another clone."""
+    other = tmp_path / "other"
+    shutil.copytree(finished / "pga", other / "pga")
+    (other / "pga/cli.py").write_text("raise SystemExit('another clone')\n")
+    (finished / TABLE).unlink()
+    done = call(finished, "snakemake", "--cores", "2", TABLE, PYTHONSAFEPATH="1", PYTHONPATH=str(other))
+    text = done.stdout + done.stderr
+    assert (done.returncode == 0 and (finished / TABLE).exists()) or "is imported instead of the one in this folder" in text, text[-2000:]
