@@ -209,7 +209,9 @@ def closure(roots: Collection[str], chosen: Chosen, without: Collection[str], so
 
     def follow(dotted: str, to: set[str]) -> None:
         outer = [name for name in accumulate(dotted.split("."), "{}.{}".format) if name in sources.files]
-        to.update(outer if not any(name in without for name in outer) else ())
+        if outer and not any(name in without for name in outer):
+            imported.update(outer)  # the packages that the module is in are executed, but nothing in them is named
+            to.add(outer[-1])
 
     for root in roots:
         module, _, name = root.rpartition(".")

@@ -139,7 +139,7 @@ EDITS: dict[str, tuple[Edit, set[str]]] = {
     ),
     "the name of a local": (replace(r"\bhasher\b", "sha"), {*TRAININGS, *SAMPLINGS, "evaluate", "panels"}),
     "a function moved to another file": (move_function, {*TRAININGS, *SAMPLINGS, "evaluate"}),
-    "a metric": (change("kernel_distance"), {"evaluate"}),
+    "a metric": (change("kernel_distance"), {"evaluate", *SHOWN}),
     "how a table is made": (change("benchmark_seconds"), {"costs"}),
     "how a kind of figure is drawn": (replace("not picked", "not chosen"), {"panels"}),
     "how a kind of data set is prepared": (change("read_partition"), {"prepare celeba"}),
