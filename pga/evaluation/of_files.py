@@ -57,7 +57,7 @@ class SpaceFiles:
         extractor = load_extractor(self.label, self.weights, self.device, self.pinned)
         reference = load_statistics(self.reference, extractor, self.foreign)
         if (of := reference.about.get("dataset", dataset)) != dataset:
-            raise UserError(f"{self.reference}: statistics of {of}, but --dataset is {dataset}; accepted are those of the latter")
+            raise UserError(f"{self.reference}: statistics of {of}, the samples are of {dataset}; accepted are statistics of {dataset}")
         needed = any(METRICS[key].of_single_images for key in metrics) and not self.foreign
         if needed and self.features is None:
             raise UserError(f"--metrics {' '.join(metrics)} needs --reference-features")

@@ -588,7 +588,7 @@ def test_several_feature_spaces_are_measured_in_one_call_each_by_its_own_name(
     "change, named",
     [
         ({"label": "inception-tf1"}, "second.npz: statistics of inception-tf1 digest of in, the samples' features are of classifier"),
-        ({"dataset": "digits"}, "second.npz: statistics of digits, but --dataset is halves"),
+        ({"dataset": "digits"}, "second.npz: statistics of digits, the samples are of halves"),
         ({"cut": 100}, "second.npz: not a complete file of statistics"),
         ({"shape": (150, 8, 9, 1)}, "second: images of width 8 are needed, found 9"),
         (

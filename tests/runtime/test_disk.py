@@ -65,7 +65,7 @@ def inputs(open_folder: Path, cheap: None) -> Path:
     """What the commands read."""
     folder = open_folder / "inputs"
     folder.mkdir()
-    train(a_run(steps=4, snapshots=2), blobs(), "data", "code", CPU, folder / "run", folder / "scratch")
+    train(a_run(dataset="digits", steps=4, snapshots=2), blobs(), "data", "code", CPU, folder / "run", folder / "scratch")
     (folder / "mirror").mkdir()
     (folder / "mirror" / "file.bin").write_bytes(CONTENT)
     source = a_source("http://127.0.0.1:9/", mirror=["file.bin"])
@@ -83,8 +83,8 @@ def inputs(open_folder: Path, cheap: None) -> Path:
     for name in ("prepare", "classifier", "reference"):
         assert main(COMMANDS[name].format(inputs=folder, out=folder).split()) == 0
     np.save(folder / "own.npy", np.random.default_rng(0).integers(0, 256, (100, 8, 8, 1), np.uint8))
-    np.save(folder / "toy-test.npy", blobs(60))
-    write_record(folder / "toy.json", {"sha256": {"test": sha256(folder / "toy-test.npy")}})
+    np.save(folder / "digits-test.npy", blobs(60))
+    write_record(folder / "digits.json", {"sha256": {"test": sha256(folder / "digits-test.npy")}})
     (folder / "finished").mkdir()
     with contextlib.chdir(folder / "finished"):
         make_results(folder / "finished")

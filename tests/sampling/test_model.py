@@ -19,7 +19,7 @@ from pga.data.prepared import Images
 from pga.fingerprints.steps import training_code
 from pga.params.experiment import load_experiment
 from pga.runtime.errors import UserError
-from pga.runtime.files import sha256, write_record
+from pga.runtime.files import read_record, sha256, write_record
 from pga.sampling.model import FILES, TrainedModel
 from pga.sampling.reconstruction import reconstruct
 from pga.training.loop import train
@@ -38,9 +38,10 @@ def model(images: Images) -> TrainedModel:
 
 
 def test_fit_trains_what_the_workflow_trains_to_the_byte(model: TrainedModel, images: Images, tmp_path: Path) -> None:
-    train(model.run, images[..., None], "data", "code", torch.device("cpu"), tmp_path / "out", tmp_path / "scratch")
+    code = read_record(model.folder / "run.json")["code"]
+    train(model.run, images[..., None], "data", code, torch.device("cpu"), tmp_path / "out", tmp_path / "scratch")
     assert sha256(model.folder / "model.safetensors") == sha256(tmp_path / "out/model.safetensors")
-    assert model.params["coefficients"] == {"alpha": 0.06, "beta": 0, "vr": 0.02, "gamma": 0.01, "eta": 0.02}
+    assert model.params["coefficients"] == {"alpha": 0.0075, "beta": 0, "vr": 0.02, "gamma": 0.01, "eta": 0.04}
     assert (model.run.steps, model.run.warmup_steps, model.run.network, model.run.batch_norm) == (60, 20, "dense_8", True)
 
 

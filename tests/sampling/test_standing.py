@@ -66,8 +66,8 @@ STANDING = "  prior_standing: {n: 5000, batch_size: 1000, batch_norm: standing}\
     [
         ("        samplings: [prior, prior_test, prior_standing]\n", "        samplings: [prior, nosuch]\n", "nosuch"),
         (
-            "        batch_norm: [true, code]\n        steps",
-            "        batch_norm: [false, code]\n        steps",
+            "        batch_norm: [true, inferred]\n        steps",
+            "        batch_norm: [false, inferred]\n        steps",
             "do not normalise by the batch",
         ),
         (STANDING, STANDING.replace("batch_norm: standing", "batch_norm: standing, density: mixture"), "need density: normal"),
