@@ -41,18 +41,24 @@ def run(arguments: argparse.Namespace) -> None:
     from pga.runtime.errors import UserError
 
     check_seed(arguments.seed)
-    row = load_experiment(arguments.params).run(arguments.dataset, arguments.model, arguments.seed)
+    experiment = load_experiment(arguments.params)
+    row = experiment.run(arguments.dataset, arguments.model, arguments.seed)
     if arguments.expect not in (None, row.digest):
         raise UserError(
             f"{arguments.params}: the parameters of {row.dataset}/{row.name} changed after the workflow was planned; start it again"
         )
 
-    from pga.data.prepared import load
+    from pga.data.prepared import array_path, load, load_images
     from pga.fingerprints.steps import refuse_edited, training_code
     from pga.runtime import devices
     from pga.training.loop import train
 
     images, data_sha256 = load(arguments.data, row.dataset)
+    test = array_path(arguments.data, row.dataset, "test")
+    try:
+        experiment.check_images(row.dataset, {"train": len(images), "test": len(load_images(test)) if test.exists() else len(images)})
+    except ValueError as error:
+        raise UserError(f"{arguments.params}: {error}") from error
     if row.only_warms_up(n := len(images[row.split(len(images))[0]])):
         raise UserError(
             f"{arguments.params}: {row.dataset}/{row.name}: warmup_steps: found {row.warmup_steps}, but on {n} images the run has "

@@ -130,6 +130,28 @@ class Experiment(Strict):
                         "samples than features (evaluation.few_samples accepts them, if it is a try and no result)"
                     )
 
+    def check_images(self, dataset: str, counts: Mapping[str, int]) -> None:
+        """Refuse before training what would be refused after it: a distance to no more real images than it has features.
+
+        Args:
+            dataset: a data set of this experiment.
+            counts: its number of images by split, "train" and "test".
+
+        Raises:
+            ValueError: names the split, its number of images and the features.
+        """
+        block = self.datasets[dataset]
+        for name in sorted({name for run in block.runs.values() for name in run.samplings} if block.measured else ()):
+            split = self.samplings[name].reference
+            for label in () if self.evaluation.few_samples else self.evaluation.labels(labelled=True):
+                dim, own = FEATURE_SPACES[label].dim, f"{dataset}/{label}-{split}" not in self.evaluation.foreign
+                if dim and own and counts[split] <= dim:
+                    raise ValueError(
+                        f"samplings.{name}: the reference are the {counts[split]} {split} images of {dataset}; a distance in "
+                        f"{FEATURE_SPACES[label].words}'s {dim} features needs more real images than features (another `extractor`, e.g. "
+                        f"{PIXELS}, does not; evaluation.few_samples accepts them, if it is a try and no result)"
+                    )
+
     def misfits(self, datasets: Mapping[str, Dataset]) -> list[str]:
         """What of this experiment does not fit the table of data sets: unknown ones, other sizes than the networks', missing labels."""
         found = []

@@ -494,3 +494,12 @@ def test_what_nothing_measures_is_trained_sampled_and_drawn_without_numbers(tmp_
         found = read_catalogue(tmp_path, (), load_datasets())
         [reason] = [reason for file, reason in found.left_out.items() if file.endswith("trial.yaml")]
         assert said in reason and reason.startswith(f"{tmp_path}/trial.yaml: ")
+
+
+def test_fewer_real_images_than_features_are_refused_before_training(root: Path) -> None:
+    paper = load_experiment(root / "params/paper.yaml")
+    paper.check_images("mnist", {"train": 60_000, "test": 10_000})
+    with pytest.raises(ValueError, match=r"the 258 test images of mnist; a distance in .* 2048 features needs more real images"):
+        paper.check_images("mnist", {"train": 60_000, "test": 258})
+    quick = load_experiment(root / "params/quick.yaml")  # in the classifier's features, which are known when it is trained
+    quick.check_images("digits", {"train": 200, "test": 20})
