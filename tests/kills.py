@@ -149,8 +149,8 @@ def write_checkpoints_all_the_time(project: Path) -> None:
     """Every twentieth of a second instead of every minute."""
     rules = project / "workflow" / "rules" / "train.smk"
     text = rules.read_text()
-    assert " --expect {params.digest}" in text
-    rules.write_text(text.replace(" --expect {params.digest}", " --expect {params.digest} --checkpoint-every 0.05"))
+    assert " --expect {params.digest:q}" in text
+    rules.write_text(text.replace(" --expect {params.digest:q}", " --expect {params.digest:q} --checkpoint-every 0.05"))
 
 
 OFFLINE: tuple[str, ...] = ("unshare", "--net", "--")

@@ -37,7 +37,7 @@ def git_state(root: Path = ROOT) -> dict[str, str | bool | None]:
     edited = git("status", "--porcelain", "--untracked-files=no")
     new = git("ls-files", "--others", "--exclude-standard", "--", "pga")
     if commit is None or edited is None or new is None:
-        print(f"warning: the commit of the code in {root} is unknown (no git, or no git checkout of this project)", file=sys.stderr)
+        print("warning: the commit of this code is unknown (no git, or no git checkout of this project)", file=sys.stderr)
         return {"commit": None, "dirty": None}
     return {"commit": commit, "dirty": bool(edited or new)}
 
