@@ -265,7 +265,7 @@ def test_a_preparation_that_fails_leaves_good_data_and_is_tried_again(finished: 
     assert failed.returncode == 1 and "Error in rule prepare_labelled" in failed.stderr
     assert {file: (finished / file).read_bytes() for file in PREPARED} == before
     assert planned(finished, PREPARED[0]) == {"prepare_labelled": 1}
-    edited("pga/data/prepare.py", "load_digits().missing", "load_digits()")
+    edited("pga/data/digits.py", "load_digits().missing", "load_digits()")
     assert rules_run(snakemake(finished, *TARGETS).stderr) == {"prepare_labelled"}
 
 

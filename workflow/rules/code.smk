@@ -41,12 +41,15 @@ def is_of_other_code(job) -> bool:
 
 def remake_what_other_code_made() -> None:
     """Snakemake knows the code of a result from its own notes; where these are lost or of other files (dvc checkout, a copy), records decide."""
-    update = DAG.update_needrun
+    update, forced = DAG.update_needrun, set()
 
     async def update_needrun(dag, *arguments, **options):
-        jobs = {job: is_of_other_code(job) for job in dag.jobs if verb_of(job.rule) in ("train", "sample", "reconstruct", "evaluate")}
-        for job, other in jobs.items():
-            (dag.forcefiles.update if other else dag.forcefiles.difference_update)(job.output)
+        jobs = [job for job in dag.jobs if verb_of(job.rule) in ("train", "sample", "reconstruct", "evaluate")]
+        other = {file for job in jobs if is_of_other_code(job) for file in job.output}
+        dag.forcefiles.difference_update(forced - other)  # what the user forces stays forced
+        forced.intersection_update(other)
+        forced.update(other - dag.forcefiles)
+        dag.forcefiles.update(other)
         await update(dag, *arguments, **options)
 
     DAG.update_needrun = update_needrun
