@@ -49,6 +49,9 @@ class Sources:
             )
         self.runs = self._records(data)
         self.metrics = collect(experiment, name, allow_missing)[0] if self.row.needs.metrics else pd.DataFrame()
+        if len(self.metrics):  # a number of a run without its record may be of an earlier run
+            places = self.metrics.dataset + "/" + self.metrics.model + "/seed" + self.metrics.seed.astype(str)
+            self.metrics = self.metrics[places.isin(list(self.runs))]
 
     def _records(self, data: Path) -> dict[str, dict[str, Any]]:
         """run.json of every run that is there, by its folder's name."""
@@ -65,7 +68,8 @@ class Sources:
     def read(self, dataset: str, model: str, seed: int, file: str, how: Callable[[Path], Content]) -> Content | None:
         """The content of a run's file, or None where it is missing (which only a partial figure gets to see)."""
         path = self.folder / dataset / model / f"seed{seed}" / file.format(sampling=self.row.sampling)
-        return how(vouched(path, self.runs.get(f"{dataset}/{model}/seed{seed}", {}))) if path.exists() else None
+        record = self.runs.get(f"{dataset}/{model}/seed{seed}")
+        return how(vouched(path, record)) if record and path.exists() else None  # without its record it may be of an earlier run
 
     def images(self, dataset: str, model: str, ndim: int = 4) -> Images | None:
         """The first seed's array of a figure that shows images, (…, H, W, C), or None where it is missing."""
