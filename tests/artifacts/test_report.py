@@ -23,6 +23,7 @@ from pga.artifacts.report.charts import line_chart
 from pga.artifacts.report.paper_table import paper_table
 from pga.artifacts.report.rule_graph import draw, layers, read_graph
 from pga.cli import main
+from pga.fingerprints.steps import training_code
 from pga.params.experiment import Experiment, load_experiment
 from pga.provenance.read import read_about
 from pga.provenance.records import Place
@@ -379,7 +380,8 @@ def test_a_curve_that_is_not_of_its_run_is_refused(what: str, folder: Path, caps
 @pytest.mark.parametrize("path", ["results/tiny/table1.csv", "results/tiny/figures/figure2.png"])
 def test_an_artifact_of_a_run_that_is_another_by_now_is_refused(path: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     experiment, place = load_experiment("tiny.yaml"), Place("digits", "lpga", 0)
-    write_record(Path(experiment.results, str(place), "run.json"), record(experiment, place, code="another"))
+    code = training_code(experiment.run("digits", "vpga", 0))  # as current as its own
+    write_record(Path(experiment.results, str(place), "run.json"), record(experiment, place, code=code))
     if "figure" not in path:  # of two stale artifacts the first is named
         Path("results/tiny/figures/figure2.png").unlink()
     for table in ("costs", "claims", *(["table1"] if "figure" in path else [])):
