@@ -107,9 +107,9 @@ def test_a_folder_of_images_becomes_tables_that_name_their_features(made: Path, 
     assert table["mean"][0] == found["metrics"][0]["value"] and np.isfinite(table["mean"]).all()
     assert table["mean"][1] < table["mean"][0]  # thirty steps do not make a perfect generator
     caption = (made / "results/mycats/table1.md").read_text().split("\n\n")[-1]
-    assert "other Inception features (not FID)" in caption and "Fewer samples than feature dimensions" in caption
+    assert "other Inception features (not FID)" in caption and "Fewer samples or real images than feature dimensions" in caption
     with Image.open(made / "results/mycats/figures/figure2.png") as figure:
-        assert "Fewer samples than feature dimensions" in figure.info["Description"]
+        assert "Fewer samples or real images than feature dimensions" in figure.info["Description"]
     everything = pd.read_csv(made / "results/mycats/evaluation.csv")
     lpga = everything[(everything.model == "lpga") & (everything["sampling"] == "prior")].set_index("extractor")
     assert lpga.metric.to_dict() == {"inception-tf1": "inception_fd", "inception-pytorch_fid": "inception_fd_pytorch_fid"}
