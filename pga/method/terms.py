@@ -171,7 +171,15 @@ def reads_delta(model: str) -> bool:
 
 
 def weights(model: str, coefficients: Mapping[str, float]) -> dict[str, float]:
-    """Weight of each term of `model`, e.g. {"r": 1, "lr_n": α, …}."""
+    """Weight of each term of `model`, e.g. {"r": 1, "lr_n": α, …}.
+
+    Raises:
+        ValueError: there is no such model, or it lacks a coefficient.
+    """
+    if model not in MODELS:
+        raise ValueError(f"model {model!r}: accepted are {', '.join(MODELS)}")
+    if missing := [name for name in MODELS[model].values() if name != ONE and name not in coefficients]:
+        raise ValueError(f"coefficients of {model}: {missing[0]} is missing; found {', '.join(coefficients) or 'none'}")
     return {term: 1.0 if name == ONE else coefficients[name] for term, name in MODELS[model].items()}
 
 

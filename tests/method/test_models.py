@@ -220,3 +220,10 @@ def test_collapse_shows_as_minus_infinity():
         values.g.layers[0].weight.zero_()
     assert term_value("nll_theta", values).item() == -math.inf
     assert term_value("vr_log", values).item() == -math.inf
+
+
+def test_weights_of_no_model_or_without_a_coefficient_are_refused_by_name() -> None:
+    with pytest.raises(ValueError, match="model 'lgpa': accepted are lpga, "):
+        weights("lgpa", {})
+    with pytest.raises(ValueError, match="coefficients of lpga: beta is missing; found alpha"):
+        weights("lpga", {"alpha": 0.1})
