@@ -261,3 +261,18 @@ def test_a_reader_who_has_seen_enough_causes_no_traceback() -> None:
         process.stdout.close()  # as `| head` does, here before anything is written
         said = process.stderr.read()
     assert "Traceback" not in said and "Exception" not in said
+
+
+@pytest.mark.parametrize("change", [{"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}])
+def test_parameters_are_printed_where_python_takes_text_for_ascii(change: dict[str, str]) -> None:
+    command = [sys.executable, "-m", "pga", "params", "--params", "params/quick.yaml"]
+    done = subprocess.run(command, cwd=ROOT, env={**os.environ, **change}, capture_output=True)
+    assert done.returncode == 0, done.stderr.decode(errors="replace")
+    assert done.stdout.isascii() and b"lpga" in done.stdout
+
+
+@pytest.mark.parametrize("options", ["-n --forcerun figure", "-n --until train", "--resources gpu=1", "--quiet"])
+def test_make_quick_names_its_target_before_options_that_take_lists(options: str) -> None:
+    done = subprocess.run(["make", "-n", "quick", f"ARGS={options}"], cwd=ROOT, capture_output=True, text=True, check=True)
+    [line] = [line for line in done.stdout.splitlines() if "snakemake quick" in line]
+    assert line.endswith(f"snakemake quick --cores 2 {options}")
