@@ -119,6 +119,15 @@ def finished(shared_project: Path, listener: Path) -> Path:
     return project
 
 
+@pytest.fixture(scope="module", autouse=True)
+def undisturbed(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The finished experiment's results and data alone, before any test adds to them."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    for name in ("results", "data"):
+        shutil.copytree(finished / name, folder / name)
+    return folder
+
+
 @pytest.fixture
 def edited(finished: Path):
     """`edit(file, old, new)` on the finished project; everything is put back afterwards."""
@@ -368,7 +377,7 @@ def test_the_papers_file_may_write_elsewhere_and_every_experiment_is_planned_who
 
 
 @pytest.mark.slow
-def test_the_whole_dag_killed_and_started_again_ends_with_the_same_bytes(finished: Path, tmp_path: Path) -> None:
+def test_the_whole_dag_killed_and_started_again_ends_with_the_same_bytes(finished: Path, undisturbed: Path, tmp_path: Path) -> None:
     """Six kills over its steps, without a network where one can be taken away; `python tests/kills.py` is the long version."""
     project = tmp_path / "project"
     made = shutil.ignore_patterns("results", "data", ".snakemake", ".pga", "logs")
@@ -376,7 +385,7 @@ def test_the_whole_dag_killed_and_started_again_ends_with_the_same_bytes(finishe
     write_checkpoints_all_the_time(project)
     offline = OFFLINE if shutil.which(OFFLINE[0]) and subprocess.run([*OFFLINE, "true"], capture_output=True).returncode == 0 else ()
     steps = ("prepare", "train", "checkpoint", "sample", "evaluate", "table")
-    hits = campaign(finished, project, tuple(TARGETS), 6, 0, tmp_path / "log", steps, offline)
+    hits = campaign(undisturbed, project, tuple(TARGETS), 6, 0, tmp_path / "log", steps, offline)
     assert hits.total() == 6
 
 
