@@ -31,6 +31,7 @@ VERBS = {
     "figure": "draw a figure of the paper as PNG and PDF",
     "report": "write one HTML page that shows the whole reproduction",
     "export": "write a trained run as a folder to pass on, with a model card",
+    "accept": "keep finished runs after a change of the code that means nothing",
     "provenance": "print where a file comes from, back to the sources",
 }
 

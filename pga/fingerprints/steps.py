@@ -9,9 +9,10 @@ edited while it runs. Each is made when a job needs it, and cached: otherwise ev
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pga.fingerprints.closure import ROOT, Sources, Statement, closure, fingerprint
 from pga.method.terms import MODELS
@@ -74,19 +75,27 @@ def is_current(code: object, sources: Sources = SOURCES) -> bool:
         return False
 
 
-def refuse_other_code(path: Path | str, *codes: object) -> None:
-    """Refuse a file that was made by other code than there is now.
+def is_of_current_code(record: Mapping[str, Any]) -> bool:
+    """Whether what a record is of was made by the code of now, or by code that was accepted as it (`pga accept`)."""
+    return any(map(is_current, [record.get("code"), *(accepted.get("code") for accepted in record.get("accepted", ()))]))
+
+
+def refuse_other_code(path: Path, record: Mapping[str, Any]) -> None:
+    """Refuse what was made by other code than there is now, unless that was accepted.
+
+    Args:
+        path: of the record, for the message.
+        record: with `code`, and `accepted` where somebody has.
 
     Raises:
         UserError: names the file and the verb whose code is another.
     """
-    for code in codes:
-        if not is_current(code):
-            verb = str(code).partition(":")[0]
-            raise UserError(
-                f"{path}: made by other code: what `pga {verb}` runs has changed since; make it again with it, which the workflow does by "
-                "itself, or put the code back"
-            )
+    if not is_of_current_code(record):
+        verb = str(record.get("code")).partition(":")[0]
+        raise UserError(
+            f"{path}: made by other code: what `pga {verb}` runs has changed since. Make it again, which the workflow does by itself; put "
+            "the code back; or, where the change means nothing to the numbers, keep it by `pga accept`"
+        )
 
 
 def refuse_unplanned(planned: str) -> None:

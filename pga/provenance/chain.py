@@ -13,6 +13,7 @@ from typing import Any
 from pga.params.evaluation import FOREIGN_SPLIT
 from pga.params.experiment import REAL
 from pga.params.run import Run
+from pga.provenance.metadata import commit_of
 from pga.provenance.prepared_record import of_data, of_download, of_prepared, of_reference, of_statistics
 from pga.provenance.read import READERS, read_about
 from pga.provenance.tree import Node, Surroundings, problem
@@ -47,12 +48,12 @@ def of_artifact(path: Path, around: Surroundings) -> Node | None:
 
 def of_recorded(name: str, embedded: dict[str, Any], here: Path) -> Node:
     """A run as an artifact remembers it, compared with the run that is there now."""
-    node = Node(f"run {name}: {describe(embedded)}")
+    node = Node(f"run {name}: {describe(embedded)}", acceptances(embedded))
     if not here.exists():
         node.causes.append(Node(f"{here}: not here"))
         return node
     now = read_record(here)
-    differ = [key for key in ("digest", "data_sha256", "code") if now.get(key) != embedded.get(key)]
+    differ = [key for key in ("digest", "data_sha256", "code", "accepted") if now.get(key) != embedded.get(key)]
     if differ:
         node.causes.append(problem(f"{here}: another run by now ({', '.join(differ)} differ); make the artifact again"))
     else:
@@ -62,9 +63,12 @@ def of_recorded(name: str, embedded: dict[str, Any], here: Path) -> Node:
 
 def describe(record: dict[str, Any]) -> str:
     """Parameters, commit and device on one line."""
-    git = record.get("git") or {}
-    state = {True: ", with uncommitted changes", False: "", None: ""}[git.get("dirty")]
-    return f"parameters {str(record.get('digest'))[:12]}, commit {git.get('commit') or 'unknown'}{state}, {record.get('device')}"
+    return f"parameters {str(record.get('digest'))[:12]}, commit {commit_of(record)}, {record.get('device')}"
+
+
+def acceptances(record: dict[str, Any]) -> list[Node]:
+    """Why a run of other code was kept, once for each time."""
+    return [Node(f"accepted as of the code of commit {commit_of(each)}: {each['because']}") for each in record.get("accepted", ())]
 
 
 def duration(record: dict[str, Any]) -> str:
@@ -85,7 +89,12 @@ def of_run_file(path: Path, around: Surroundings) -> Node | None:
         raise UserError(f"{beside[0]}: not the record of a run")
     parameters = ", ".join(f"{key} {json.dumps(value)}" for key, value in run.items())
     node = Node(f"run {run['dataset']}/{run['name']}/seed{run['seed']} ({beside[0]}): {describe(record)}")
-    node.causes += [Node(duration(record)), Node(f"parameters: {parameters}"), of_data(run["dataset"], record["data_sha256"], around)]
+    node.causes += [
+        *acceptances(record),
+        Node(duration(record)),
+        Node(f"parameters: {parameters}"),
+        of_data(run["dataset"], record["data_sha256"], around),
+    ]
     if path.name == "run.json":
         return node
     made = Node(f"{path}: SHA-256 {sha256(path)}", [node])

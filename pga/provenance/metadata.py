@@ -34,6 +34,8 @@ def about(artifact: str, experiment: Experiment, records: dict[str, Record], cap
         key = digest(environment)[:12]
         environments[key] = environment
         runs[name] = {**{item: record.get(item) for item in STABLE}, "environment": key}
+        if "accepted" in record:  # by `pga accept`
+            runs[name]["accepted"] = record["accepted"]
         rows[name.rsplit("/", 1)[0]] = {item: value for item, value in record["run"].items() if item != "seed"}
     return {
         "artifact": artifact,
@@ -43,6 +45,12 @@ def about(artifact: str, experiment: Experiment, records: dict[str, Record], cap
         "parameters": rows,  # of all seeds
         "environments": environments,
     }
+
+
+def commit_of(record: dict[str, Any]) -> str:
+    """The commit that a record names, and whether the code differed from it."""
+    git = record.get("git") or {}
+    return f"{git.get('commit') or 'unknown'}{', with uncommitted changes' if git.get('dirty') else ''}"
 
 
 def text(said: dict[str, Any]) -> str:

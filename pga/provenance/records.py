@@ -64,17 +64,27 @@ def read_runs(experiment: Experiment, places: Iterable[Place], data: Path, allow
 
 
 def checked(path: Path, experiment: Experiment, place: Place) -> Record:
-    """The record at `path`, which must be of the experiment's run at `place`.
+    """The record at `path`, which must be of the experiment's run at `place` and of the code of now.
 
     Raises:
         UserError: names every parameter that differs, or the code that does.
+    """
+    record = read_run(path, experiment, place)
+    refuse_other_code(path, record)
+    return record
+
+
+def read_run(path: Path, experiment: Experiment, place: Place) -> Record:
+    """The record at `path`, which must be of the experiment's run at `place`, by whatever code.
+
+    Raises:
+        UserError: names every parameter that differs.
     """
     record: Record = read_record(path)
     expected = experiment.run(*place)
     if not isinstance(record.get("run"), dict):
         raise UserError(f"{path}: not the record of a run; delete the run's folder and train again")
     if record.get("digest") == expected.digest and record["run"].get("name") == expected.name:
-        refuse_other_code(path, record.get("code"))
         return record
     now = expected.asdict()
     differ = [f"{key} {record['run'].get(key)!r}, now {value!r}" for key, value in now.items() if record["run"].get(key) != value]

@@ -18,11 +18,12 @@ from PIL import Image, PngImagePlugin
 from test_tables import CLAIMS, SCALE, metrics
 
 from pga.artifacts.figures import canvas
+from pga.artifacts.report.report_runs import facts
 from pga.cli import main
 from pga.params.experiment import load_experiment
 from pga.provenance.metadata import about, text
 from pga.provenance.read import CLOSE, OPEN, read_about
-from pga.provenance.records import Place
+from pga.provenance.records import Place, checked
 from pga.provenance.seal import KEY, sealed
 from pga.runtime.checkpoint import save_tensors
 from pga.runtime.errors import UserError
@@ -48,7 +49,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, root: Path) -> Path:
 
 def of(place: Place, **changes: object) -> dict:
     data = read_json("data/processed/digits.json")["sha256"]["train"]
-    return record(load_experiment("tiny.yaml"), place, data_sha256=data, **changes)
+    return record(load_experiment("tiny.yaml"), place, **{"data_sha256": data, **changes})
 
 
 def draw(caption: str = "Samples (of “digits”) \\ 5 % (more)") -> dict:
@@ -135,6 +136,55 @@ def test_what_was_made_of_other_runs_than_there_are_now_is_a_problem(folder: Pat
     shown = printed(capsys, "out/figure2.png", status=1)
     [problem] = [line for line in shown.splitlines() if "PROBLEM" in line]
     assert str(PLACES[1]) in problem and "(code differ)" in problem
+
+
+ACCEPT = ["accept", "--params", "tiny.yaml", "--because"]
+
+
+def test_an_accepted_run_says_so_until_the_code_is_another_again(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path, experiment = Path("results/tiny", str(PLACES[0]), "run.json"), load_experiment("tiny.yaml")
+    write_record(path, of(PLACES[0], code="train:of an earlier version"))
+    with pytest.raises(UserError, match="made by other code.*`pga accept`"):
+        checked(path, experiment, PLACES[0])
+    untouched = read_record(Path("results/tiny", str(PLACES[1]), "run.json"))
+    assert main([*ACCEPT, "a log line more", str(path.parent), str(path)]) == 0
+    assert f"{path}: accepted" in capsys.readouterr().out
+    record = checked(path, experiment, PLACES[0])
+    assert record == of(PLACES[0], code="train:of an earlier version", accepted=record["accepted"])
+    assert "accepted as of the code of commit" in printed(capsys, str(path)) and "a log line more" in printed(capsys, str(path))
+    assert main([*ACCEPT, "once more", str(path.parent)]) == 0 and "nothing to accept" in capsys.readouterr().out
+    assert read_record(path) == record and read_record(Path("results/tiny", str(PLACES[1]), "run.json")) == untouched
+    write_record(path, {**record, "accepted": [{**record["accepted"][0], "code": "train:of a later version"}]})
+    with pytest.raises(UserError, match="made by other code"):
+        checked(path, experiment, PLACES[0])
+    write_record(path, record)
+    shown = about("figure2", experiment, {str(PLACES[0]): record}, "A figure.")
+    assert shown["runs"][str(PLACES[0])]["accepted"] == record["accepted"]
+    assert ("Accepted as of the code of commit", "a log line more") in [(key[:33], value) for key, value in facts(record)]
+
+
+@pytest.mark.parametrize(
+    "changes, said",
+    [
+        ({"digest": "0" * 64}, "trained with other parameters than the experiment's"),
+        ({"data_sha256": "0" * 64}, "trained on data with SHA-256 000000000000"),
+        ({"files": {"model.safetensors": "0" * 64}}, "model.safetensors: no such file"),
+    ],
+)
+def test_a_run_of_other_parameters_data_or_bytes_is_not_accepted(
+    changes: dict[str, object], said: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = [Path("results/tiny", str(place), "run.json") for place in PLACES]
+    for path, place, own in zip(files, PLACES, ({}, changes), strict=True):
+        write_record(path, of(place, code="train:of an earlier version", **own))
+    before = [path.read_bytes() for path in files]
+    assert main([*ACCEPT, "it is the same", *(str(path.parent) for path in files)]) == 1
+    assert said in capsys.readouterr().err and [path.read_bytes() for path in files] == before
+
+
+def test_accepting_needs_a_reason_and_runs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*ACCEPT, " ", "results"]) == 1 and "--because: found no text" in capsys.readouterr().err
+    assert main([*ACCEPT, "it is the same", "results/nosuch"]) == 1 and "results/nosuch: holds no run.json" in capsys.readouterr().err
 
 
 def write_table() -> None:

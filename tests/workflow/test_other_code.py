@@ -71,11 +71,11 @@ def snakemake(project: Path, *arguments: str) -> str:
     return done.stdout + done.stderr
 
 
-def edit(project: Path) -> None:
+def edit(project: Path, factor: str = "0.25 *") -> None:
     """Another loss."""
     text = (project / LOSSES).read_text(encoding="utf-8")
     assert SQUARE in text
-    (project / LOSSES).write_text(text.replace(SQUARE, SQUARE.replace("0.5", "0.25")), encoding="utf-8")
+    (project / LOSSES).write_text(text.replace(SQUARE, SQUARE.replace("0.5 *", factor)), encoding="utf-8")
 
 
 def is_trained(plan: str) -> bool:
@@ -169,6 +169,27 @@ def test_a_job_refuses_other_code_than_the_plan_when_it_starts_and_when_it_write
     assert done.returncode == 0, done.stderr
     assert read_record(finished / "new/run.json")["resumed_at_steps"] == [20]
     assert sha256(finished / "new/model.safetensors") == sha256(finished / RUN / "model.safetensors")
+
+
+def test_an_accepted_run_stays_with_and_without_snakemakes_notes_until_the_code_changes_again(finished: Path) -> None:
+    before = {file: sha256(finished / RUN / file) for file in ("model.safetensors", "prior/metrics.json")}
+    made_by = read_record(finished / RUN / "run.json")["code"]
+    unchanged = (finished / LOSSES).read_text(encoding="utf-8")
+    edit(finished, "1 / 2 *")
+    assert is_trained(snakemake(finished, "-n", TABLE))
+    done = call(finished, "pga", "accept", "results/tiny", "--params", "params/tiny.yaml", "--because", "a half is a half")
+    assert done.returncode == 0 and f"{RUN}/run.json: accepted" in done.stdout, done.stderr
+    record = read_record(finished / RUN / "run.json")
+    assert record["code"] == made_by != record["accepted"][0]["code"]
+    snakemake(finished, TABLE)
+    shown = call(finished, "pga", "provenance", TABLE)
+    assert shown.returncode == 0 and "a half is a half" in shown.stdout, shown.stdout + shown.stderr
+    assert {file: sha256(finished / RUN / file) for file in before} == before
+    shutil.rmtree(finished / ".snakemake")
+    assert not is_trained(snakemake(finished, "-n", TABLE))
+    (finished / LOSSES).write_text(unchanged, encoding="utf-8")
+    edit(finished)
+    assert is_trained(snakemake(finished, "-n", TABLE))
 
 
 def test_the_code_of_this_folder_runs_whatever_is_installed(finished: Path, tmp_path: Path) -> None:

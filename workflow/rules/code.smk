@@ -1,7 +1,7 @@
 # The code that jobs run is the code that was planned, and what other code has made is made again.
 
-import json
 import re
+from dataclasses import replace
 
 import pga
 from snakemake.dag import DAG
@@ -23,37 +23,41 @@ def hand_over_code() -> None:
             each.shellcmd = re.sub(r"pga \w+", r"\g<0> --planned-code {params.code:q}", each.shellcmd, count=1)
 
 
-def codes_in(file: str) -> list[str]:
-    """The fingerprints in a record, none if there is no such record."""
+def record_of_training(job) -> dict:
+    """run.json of a finished training; nothing where it is absent or damaged, or for other jobs."""
     try:
-        content = json.loads(Path(file).read_bytes())
-        return [content["code"]] if isinstance(content["code"], str) else content["code"]
-    except (OSError, ValueError, TypeError, KeyError):
-        return []
+        return read_record(job.output.record) if job.rule.name == "train" else {}
+    except UserError:
+        return {}
 
 
-def is_of_other_code(job) -> bool:
-    """Whether records say that other code of the job's verb has made its outputs."""
-    records = {f"{os.path.dirname(file)}/{name}" for file in job.output for name in ("run.json", "metrics.json")}
-    codes = [code for record in sorted(records) for code in codes_in(record) if code.startswith(f"{verb_of(job.rule)}:")]
-    return not all(fingerprints.is_current(code) for code in codes)
-
-
-def remake_what_other_code_made() -> None:
-    """Snakemake knows the code of a result from its own notes; where these are lost or of other files (dvc checkout, a copy), records decide."""
+def let_records_decide() -> None:
+    """Which code made a trained run, its record says: Snakemake's own notes may be lost or of other files (dvc checkout, a copy), and know
+    nothing of `pga accept`."""
     update, forced = DAG.update_needrun, set()
 
+    def but_code(changed):
+        def params_changed(job, file=None):
+            found = changed(job, file)
+            if not record_of_training(job):
+                return found
+            old, new = ({value for value in values if not value.startswith("'train:")} for values in (found.only_old, found.only_new))
+            return replace(found, only_old=old, only_new=new)
+
+        return params_changed
+
     async def update_needrun(dag, *arguments, **options):
-        jobs = [job for job in dag.jobs if verb_of(job.rule) in ("train", "sample", "reconstruct", "evaluate")]
-        other = {file for job in jobs if is_of_other_code(job) for file in job.output}
-        dag.forcefiles.difference_update(forced - other)  # what the user forces stays forced
+        records = [(record_of_training(job), job.output) for job in dag.jobs]
+        other = {file for record, output in records if record and not fingerprints.is_of_current_code(record) for file in output}
+        dag.forcefiles.difference_update(forced - other) # what the user forces stays forced
         forced.intersection_update(other)
         forced.update(other - dag.forcefiles)
         dag.forcefiles.update(other)
+        vars(dag.workflow.persistence).setdefault("params_changed", but_code(dag.workflow.persistence.params_changed))
         await update(dag, *arguments, **options)
 
     DAG.update_needrun = update_needrun
 
 
 hand_over_code()
-remake_what_other_code_made()
+let_records_decide()

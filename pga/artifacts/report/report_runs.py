@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,7 @@ from pga.artifacts.report.report_tables import Table, of_frame
 from pga.data.prepared import Images
 from pga.params.experiment import Experiment
 from pga.params.run import Run
+from pga.provenance.metadata import commit_of
 from pga.provenance.records import Place, Record, made_from, vouched
 from pga.sampling.generated import load_of
 
@@ -140,11 +141,9 @@ def at_snapshots(path: Path) -> list[Picture]:
 
 def facts(record: Record) -> list[tuple[str, str]]:
     """Where the run comes from, and what it cost."""
-    git: dict[str, Any] = record.get("git") or {}
-    dirty = ", with uncommitted changes" if git.get("dirty") else ""
     found = {
         "Parameters' digest": record.get("digest"),
-        "Commit": f"{git.get('commit') or 'unknown'}{dirty}",
+        "Commit": commit_of(record),
         "Data": f"SHA-256 {record.get('data_sha256')}",
         "Fingerprint of the code": record.get("code"),
         "Device": record.get("device"),
@@ -154,6 +153,8 @@ def facts(record: Record) -> list[tuple[str, str]]:
         "Interrupted and resumed": ", ".join(f"at step {step:,}" for step in record.get("resumed_at_steps") or []) or "never",
         "Versions": ", ".join(f"{name} {version}" for name, version in (record.get("versions") or {}).items()),
     }
+    for accepted in record.get("accepted", ()):
+        found[f"Accepted as of the code of commit {commit_of(accepted)}"] = accepted["because"]
     if (held := record.get("peak_gpu_memory_bytes")) is not None:
         found["Largest memory of the GPU"] = f"{held / 1e6:,.0f} MB"
     return [(key, str(value)) for key, value in found.items()]
