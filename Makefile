@@ -5,8 +5,7 @@ CORES ?= 2
 PGA_ENV ?=
 QUICK ?= quick
 ARGS ?=
-SCALE ?= quick
-SHARED = $(patsubst workflow/dvc/%.yaml,%,$(wildcard workflow/dvc/*.yaml))
+EXPERIMENT ?= quick
 
 VENV = .venv
 ENVIRONMENT = $(or $(PGA_ENV),$(CURDIR)/$(VENV)/bin)
@@ -30,11 +29,9 @@ help: ## list the commands
 quick: env ## make every table, figure and the report of the quick scale (minutes, nothing is downloaded)
 	$(IN_ENVIRONMENT) snakemake $(QUICK) --cores $(CORES) $(ARGS)
 
-repro: env ## make a scale by DVC, which versions it (SCALE=quick or a file of workflow/dvc/, e.g. SCALE=paper)
-	@test -e workflow/dvc/$(SCALE).yaml || test $(SCALE) = quick || \
-	  { echo 'error: SCALE=$(SCALE): there are quick $(SHARED); another is a file workflow/dvc/$(SCALE).yaml (docs/sharing.md)' >&2; exit 1; }
-	@test $(SCALE) = quick || test -e $(SCALE)/dvc.yaml || { mkdir -p $(SCALE) && cp workflow/dvc/$(SCALE).yaml $(SCALE)/dvc.yaml; }
-	$(IN_ENVIRONMENT) dvc repro $(ARGS) $(if $(filter quick,$(SCALE)),,$(SCALE)/)dvc.yaml
+repro: env ## make an experiment by DVC, which versions it (EXPERIMENT=quick or another file of params/, e.g. EXPERIMENT=paper)
+	@test $(EXPERIMENT) = quick || $(IN_ENVIRONMENT) python workflow/dvc_stages.py $(EXPERIMENT)
+	$(IN_ENVIRONMENT) dvc repro $(ARGS) $(if $(filter quick,$(EXPERIMENT)),,$(EXPERIMENT)/)dvc.yaml
 
 pull: env ## bring shared results by DVC, checked, so that nothing is trained again (ARGS=a figure or table: only what it needs)
 	$(IN_ENVIRONMENT) python workflow/pull.py $(ARGS)

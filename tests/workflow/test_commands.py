@@ -34,7 +34,7 @@ from pga.params.experiment import load_experiment
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 PLACES = "*.md docs/*.md */README.md benchmarks/*/README.md benchmarks/*/*.py Snakefile Makefile dvc.yaml environment.yml requirements.lock"
-PLACES += " params/*.yaml workflow/*.py workflow/dvc/* workflow/profiles/*/* workflow/rules/* workflow/command/*.py pga/**/*.py"
+PLACES += " params/*.yaml workflow/*.py workflow/profiles/*/* workflow/rules/* workflow/command/*.py pga/**/*.py"
 PROGRAMS = r"(?:[A-Z_]+=\S+ )*(?:snakemake|pga|make|dvc|python|pytest|nvidia-cuda-mps-control|cp|git|conda|pip|source)"
 TEMPLATE = re.compile(r"…|\{(?!\w+,)|(?:^| )[A-Z]{2,}(?= |$)")
 """What stands for something else: `pga VERB --help`."""
@@ -243,7 +243,7 @@ def test_without_a_target_it_is_said_what_there_is_and_nothing_is_made(planner: 
         ("cd docs && snakemake -n -s ../Snakefile quick", "this workflow runs in its own folder"),
         ("snakemake -n quick --config alpha=1", "--config alpha: nothing reads it"),
         ("snakemake -n results/quick/figures/figur2.png", "no figure 'figur2'; there are figure1, figure2"),
-        ("make repro SCALE=papr -o env", "SCALE=papr: there are quick paper"),
+        ("make repro EXPERIMENT=papr -o env", "EXPERIMENT=papr: the experiments in params/ are cpu, "),
         ("make push -o env", "there is no dvc.lock, so there is nothing to push"),
     ],
 )

@@ -441,8 +441,10 @@ def test_a_change_in_the_experiment_that_another_extends_is_seen_and_one_without
 @pytest.mark.slow
 def test_the_papers_experiment_becomes_stages_of_its_own(copy: Path) -> None:
     environment = str(Path(sys.executable).parent)
-    done = call(copy, "make", "repro", "SCALE=paper", f"PGA_ENV={environment}", "ARGS=--dry", check=False)  # without data it ends early
+    words = ("repro", "EXPERIMENT=paper", f"PGA_ENV={environment}", "ARGS=--dry")
+    done = call(copy, "make", *words, check=False)  # without data it ends early
     assert "Running stage 'paper/dvc.yaml:data@mnist':" in done.stdout
     listed = call(copy, "dvc", "stage", "list", "--name-only", "paper/dvc.yaml").stdout.split()
-    stages = {"artifacts", *(f"{stage}@{name}" for stage in ("data", "runs") for name in PAPERS)}
+    labelled = {f"labels@{name}" for name in ("mnist", "mnist32", "cifar10")}
+    stages = {"artifacts", *(f"{stage}@{name}" for stage in ("data", "runs") for name in PAPERS)} | labelled
     assert {name.split(":")[-1] for name in listed} == stages

@@ -1,0 +1,79 @@
+"""Write EXPERIMENT/dvc.yaml: the stages of dvc.yaml, which are the quick experiment's, with the experiment's own data sets and results.
+
+Until then DVC knows nothing of an experiment, so that a fresh clone has nothing to miss. Each data set has
+stages of its own, so that what failed on one leaves the others in dvc.lock; paths are the project's (`wdir`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pga.data.datasets import load_datasets
+from pga.params.catalogue import TABLES
+from pga.params.experiment import Experiment, load_experiment
+from pga.runtime.errors import UserError
+
+
+def stages(quick: dict[str, Any], name: str, experiment: Experiment, labelled: list[str]) -> dict[str, Any]:
+    """The content of an experiment's DVC file.
+
+    Args:
+        quick: the content of dvc.yaml.
+        name: the experiment's file in params/, without its ending.
+        experiment: what that says.
+        labelled: those of its data sets that have labels.
+    """
+    datasets = list(experiment.datasets)
+    data, runs, artifacts = (quick["stages"][stage] for stage in ("data", "runs", "artifacts"))
+    labels_of = [out for out in data["do"]["outs"] if "labels" in next(iter(out))]
+    data["do"]["outs"] = [out for out in data["do"]["outs"] if out not in labels_of]
+    labels = {
+        "desc": "the labels of a data set",
+        "cmd": "${snakemake} " + next(iter(labels_of[0])),
+        "deps": ["data/processed/${item}.json", "pga/data"],
+        "outs": labels_of,
+    }
+    artifacts["deps"] = [f"{experiment.results}/{dataset}" for dataset in datasets] + artifacts["deps"][1:]
+    summaries = [f"../{experiment.results}/{dataset}/summary" for dataset in datasets if experiment.datasets[dataset].measured]
+    bars = {"template": "bar_horizontal", "x": experiment.evaluation.metric, "y": "run"}
+    return {
+        "vars": [quick["vars"][0] | {"experiment": name, "root": experiment.results}],
+        "stages": {
+            "data": {"foreach": list(datasets), "do": {"wdir": "..", **data["do"]}},
+            **({"labels": {"foreach": labelled, "do": {"wdir": "..", **labels}}} if labelled else {}),
+            "runs": {"foreach": datasets, "do": {"wdir": "..", **runs["do"]}},
+            "artifacts": {"wdir": "..", **artifacts},
+        },
+        "params": [f"../params/{name}.yaml"],
+        "metrics": [f"{summary}.json" for summary in summaries],
+        "plots": [{f"{summary}.csv": dict(bars)} for summary in summaries],
+    }
+
+
+def main() -> None:
+    """Write the file that the command line names."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0], epilog="example: python workflow/dvc_stages.py paper")
+    parser.add_argument("experiment", help="a file of params/, without .yaml")
+    name = parser.parse_args().experiment
+    try:
+        names = sorted(path.stem for path in Path("params").glob("*.yaml") if path.stem not in TABLES)
+        if name not in names:
+            raise UserError(f"EXPERIMENT={name}: the experiments in params/ are {', '.join(names)}")
+        experiment = load_experiment(f"params/{name}.yaml")
+        kinds = load_datasets()
+        labelled = [dataset for dataset in experiment.datasets if kinds[dataset].labelled]
+    except UserError as error:
+        sys.exit(f"error: {error}")
+    content = stages(yaml.safe_load(Path("dvc.yaml").read_text(encoding="utf-8")), name, experiment, labelled)
+    Path(name).mkdir(exist_ok=True)
+    header = f"# Made by `python workflow/dvc_stages.py {name}` from dvc.yaml and params/{name}.yaml.\n"
+    Path(name, "dvc.yaml").write_text(header + yaml.safe_dump(content, sort_keys=False, width=140), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
