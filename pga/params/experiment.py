@@ -197,10 +197,30 @@ class Experiment(Strict):
         headline = (PIXEL_METRIC,) if self.evaluation.extractor == PIXELS else ()
         return tuple(dict.fromkeys((*headline, *metrics)))
 
+    def figure(self, name: str) -> Figure:
+        """A row of `figures`.
+
+        Raises:
+            UserError: no such figure; the text names those that there are.
+        """
+        if name not in self.figures:
+            raise UserError(f"no figure {name!r}; there are {', '.join(self.figures) or 'none'}")
+        return self.figures[name]
+
+    def sampling(self, name: str) -> Sampling:
+        """A row of `samplings`.
+
+        Raises:
+            UserError: no such sampling; the text names those that there are.
+        """
+        if name not in self.samplings:
+            raise UserError(f"no sampling {name!r}; there are {', '.join(self.samplings)}")
+        return self.samplings[name]
+
     def shows(self, artifact: str) -> dict[str, Any]:
         """Everything of the experiment that a table or figure shows, besides the results: it is made anew when this changes."""
         tables: dict[str, BaseModel | None] = {"table1": self.table1, "equivalence": self.equivalence}
-        content = tables.get(artifact) or self.figures[artifact]
+        content = tables.get(artifact) or self.figure(artifact)
         names = ["prior", *(row.sampling for row in self.table1.rows)]
         if isinstance(content, Figure):
             names = [content.sampling]
@@ -327,9 +347,7 @@ class Experiment(Strict):
         Raises:
             UserError: no such figure; the text names those that there are.
         """
-        if name not in self.figures:
-            raise UserError(f"no figure {name!r}; there are {', '.join(self.figures) or 'none'}")
-        figure = self.figures[name]
+        figure = self.figure(name)
         return [
             file
             for dataset, model in figure.measured_runs()

@@ -109,7 +109,7 @@ def rows_with(sampling: str) -> str:
 
 wildcard_constraints:
     root=one_of(sorted(EXPERIMENTS, reverse=True)),
-    dataset="[a-z][a-z0-9_]*",
+    dataset=one_of(sorted(DATASETS)),
     model="[a-z][a-z0-9_]*",
     seed="[0-9]+",
     sampling=f"(?!{RECONSTRUCTION}/)[a-z][a-z0-9_]*", # test images are reconstructed, not sampled
@@ -131,7 +131,7 @@ def run_of(wildcards):
 
 
 def sampling_of(wildcards):
-    return experiment_of(wildcards).samplings[wildcards.sampling]
+    return experiment_of(wildcards).sampling(wildcards.get("sampling", "prior"))
 
 
 def run_folder(root: str, run) -> str:
@@ -201,6 +201,14 @@ def raw_of(wildcards) -> list[str]:
     return [f"data/raw/{row.source}/{file}" for file in row.raw_files(SOURCES)]
 
 
+def source_file(wildcards):
+    """A row of the table of sources."""
+    files = SOURCES[wildcards.source].files
+    if wildcards.file not in files:
+        raise UserError(f"no file {wildcards.file!r} of {wildcards.source} in params/sources.yaml; there are {', '.join(files)}")
+    return files[wildcards.file]
+
+
 def weights_file(extractor: str, dataset: str) -> str:
     """The weights behind a feature space."""
     source = FEATURE_SPACES[extractor].source
@@ -216,7 +224,7 @@ def pinned(extractors: list[str]) -> str:
 
 def references_of(wildcards) -> list[str]:
     """Statistics of the real images in each feature space: the training images unless the sampling says otherwise."""
-    split = experiment_of(wildcards).samplings[wildcards.get("sampling", "prior")].reference
+    split = sampling_of(wildcards).reference
     foreign = experiment_of(wildcards).evaluation.foreign
     return [
         foreign.get(f"{wildcards.dataset}/{extractor}-{split}", f"data/reference/{wildcards.dataset}/{extractor}-{split}.npz")
@@ -233,7 +241,7 @@ def foreign_of(wildcards) -> str:
 
 def fitted_to(wildcards, sampling: str) -> list[str]:
     """The training images, where a density is fitted to their codes."""
-    if experiment_of(wildcards).samplings[sampling].density == "normal":
+    if experiment_of(wildcards).sampling(sampling).density == "normal":
         return []
     images = f"data/processed/{wildcards.dataset}"
     return [f"{images}.npy", ancient(f"{images}.json")]
@@ -252,7 +260,7 @@ def features_of(wildcards) -> list[str]:
 
 def reference_images(wildcards) -> str:
     """The real images that samples are compared with."""
-    split = experiment_of(wildcards).samplings[wildcards.get("sampling", "prior")].reference
+    split = sampling_of(wildcards).reference
     return f"data/processed/{wildcards.dataset}{'' if split == 'train' else '-test'}.npy"
 
 

@@ -5,9 +5,9 @@
 rule fetch:
     output: "data/raw/{source}/{file}"
     wildcard_constraints:
-        source="|".join(SOURCES),
+        source=one_of(SOURCES),
     params:
-        pinned=lambda wildcards: SOURCES[wildcards.source].files[wildcards.file].checksum.model_dump(mode="json"), # where it comes from does not matter
+        pinned=lambda wildcards: source_file(wildcards).checksum.model_dump(mode="json"), # where it comes from does not matter
     log: "logs/fetch/{source}-{file}.log"
     benchmark: "logs/fetch/{source}-{file}.tsv"
     threads: 1

@@ -111,7 +111,7 @@ rule curve:
     params:
         extractor=lambda wildcards: extractor_of(experiment_of(wildcards)),
         space=lambda wildcards: [word for flag, file in curve_input(wildcards).items() for word in (FLAGS_OF_CURVE[flag], file)],
-        prior=lambda wildcards: experiment_of(wildcards).samplings["prior"].size_flags(),
+        prior=lambda wildcards: sampling_of(wildcards).size_flags(),
         foreign=lambda wildcards: "--foreign" if foreign_of(wildcards).startswith(f"--foreign {extractor_of(experiment_of(wildcards))}") else "",
         few_samples=few_samples,
         device=lambda wildcards: experiment_of(wildcards).device,

@@ -45,7 +45,7 @@ rule sample:
     wildcard_constraints:
         root=rows_with("prior"),
     params:
-        sampling=lambda wildcards: experiment_of(wildcards).samplings["prior"].flags(),
+        sampling=lambda wildcards: sampling_of(wildcards).flags(),
         out=subpath(output.images, parent=True),
         device=lambda wildcards: experiment_of(wildcards).device,
         code=lambda wildcards: fingerprints.sampling_code(run_of(wildcards)),
