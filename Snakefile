@@ -30,6 +30,7 @@ include: "workflow/rules/tables.smk"
 include: "workflow/rules/artifacts.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/advice.smk"
+include: "workflow/rules/targets.smk"
 include: "workflow/rules/code.smk"
 
 
@@ -45,6 +46,10 @@ onstart:
     engine.end_idle_looking(workflow)
     engine.outlast_outages()
     engine.end_orphans()
+
+
+onsuccess:
+    point_to_reports()
 
 
 onerror:
@@ -74,3 +79,6 @@ for root, (file, experiment) in EXPERIMENTS.items():
             name: f"{Path(file).stem}/{dataset}"
             localrule: True
             input: of_dataset(everything(root), root, dataset)
+
+
+refuse_unknown_targets()

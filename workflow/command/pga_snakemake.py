@@ -1,4 +1,4 @@
-"""`snakemake` with options and targets in any order: `snakemake --cores 4 --resources gpu=1 results/table1.csv`.
+"""`snakemake` with options and targets in any order: `snakemake --cores 4 --resources gpu=1 results/table1.csv`; and with a short output.
 
 Options of Snakemake that take lists take every word behind them, targets too, and Snakemake reads its command line before anything of a
 workflow. So this puts the targets last, behind `--`, and then calls Snakemake. A word behind such an option is one of its values
@@ -9,6 +9,9 @@ workflow. So this puts the targets last, behind `--`, and then calls Snakemake. 
   name of an experiment (a file of `params/`).
 
 A command line that has `--` already is left as it is, and so are those of `python -m snakemake`, which Snakemake starts jobs with.
+
+What is printed is a line for each job (snakemake_logger_plugin_jobs), unless the command line or a profile names another `--logger`;
+`-p` prints all that Snakemake has to say.
 """
 
 from __future__ import annotations
@@ -85,7 +88,17 @@ def targets_last(words: list[str], parser: ArgumentParser) -> list[str]:
 
 def main() -> None:
     """Snakemake's main, with the command line in an order that it can read."""
+    sys.path.append(str(Path(__file__).parent))  # where Snakemake looks for plugins, which it does not find if they are installed with -e
     from snakemake import cli
 
-    sys.argv[1:] = targets_last(sys.argv[1:], cli.get_argument_parser())
+    make_parser = cli.get_argument_parser
+
+    def make_parser_with_logger(profiles: list[str] | None = None) -> ArgumentParser:
+        parser = make_parser(profiles)
+        parser.set_defaults(logger=["jobs"])
+        parser.usage = "snakemake [OPTION ...] [TARGET ...]    (snakemake --help: all options)"  # in front of mistakes, not a hundred lines
+        return parser
+
+    cli.get_argument_parser = make_parser_with_logger
+    sys.argv[1:] = targets_last(sys.argv[1:], make_parser())
     cli.main()

@@ -1,0 +1,53 @@
+"""Jobs that have begun, and how long those that are left will take."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter, defaultdict
+
+
+class Job:
+    """A job that has begun.
+
+    Attributes:
+        rule: of the Snakefile.
+        name: the rule and its wildcards, but the experiment's folder: `train  digits lpga seed 0`.
+        logs: its files.
+        start: in seconds since the epoch.
+        has_message: it prints a text of its own.
+    """
+
+    def __init__(self, info: logging.LogRecord):
+        told = [f"{name} {value}" if value.isdigit() else value for name, value in info.wildcards.items() if name != "root"]
+        self.rule, self.logs, self.start = info.rule_name, list(info.log), info.created
+        self.name = f"{self.rule}  {' '.join(told)}".strip()
+        self.has_message = bool(info.rule_msg)
+
+
+class Remaining:
+    """How long the jobs that are left will take, by what those of the same rules took."""
+
+    def __init__(self, planned: dict[str, int]):
+        self.left, self.planned = Counter(planned), sum(planned.values())
+        self.took: dict[str, list[float]] = defaultdict(list)
+        self.busy = 0.0
+        self.start = time.time()
+
+    def finished(self, job: Job, seconds: float) -> None:
+        """Count a job that has taken `seconds`."""
+        self.left[job.rule] -= 1
+        self.took[job.rule].append(seconds)
+        self.busy += seconds
+
+    def seconds(self, running: list[Job], now: float) -> float | None:
+        """The estimate; None while half of all jobs or more are of rules of which none has finished."""
+        left = +self.left
+        known = {rule: sum(took) / len(took) for rule, took in self.took.items()}
+        if 2 * sum(count for rule, count in left.items() if rule not in known) >= self.planned or self.busy <= 0:
+            return None
+        mean = sum(known.values()) / len(known)
+        work = sum(count * known.get(rule, mean) for rule, count in left.items())
+        elapsed = sum(min(now - job.start, known.get(job.rule, mean)) for job in running)
+        jobs_at_once = (self.busy + sum(now - job.start for job in running)) / max(now - self.start, 1e-9)
+        return max(work - elapsed, 0.0) / jobs_at_once
