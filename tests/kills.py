@@ -276,7 +276,8 @@ def content(path: Path) -> object:
         with path.open() as file:
             return [[(key, value) for key, value in row.items() if key != "images_per_s"] for row in csv.DictReader(file)]
     if path.name == "report.html":
-        page = re.sub(r'<figure class="table" id="costs">.*?</figure>', "", path.read_text(), flags=re.S)
+        page = re.sub(r'<figure class="table" id="(costs-0|times)">.*?</figure>', "", path.read_text(), flags=re.S)
+        page = re.sub(r'<p class="caption">Costs of .*?</p>', "", page)
         page = re.sub(r'"sha256_of_file": "\w+"|<td class="number wall".*?</td>', "", page)
         return re.sub(r"<dt>(Steps|Largest resident memory|Interrupted and resumed|Training)</dt><dd>.*?</dd>", "", page)
     return path.read_bytes()

@@ -19,6 +19,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data", default="data/processed", type=Path, help="folder of prepared data, which the runs must be of (default: %(default)s)"
     )
+    parser.add_argument(
+        "--logs",
+        default="logs",
+        type=Path,
+        help="folder of the workflow's benchmark files, for the time of each step (default: %(default)s)",
+    )
     parser.add_argument("--out", required=True, type=Path, help="the .html file to write, beside figures/ and the tables")
     parser.add_argument("--allow-missing", action="store_true", help="show what there is, and name what is missing")
 
@@ -32,6 +38,8 @@ def run(arguments: argparse.Namespace) -> None:
     from pga.runtime.files import atomic
 
     devices.make_deterministic(threads=1)
-    page = render(load_experiment(arguments.params), arguments.params, arguments.data, arguments.rules, arguments.allow_missing)
+    page = render(
+        load_experiment(arguments.params), arguments.params, arguments.data, arguments.rules, arguments.logs, arguments.allow_missing
+    )
     with atomic(arguments.out) as file:
         file.write(sealed(page.encode()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Literal, NamedTuple
 
 from pydantic import Field, model_validator
@@ -10,6 +11,7 @@ from pga.method.terms import MODELS
 from pga.params.base import Name, Positive, Strict
 from pga.params.sampling import RECONSTRUCTION
 from pga.params.text import Text
+from pga.params.titles import in_words
 
 
 class Column(Strict):
@@ -87,9 +89,9 @@ IN_FEATURES = ("training", "neighbours")
 
 
 def figure_title(name: str) -> str:
-    """A figure's name for people: "Figure 2", "Nearest neighbours"."""
-    called = name.removeprefix("figure")
-    return f"Figure {called}" if called.isdigit() else name.replace("_", " ").capitalize()
+    """A figure's name for people: "Figure 2", "Figure 3, batch norm", "Terms MNIST"."""
+    found = re.fullmatch(r"figure(\d+)(?:_(.+))?", name)
+    return in_words(name) if found is None else f"Figure {found[1]}" + (f", {found[2].replace('_', ' ')}" if found[2] else "")
 
 
 MOST_LINES = 5

@@ -10,6 +10,7 @@ from pga.method.terms import MODELS, coefficients
 from pga.params.artifacts import Equivalence
 from pga.params.base import Origin
 from pga.params.reading import read_yaml, validate
+from pga.params.titles import PROPER, in_words
 from pga.params.written import SOURCED, Sweep, Variants, Written
 from pga.runtime.errors import UserError
 
@@ -191,8 +192,8 @@ def everything(datasets: Values) -> Values:
     names = dict.fromkeys(name for block in datasets.values() for name in block["runs"])
     shown = [name for name in names if all(name in block["runs"] for block in datasets.values())]
     return {
-        "columns": [{"dataset": name, "title": name} for name in datasets],
-        "rows": [{"title": name.upper(), "model": name} for name in shown],
+        "columns": [{"dataset": name, "title": in_words(name)} for name in datasets],
+        "rows": [{"title": in_words(name), "model": name} for name in shown],
     }
 
 
@@ -256,7 +257,9 @@ def swept(sweeps: Sequence[Sweep]) -> dict[str, dict[str, Derived]]:
     found: dict[str, dict[str, Derived]] = {}
     for sweep in sweeps:
         for k, factor in enumerate(sweep.factors):
-            derived = Derived(f"{sweep.run}, {factor:g} {sweep.coefficient}", values(sweep.coefficient, factor))
+            derived = Derived(
+                f"{in_words(sweep.run)}, {factor:g} {PROPER.get(sweep.coefficient, sweep.coefficient)}", values(sweep.coefficient, factor)
+            )
             found.setdefault(sweep.run, {})[f"{sweep.run}_{sweep.coefficient}_{k}"] = derived
     return found
 

@@ -20,6 +20,7 @@ from pga.params.reading import validate
 from pga.params.run import Run
 from pga.params.run_params import RunParams
 from pga.params.sampling import RECONSTRUCTION, Interpolation, Sampling
+from pga.params.titles import in_words
 from pga.runtime.errors import UserError
 
 REAL = "real"
@@ -42,7 +43,7 @@ FOLDERS = ("results/metrics", "results/figures", "results/partial")
 class Experiment(Strict):
     """Everything one experiment says."""
 
-    description: str = Field(description="whin this experiment is for")
+    description: str = Field(description="what this experiment is for")
     device: Literal["auto", "cpu"] = Field("auto", description="cpu: never ask for a GPU; auto: use one where there is one")
     results: Annotated[str, Field(pattern=r"^results(/[a-z][a-z0-9_]*)?$")] = Field(description="folder of its results")
     seeds: tuple[Seed, ...] = Field(description="one run per seed", min_length=1)
@@ -236,7 +237,9 @@ class Experiment(Strict):
         datasets = {column.dataset: column.title for column in self.table1.columns}
         models = {shown.model: shown.title for shown in self.table1.rows if shown.sampling == row.sampling}
         runs = (*row.models, *([row.against] if row.against else []))
-        named = {name: datasets.get(name, name) for name in row.datasets} | {name: models.get(name, name.upper()) for name in runs}
+        named = {name: datasets.get(name, in_words(name)) for name in row.datasets} | {
+            name: models.get(name, in_words(name)) for name in runs
+        }
         return {name: row.titles.get(name, title) for name, title in named.items()}
 
     def measures(self) -> dict[str, Any]:

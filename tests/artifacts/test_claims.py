@@ -155,7 +155,12 @@ def test_a_claim_about_ghosh_is_compared_with_the_run_in_their_protocol() -> Non
 def test_a_distance_that_is_not_fid_is_not_compared_with_one() -> None:
     found = verdicts(QUICK, metrics(*of("digits", "lpga", 10.3, 10.3, 10.4), metric="classifier_fd"), CLAIMS)
     row = number(found, "table1", "mnist", "lpga")
-    assert row.verdict == "not comparable" and "classifier_fd" in row.note and pd.isna(row.ours) and pd.isna(row.difference)
+    assert (
+        row.verdict == "not comparable"
+        and "the metric here is the classifier Fréchet distance" in row.note
+        and pd.isna(row.ours)
+        and pd.isna(row.difference)
+    )
     assert set(found[found.kind == "number"].verdict) == {"not comparable", "not run"}
 
 
@@ -164,7 +169,7 @@ def test_a_number_of_data_that_stand_in_is_not_compared(tmp_path: Path) -> None:
     (tmp_path / "own.yaml").write_text("extends: paper\ndescription: d\nresults: results/own\nsubstitute: {celeba: celeba_antialias}\n")
     found = verdicts(load_experiment(tmp_path / "own.yaml"), metrics(*of("celeba_antialias", "lpga", 14.4, 14.5, 14.6)), CLAIMS)
     row = number(found, "table1", "celeba", "lpga")
-    assert row.verdict == "not comparable" and row.note == "celeba_antialias stands in for celeba"
+    assert row.verdict == "not comparable" and row.note == "CelebA antialias stands in for CelebA"
 
 
 # Statements
@@ -203,10 +208,10 @@ def test_all_of_several_comparisons_must_hold_and_one_can_contradict() -> None:
     rows = [*of("mnist", "vpga", *vpga), *of("mnist", "lpga", *far), *of("mnist", "lvpga", *near)]
     row = statement(verdicts(PAPER, metrics(*rows), CLAIMS), "vpga_is_best", "mnist")
     weakest = stats.ttest_1samp(np.subtract(vpga, near), 0, alternative="less").pvalue
-    assert row.p == pytest.approx(weakest) and row.verdict == "undecided" and "vpga below lvpga (weakest of 2" in row.compared
+    assert row.p == pytest.approx(weakest) and row.verdict == "undecided" and "VPGA below LVPGA (weakest of 2" in row.compared
     rows = [*of("mnist", "vpga", *far), *of("mnist", "lpga", *vpga), *of("mnist", "lvpga", 20.0, 20.1, 20.2)]
     row = statement(verdicts(PAPER, metrics(*rows), CLAIMS), "vpga_is_best", "mnist")
-    assert row.verdict == "contradicted" and "vpga below lpga" in row.compared
+    assert row.verdict == "contradicted" and "VPGA below LPGA" in row.compared
 
 
 def test_a_statement_about_what_is_not_there_is_not_run() -> None:

@@ -119,7 +119,7 @@ def test_the_table_has_a_row_and_a_verdict_for_each_pair(experiment: Experiment)
     assert list(found.loc["lpga", ["difference", "low", "high"]]) == pytest.approx([0, -half, half], abs=1e-12)
     assert list(found.verdict) == [EQUIVALENT, NOT_EQUIVALENT]
     text = Path("out/equivalence.md").read_text()
-    assert "| digits | lpga | precision bfloat16 | 11.00 | 11.00 | 0.00 | -0.17 … 0.17 | ± 1.10 | 3 | equivalent |" in text
+    assert "| Digits | LPGA | precision bfloat16 | 11.00 | 11.00 | 0.00 | -0.17 … 0.17 | ± 1.10 | 3 | equivalent |" in text
     assert "within 10 % of the unchanged one" in text and "Questions at once, uncorrected: 2;" in text
 
 

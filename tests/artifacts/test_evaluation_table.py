@@ -57,7 +57,7 @@ def test_a_metric_without_a_value_is_absent_by_name_and_hides_no_other(quick: Ex
     found = summaries(table, quick)
     assert lacking(found, quick) == []
     shown = grid(found[found.extractor == "classifier"], "digits", "classifier", quick)
-    [vae] = [cells for run, images, *cells in shown.rows if (run, images) == ("vae", "prior, against training images")]
+    [vae] = [cells for run, images, *cells in shown.rows if (run, images) == ("VAE", "prior, against training images")]
     assert vae == ["300", "1,437", "11.0 ± 0.6", "absent"]
     assert "classifier_recall of digits/vae (prior) is absent: too few images." in caption(quick, found, [])
 
@@ -70,13 +70,13 @@ def test_what_is_missing_is_named(quick: Experiment) -> None:
 def test_a_grid_shows_each_way_of_sampling_and_the_accuracy_of_the_features(quick: Experiment) -> None:
     found = summaries(metrics(quick), quick)
     shown = grid(found[found.extractor == "classifier"], "digits", "classifier", quick)
-    assert shown.title == "digits, features: classifier (test accuracy 0.9800)"
+    assert shown.title == "Digits, features: classifier (test accuracy 0.9800)"
     assert shown.head == ("Run", "Images", "n", "n real", "Fréchet", "Recall")
     rows = {(run, images): cells for run, images, *cells in shown.rows}
-    assert rows["vae", "prior, against training images"] == ["300", "1,437", "11.0 ± 0.6", "0.500 ± 0.000"]
-    assert rows["lpga_resnet", "prior, standing batch statistics, against training images"] == ["300", "1,437", "10.0", "0.500"]
-    assert ("lpga_resnet", "prior, against test images") in rows
-    assert rows[REAL, "test against training images"] == ["300", "1,437", "10.0", "0.500"]
+    assert rows["VAE", "prior, against training images"] == ["300", "1,437", "11.0 ± 0.6", "0.500 ± 0.000"]
+    assert rows["LPGA, residual network", "prior, standing batch statistics, against training images"] == ["300", "1,437", "10.0", "0.500"]
+    assert ("LPGA, residual network", "prior, against test images") in rows
+    assert rows["Real images", "test against training images"] == ["300", "1,437", "10.0", "0.500"]
     assert way(REAL, "prior_test", quick) == "training against test images"
 
 

@@ -250,8 +250,8 @@ def test_many_models_stand_in_several_lines_and_their_titles_apart(n: int, acros
 def test_titles_hold_the_numbers_of_the_table_with_their_seeds(folder: Path) -> None:
     figure, caption = samples_figure.draw(sources())
     titles = [axes.get_title() for axes in figure.axes]
-    assert titles[0] == "(a) Digits, LPGA\n2.00 ± 0.58 (3 seeds)"
-    assert titles[3] == "(d) CIFAR-10, VPGA_β & 5 % {x}\n7.50 ± 0.00 (3 seeds)"
+    assert titles[0] == "(a) Digits, LPGA\nclassifier FD\n2.00 ± 0.58 (n = 3)"
+    assert titles[3] == "(d) CIFAR-10, VPGA_β & 5 % {x}\nclassifier FD\n7.50 ± 0.00 (n = 3)"
     assert "first 64 samples of seed 0, not picked" in caption and "seeds 0, 1, 2" in caption and "300 samples" in caption
 
 
@@ -260,7 +260,7 @@ def test_a_panel_tells_its_difference_from_another_run_seed_by_seed(folder: Path
     for models in (MODELS, ("vpga",)):
         found = samples_figure.draw(sources(datasets=("digits",), models=models, against="lpga"))
         titles = [axes.get_title() for axes in found.figure.axes]
-        assert titles[-1].endswith("\n5.00 ± 0.58 (3 seeds)\nΔ +3.00 ± 0.00")  # 4, 5, 6 against 1, 2, 3
+        assert titles[-1].endswith("\n5.00 ± 0.58 (n = 3)\nΔ +3.00 ± 0.00")  # 4, 5, 6 against 1, 2, 3
         assert "Δ" not in titles[0] or models == ("vpga",)
         assert "Δ: difference from LPGA of runs with one seed" in found.caption
         layout(found.figure)
@@ -316,7 +316,7 @@ def test_a_partial_figure_names_what_is_missing_on_the_page_and_counts_it_in_its
     figure, _ = samples_figure.draw(sources(allow_missing=True))
     assert [sheet.axes for sheet in figure.sheets] == [figure.axes[k] for k in (0, 2, 3)]
     assert [text.get_text() for text in figure.axes[1].texts] == ["missing:\ndigits/vpga seed 0"]
-    assert figure.axes[2].get_title().endswith("4.50 ± 0.50 (2 seeds)")
+    assert figure.axes[2].get_title().endswith("4.50 ± 0.50 (n = 2)")
 
 
 def test_a_complete_figure_is_the_same_with_and_without_the_flag(folder: Path) -> None:

@@ -262,7 +262,7 @@ def test_reconstructions_stand_below_the_images_with_their_error(folder: Path) -
         originals, made = np.load(of("cifar10", model, SEEDS[model][0], "reconstruction/reconstructions.npy"))
         assert np.array_equal(sheet[0], originals[:16]) and np.array_equal(sheet[k], made[:16])
     labels = [text.get_text() for text in figure.axes[1].get_yticklabels()]
-    assert labels == ["test image", "The LPGA\n0.0200 ± 0.0058", "VPGA\n0.0200 ± 0.0058", "VAE\n0.0500"]
+    assert labels == ["test image", "The LPGA\nMSE 0.0200 ± 0.0058", "VPGA\nMSE 0.0200 ± 0.0058", "VAE\nMSE 0.0500"]
 
 
 def test_reconstructions_of_other_images_are_refused(folder: Path) -> None:

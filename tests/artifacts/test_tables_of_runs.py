@@ -63,21 +63,21 @@ def test_parameters_name_every_value_of_every_run_with_its_origin(folder: Path) 
             own = found[(found.dataset == dataset) & (found.run == name)]
             unused = {"vae": ("delta", "epsilon"), "vpga": ("delta", "epsilon")}.get(name, ())  # no term of theirs reads δ
             expected = [
-                (key, str(value).lower() if isinstance(value, bool) else str(value), origin)
+                (key, str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value), origin)
                 for key, value, origin in row.listed()
                 if key not in unused
             ] + [("seeds", "0 1 2", "")]
             assert [tuple(map(str, line)) for line in own[["key", "value", "origin"]].fillna("").itertuples(index=False)] == expected
     text = Path("out/parameters.md").read_text()
-    assert "| gamma | 0.015 | paper | lpga |" in text and "| momentum | 0.9 | paper | all |" in text
+    assert "| gamma | 0.015 | paper | LPGA |" in text and "| momentum | 0.9 | paper | all |" in text
     assert "Origin: paper, the paper; code" in text and "ghosh" not in text
 
 
 @pytest.mark.parametrize(
-    "runs, expected", [("abcde", "all"), ("abcd", "all but e"), ("abc", "a, b, c"), ("a", "a")], ids=lambda value: value
+    "runs, expected", [("abcde", "all"), ("abcd", "all but E"), ("abc", "A; B; C"), ("a", "A")], ids=lambda value: value
 )  # fmt: skip
 def test_runs_that_share_a_value_are_said_shortly(runs: str, expected: str) -> None:
-    assert parameters_table.shared(list(runs), list("abcde")) == expected
+    assert parameters_table.shared(list(runs), list("abcde"), {name: name.upper() for name in "abcde"}) == expected
 
 
 def test_costs_are_means_over_seeds_of_what_the_runs_record_and_the_workflow_measured(folder: Path) -> None:
@@ -102,9 +102,9 @@ def test_costs_are_means_over_seeds_of_what_the_runs_record_and_the_workflow_mea
     own = found[(found.dataset == "digits") & (found.model == "lpga")]
     assert own.training_s.tolist() == [10.0, 11.0, 12.0] and own.parameters.tolist() == [3000] * 3
     assert own.sampling_and_evaluation_s.tolist()[0] == 9.5 and own.sampling_and_evaluation_s.isna().tolist() == [False, True, True]
-    rows = [line for line in Path("out/costs.md").read_text().splitlines() if line.startswith("| digits | lpga ")]
+    rows = [line for line in Path("out/costs.md").read_text().splitlines() if line.startswith("| Digits | LPGA ")]
     mean = (300 / 10 + 300 / 11 + 300 / 12) / 3
-    assert rows == [f"| digits | lpga | 3 | CPU x86_64 (AVX2) | 3,000 | 300 | {mean:.1f} | 11 | 10 | 200 | – |"]
+    assert rows == [f"| Digits | LPGA | 3 | CPU x86_64 (AVX2) | 3,000 | 300 | {mean:.1f} | 11 | 10 | 200 | – |"]
     [on_gpu] = [line for line in Path("out/costs.md").read_text().splitlines() if "NVIDIA H100" in line]
     assert on_gpu.endswith("| 11 | – | 200 | 2,500 |")
     assert own.peak_gpu_memory_bytes.isna().all()  # on a CPU there is none, which is not zero

@@ -190,7 +190,7 @@ datasets:
     assert (lpga["steps"], lpga["warmup_steps"], lpga["width"]) == ((5000, "inferred"), (10, "code"), (32, "own"))
     assert (lpga["learning_rate"], lpga["momentum"], lpga["alpha"]) == ((0.4, "code"), (0.9, "paper"), (0.03, "code"))
     assert "epochs" not in lpga and (vae["epochs"], vae["c"], vae["warmup_steps"]) == ((100, "code"), (0.011, "ghosh"), (0, "ghosh"))
-    assert [row.title for row in experiment.table1.rows] == ["LPGA", "VAE"] and [c.title for c in experiment.table1.columns] == ["celeba"]
+    assert [row.title for row in experiment.table1.rows] == ["LPGA", "VAE"] and [c.title for c in experiment.table1.columns] == ["CelebA"]
 
 
 def test_a_title_of_table_1_is_part_of_the_figures_that_show_it_and_of_no_other(tmp_path: Path) -> None:

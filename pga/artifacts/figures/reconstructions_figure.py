@@ -37,7 +37,7 @@ def draw(sources: Sources) -> canvas.Drawn:
         panel.set_yticks([1 - (line + 0.5) / lines for line in range(lines)], labels)
         panel.tick_params(length=0)
     text = (
-        f"The first {shown} test images and their reconstructions by {sources.first_seeds()}, not picked. Numbers: mean squared error over "
+        f"The first {shown} test images and their reconstructions by {sources.first_seeds()}, not picked. MSE: mean squared error over "
         f"all test images on the scale from −1 to 1, mean ± standard error over {sources.seeds()}."
     )
     return canvas.Drawn(figure, sources.caption(text))
@@ -45,4 +45,4 @@ def draw(sources: Sources) -> canvas.Drawn:
 
 def label(sources: Sources, dataset: str, model: str) -> str:
     """A model's name and its error."""
-    return f"{sources.model_title(model)}\n{sources.cell(dataset, model, 'reconstruction_error').text(4)}"
+    return f"{sources.model_title(model)}\nMSE {sources.cell(dataset, model, 'reconstruction_error').text(4)}"

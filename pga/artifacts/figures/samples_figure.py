@@ -9,12 +9,15 @@ from pga.artifacts.figures.figure_inputs import Sources
 from pga.artifacts.figures.sheet import grid
 from pga.artifacts.tables.intervals import mean_and_error
 from pga.params.feature_spaces import TITLES
+from pga.params.titles import short_metric_title
 
 ROWS, COLUMNS = 8, 8
 PANEL = 2.6
 """Width of a panel in inches, at most."""
 NARROWEST = 1.6
 """In inches: above narrower panels their titles would touch."""
+SHORT = 4
+"""Letters of a metric's name that has room on a line with its value, at most."""
 
 
 def draw(sources: Sources) -> canvas.Drawn:
@@ -23,7 +26,9 @@ def draw(sources: Sources) -> canvas.Drawn:
     lines = math.ceil(len(row.models) / int(row.width / NARROWEST))
     across, down = math.ceil(len(row.models) / lines), lines * len(row.datasets)
     size = min(PANEL, row.width / across)
-    title = 0.55 if row.against else 0.4
+    metric = short_metric_title(experiment.evaluation.metric)
+    beside = " " if len(metric) <= SHORT else "\n"
+    title = 0.4 + 0.15 * (bool(row.against) + (beside == "\n"))
     figure, places = canvas.page((row.width, (size + title) * down), down, across, row.font)
     axes = [[panel for line in places[lines * i : lines * (i + 1)] for panel in line] for i in range(len(row.datasets))]
     for i, dataset in enumerate(row.datasets):
@@ -37,15 +42,15 @@ def draw(sources: Sources) -> canvas.Drawn:
                 axes[i][j].set_box_aspect(1)
             else:
                 canvas.show(axes[i][j], grid(samples, ROWS, COLUMNS))
-            seeds = f" ({cell.n} seed{'s' if cell.n > 1 else ''})" if cell.n else ""
-            number = f"\n{cell.text()}{seeds}" if experiment.datasets[dataset].measured else ""
+            seeds = f" (n = {cell.n})" if cell.n else ""
+            number = f"\n{metric}{beside}{cell.text()}{seeds}" if experiment.datasets[dataset].measured else ""
             letter = canvas.letter(i * len(row.models) + j)
-            beside = paired_difference(sources, dataset, model) if number else ""
-            axes[i][j].set_title(f"{letter} {sources.dataset_title(dataset)}, {sources.model_title(model)}{number}{beside}")
+            against = paired_difference(sources, dataset, model) if number else ""
+            axes[i][j].set_title(f"{letter} {sources.dataset_title(dataset)}, {sources.model_title(model)}{number}{against}")
     several = any(len(experiment.seeds_of(*run)) > 1 for run in row.runs())
     text = (
         f"The first {ROWS * COLUMNS} samples of {sources.first_seeds()}, not picked. Numbers: {TITLES[experiment.evaluation.metric]} of "
-        f"{experiment.samplings[row.sampling].n} samples, {'mean ± standard error over' if several else 'of'} {sources.seeds()}."
+        f"{experiment.samplings[row.sampling].n} samples, {'mean ± standard error over n of' if several else 'of'} {sources.seeds()}."
     )
     if row.against:
         text += f" Δ: difference from {sources.model_title(row.against)} of runs with one seed, mean ± standard error over these pairs."

@@ -1,4 +1,4 @@
-"""Small line charts as SVG, drawn here because a page of a hundred runs must stay small and the same to the byte."""
+"""Small charts, drawn here because a page of a hundred runs must stay small and the same to the byte."""
 
 from __future__ import annotations
 
@@ -6,33 +6,48 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-WIDTH, HEIGHT = 200, 84
-LEFT, RIGHT, TOP, BOTTOM = 6, 194, 20, 66
-"""Edges of the plotting area."""
+WIDTH, HEIGHT = 200, 50
+POINTS = 100
+"""Of a curve, at most, evenly spaced: more than can be told apart at the size of a chart."""
 
 
 def number(value: float) -> str:
     """A value in few letters."""
-    return f"{value:.3g}"
+    return f"{value:.3g}".replace("-", "−")
 
 
-def line_chart(title: str, steps: Sequence[float], values: Sequence[float]) -> Markup:
-    """One series over training steps, with its range and its last value; said in words for who cannot see it."""
-    low, high = min(values), max(values)
-    first, last = steps[0], max(steps[-1], steps[0] + 1)
-    span = high - low or 1.0
-    points = " ".join(
-        f"{LEFT + (RIGHT - LEFT) * (step - first) / (last - first):.1f},{BOTTOM - (BOTTOM - TOP) * (value - low) / span:.1f}"
-        for step, value in zip(steps, values, strict=True)
+def thinned(count: int, most: int = POINTS) -> list[int]:
+    """Which of so many points are drawn: the first, the last and evenly spaced ones between."""
+    return sorted({round(k * (count - 1) / (most - 1)) for k in range(most)}) if count else []
+
+
+def polyline(steps: Sequence[float], values: Sequence[float], width: int, height: int) -> Markup:
+    """A curve that fills a box, for an SVG's `points`."""
+    low, first = min(values), steps[0]
+    span, last = max(values) - low or 1.0, max(steps[-1], steps[0] + 1)
+    return Markup('<polyline points="{}"/>').format(
+        " ".join(
+            f"{1 + (width - 2) * (steps[k] - first) / (last - first):.1f},{height - 1 - (height - 2) * (values[k] - low) / span:.1f}"
+            for k in thinned(len(steps))
+        )
     )
-    words = f"{title}: from {number(values[0])} to {number(values[-1])} between steps {steps[0]:,.0f} and {steps[-1]:,.0f}"
+
+
+def line_chart(title: str | Markup, words: str, steps: Sequence[float], values: Sequence[float]) -> Markup:
+    """One series over training steps, with its range and its last value.
+
+    Args:
+        title: what stands above, text or MathML.
+        words: the same for who cannot see it.
+        steps: of training.
+        values: at these steps.
+    """
+    said = f"{words}: from {number(values[0])} to {number(values[-1])} between steps {steps[0]:,.0f} and {steps[-1]:,.0f}"
     return Markup(
-        '<svg class="chart" viewBox="0 0 {w} {h}" role="img" aria-label="{words}"><title>{words}</title>'
-        '<text x="{left}" y="12" class="name">{title}</text><text x="{right}" y="12" class="last">{value}</text>'
-        '<path class="frame" d="M{left} {top}H{right}M{left} {bottom}H{right}"/><polyline points="{points}"/>'
-        '<text x="{left}" y="{below}" class="range">{low} … {high}</text>'
-        '<text x="{right}" y="{below}" class="last range">{steps} steps</text></svg>'
+        '<figure class="chart"><figcaption>{title} <b>{value}</b></figcaption>'
+        '<svg viewBox="0 0 {w} {h}" role="img" aria-label="{said}">{line}</svg>'
+        "<p>{low} … {high} <span>{last} steps</span></p></figure>"
     ).format(
-        w=WIDTH, h=HEIGHT, words=words, left=LEFT, right=RIGHT, top=TOP, bottom=BOTTOM, below=HEIGHT - 6, title=title,
-        value=number(values[-1]), points=points, low=number(low), high=number(high), steps=f"{steps[-1]:,.0f}",
+        title=title, value=number(values[-1]), w=WIDTH, h=HEIGHT, said=said, line=polyline(steps, values, WIDTH, HEIGHT),
+        low=number(min(values)), high=number(max(values)), last=f"{steps[-1]:,.0f}",
     )  # fmt: skip

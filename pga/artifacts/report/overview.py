@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,7 +11,8 @@ import pandas as pd
 from markupsafe import Markup
 
 from pga.artifacts.collect import read_table
-from pga.artifacts.report.report_tables import text
+from pga.artifacts.report.charts import polyline, thinned
+from pga.artifacts.run_titles import dataset_titles, run_titles
 from pga.params.experiment import Experiment
 from pga.provenance.records import Place, Record, vouched
 
@@ -23,6 +25,8 @@ class OverviewRow(NamedTuple):
     """One run: where its details are, its names, the headline metric with its sort key, its curve, and seconds of training."""
 
     anchor: str
+    dataset: str
+    model: str
     place: Place
     metric: str
     key: str
@@ -37,13 +41,15 @@ def overview(experiment: Experiment, places: list[Place], records: dict[str, Rec
         ["dataset", "model", "seed"]
     )  # by the first sampling
     values = {Place(row["dataset"], row["model"], int(row["seed"])): float(row["value"]) for row in headline.to_dict("records")}
+    datasets, models = dataset_titles(experiment), run_titles(experiment)
     found = []
     for place in places:
         if str(place) in records:
             record, value = records[str(place)], values.get(place)
             points = losses(Path(experiment.results, str(place), "history.csv"), record)
             found.append(
-                OverviewRow(str(place).replace("/", "-"), place, text(value, True) if value is not None else "",
+                OverviewRow(str(place).replace("/", "-"), datasets[place.dataset], models[place.model], place,
+                            "" if value is None or pd.isna(value) else f"{value:.2f}",
                             "" if value is None or pd.isna(value) else repr(value), sparkline(points),
                             json.dumps(points, separators=(",", ":")), record.get("wall_s") or 0.0)
             )  # fmt: skip
@@ -58,18 +64,15 @@ def losses(path: Path, record: Record) -> list[tuple[int, float]]:
     if not {"encoder_loss", "decoder_loss"} <= set(history.columns):
         return []
     total = history.encoder_loss + history.decoder_loss
-    chosen = sorted({round(k * (len(total) - 1) / max(POINTS - 1, 1)) for k in range(POINTS)}) if len(total) else []
-    return [(int(history.step[k]), float(f"{total[k]:.4g}")) for k in chosen]
+    return [(int(history.step[k]), float(f"{total[k]:.4g}")) for k in thinned(len(total), POINTS)]
 
 
 def sparkline(points: list[tuple[int, float]]) -> Markup:
     """The curve as a line without axes; the table's other columns say the numbers."""
     if len(points) < 2:
         return Markup("")
-    steps, values = zip(*points, strict=True)
-    low, span = min(values), max(values) - min(values) or 1.0
-    line = " ".join(
-        f"{1 + (WIDTH - 2) * (step - steps[0]) / (steps[-1] - steps[0]):.1f},{HEIGHT - 1 - (HEIGHT - 2) * (value - low) / span:.1f}"
-        for step, value in points
-    )
-    return Markup('<svg class="spark" viewBox="0 0 {} {}" aria-hidden="true"><polyline points="{}"/></svg>').format(WIDTH, HEIGHT, line)
+    steps, values = ([point[k] for point in points] for k in (0, 1))
+    if min(values) > 0:  # after the first drop little else would be seen
+        values = [math.log(value) for value in values]
+    line = polyline(steps, values, WIDTH, HEIGHT)
+    return Markup('<svg class="spark" viewBox="0 0 {} {}" aria-hidden="true">{}</svg>').format(WIDTH, HEIGHT, line)

@@ -12,16 +12,20 @@ from markupsafe import Markup
 from pga.artifacts.collect import collect
 from pga.artifacts.report import report_artifacts, rule_graph
 from pga.artifacts.report.overview import overview
-from pga.artifacts.report.report_runs import section
+from pga.artifacts.report.report_runs import section, title_of
+from pga.artifacts.report.rule_times import rule_times
+from pga.artifacts.run_titles import dataset_titles
 from pga.params.experiment import Experiment
-from pga.params.feature_spaces import TITLES
+from pga.params.titles import metric_title, short_metric_title
 from pga.provenance import metadata
 from pga.provenance.read import CLOSE, OPEN
 from pga.provenance.records import Place, Record, read_runs
 from pga.runtime.errors import UserError
 
 
-def render(experiment: Experiment, params: str, data: Path, rules: Path | None, allow_missing: bool = False) -> str:
+def render(
+    experiment: Experiment, params: str, data: Path, rules: Path | None, logs: Path = Path("logs"), allow_missing: bool = False
+) -> str:
     """The report of an experiment as HTML.
 
     Args:
@@ -29,6 +33,7 @@ def render(experiment: Experiment, params: str, data: Path, rules: Path | None, 
         params: its file, for the commands on the page.
         data: folder of prepared data, which the runs must be of.
         rules: what `snakemake --rulegraph dot` printed, if the graph is to be shown.
+        logs: folder of the workflow's benchmark files.
         allow_missing: show what there is and name what is missing.
 
     Raises:
@@ -42,7 +47,8 @@ def render(experiment: Experiment, params: str, data: Path, rules: Path | None, 
         raise UserError(f"missing: {', '.join(absent)}; make them, or pass --allow-missing for a partial report")
     missing = [*runs.missing, *unmeasured, *absent]
     judged = report_artifacts.claims(experiment, runs.records)
-    figures = report_artifacts.figures(experiment, runs.records)
+    figures = report_artifacts.figures(experiment, runs.records, metrics)
+    shown = [*report_artifacts.tables(experiment), *experiment.figures]
     said = metadata.about("report", experiment, runs.records, caption(experiment, missing))
     return (
         environment()
@@ -50,9 +56,9 @@ def render(experiment: Experiment, params: str, data: Path, rules: Path | None, 
         .render(
             experiment=experiment,
             params=params,
-            title=TITLES.get(experiment.evaluation.metric, experiment.evaluation.metric),
+            title=short_metric_title(experiment.evaluation.metric),
             missing=missing,
-            verdicts=judged[0] if judged else "",
+            verdicts=judged[0] if judged else None,
             judged=judged[1] if judged else [],
             facts=facts(experiment, params, runs.records),
             layout=report_artifacts.papers_table(experiment, runs.records),
@@ -60,7 +66,9 @@ def render(experiment: Experiment, params: str, data: Path, rules: Path | None, 
             figures=figures,
             tables=report_artifacts.others(experiment, runs.records),
             runs=[section(experiment, place, runs.records[str(place)], metrics) for place in places if str(place) in runs.records],
+            names={str(place): title_of(experiment, place) for place in places},
             overview=overview(experiment, places, runs.records, metrics),
+            times=rule_times(logs, experiment, runs.records, shown),
             graph=rule_graph.draw(rule_graph.read_graph(rules)) if rules else None,
             environments=environments(runs.records),
             commands=commands(experiment),
@@ -103,11 +111,11 @@ def facts(experiment: Experiment, params: str, records: dict[str, Record]) -> li
         hours[str(record.get("device"))] += record.get("wall_s") or 0.0
     trained = ", ".join(f"{duration(seconds)} on {device}" for device, seconds in sorted(hours.items()))
     return [
-        ("Experiment", f"{params}: {experiment.description}"),
-        ("Data", ", ".join(experiment.datasets)),
+        ("Experiment", f"{Path(params).stem}: {experiment.description}"),
+        ("Data", ", ".join(dataset_titles(experiment).values())),
         ("Runs", f"{len(records)} of {len(experiment.all_runs())}, seeds {', '.join(map(str, experiment.seeds))}"),
         ("Training", trained or "none yet"),
-        ("Headline metric", TITLES.get(experiment.evaluation.metric, experiment.evaluation.metric)),
+        ("Metric", metric_title(experiment.evaluation.metric)),
     ]
 
 
@@ -125,11 +133,10 @@ def make_command(experiment: Experiment) -> str:
 
 
 def commands(experiment: Experiment) -> list[tuple[str, str]]:
-    """Artifact → the command that makes it, from nothing."""
-    make = make_command(experiment)
-    found = [(f"figures/{figure}.png, .pdf", f"{make}figures/{figure}.png") for figure in experiment.figures]
-    found += [(f"{table}.csv, .md, .tex", f"{make}{table}.csv") for table in report_artifacts.tables(experiment) if table != "claims"]
-    found += [("claims.csv", f"{make}claims.csv"), ("metrics.csv", f"{make}metrics.csv"), ("report.html", f"{make}report.html")]
-    first = experiment.all_runs()[0]
-    found.append(("one run", f"{make}{first.dataset}/{first.name}/seed{first.seed}/model.safetensors"))
-    return [*found, ("where a file comes from", f"pga provenance {experiment.results}/table1.csv")]
+    """What a reader may want to make → the command."""
+    make, first = make_command(experiment), experiment.all_runs()[0]
+    return [
+        ("Everything", f"{make}report.html"),
+        ("One run", f"{make}{first.dataset}/{first.name}/seed{first.seed}/model.safetensors"),
+        ("Where a file comes from", f"pga provenance {experiment.results}/report.html"),
+    ]

@@ -7,10 +7,8 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from pga.artifacts.report.verdicts import MARKS
 from pga.params.experiment import REAL, Experiment
-
-MARKS = {"reproduced": "✓", "better": "▼", "worse": "▲", "undecided": "?"}
-"""Verdict → the mark beside our number; a lower distance is better."""
 
 
 class Value(NamedTuple):
@@ -43,7 +41,8 @@ def paper_table(experiment: Experiment, frame: pd.DataFrame, claims: pd.DataFram
     """The layout of `table1.csv`, whose rows are Table 1's cells line by line, with the verdicts of `claims.csv`."""
     columns = tuple(column.title for column in experiment.table1.columns)
     several = frame.block.nunique() > 1
-    best = frame[frame.model.map(dict(models(experiment))) != REAL].groupby(["block", "dataset"])["mean"].min()
+    trained = frame[frame.model.map(dict(models(experiment))) != REAL].dropna(subset=["mean"])
+    best = {place: means.min() for place, means in trained.groupby(["block", "dataset"])["mean"] if len(means) > 1}
     lines, last, seen = [], None, set()
     cells = frame.to_dict("records")
     for start, row in zip(range(0, len(cells), len(columns)), experiment.table1.rows, strict=True):

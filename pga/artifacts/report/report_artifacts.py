@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,10 +13,15 @@ import pandas as pd
 from pga.artifacts.collect import read_table
 from pga.artifacts.report.page_images import of_png, uri
 from pga.artifacts.report.paper_table import PaperTable, paper_table
-from pga.artifacts.report.report_tables import Cell, Table, of_frame
-from pga.artifacts.tables.claims_table import VERDICTS, summary
+from pga.artifacts.report.report_tables import Cell, Table, of_frame, of_grid
+from pga.artifacts.report.verdicts import Verdicts, verdicts
+from pga.artifacts.tables import costs_table, equivalence_table, evaluation_table, notation_table, parameters_table
+from pga.artifacts.tables.formats import Grid
+from pga.artifacts.tables.summary_cells import summarise
 from pga.params.artifacts import figure_title
 from pga.params.experiment import Experiment
+from pga.params.sampling import RECONSTRUCTION
+from pga.params.titles import in_words, metric_title, short_metric_title
 from pga.provenance.read import read_about
 from pga.provenance.records import Record
 from pga.runtime.errors import UserError
@@ -27,11 +33,13 @@ def tables(experiment: Experiment) -> list[str]:
 
 
 class Shown(NamedTuple):
-    """A figure on the page: its image, the PDF to download, where both lie, the runs that it shows."""
+    """A figure on the page: its image in words, whether it is drawn of lines, the PDF to download, the runs that it shows."""
 
     name: str
     title: str
     caption: str
+    words: str
+    lines: bool
     uri: str
     width: int
     height: int
@@ -65,7 +73,39 @@ def about(path: Path, records: dict[str, Record]) -> dict[str, Any]:
     return said
 
 
-def figures(experiment: Experiment, records: dict[str, Record]) -> list[Shown]:
+SHOWS = {
+    "routing": "laws and losses", "panels": "samples", "training": "loss and {metric} over training", "terms": "every term over training",
+    "interpolations": "interpolations", "reconstructions": "test images above each model’s", "neighbours": "nearest training images",
+}  # fmt: skip
+"""Kind of figure → what it shows."""
+LINES = ("routing", "training", "terms")
+"""Kinds that are drawn of lines, whose colours a dark page may turn round; the others hold images."""
+
+
+def heading(experiment: Experiment, name: str) -> str:
+    """A figure's name and what it shows; the one or two models of samples by name."""
+    row, titles = experiment.figures[name], experiment.titles_of(name)
+    models = [titles[model] for model in row.models if model != row.against or len(row.models) == 1]
+    shows = SHOWS[row.kind].format(metric=metric_title(experiment.evaluation.metric))
+    return f"{figure_title(name)}: {shows}" + (f" of {' and '.join(models)}" if row.kind == "panels" and len(models) <= 2 else "")
+
+
+def in_numbers(experiment: Experiment, name: str, metrics: pd.DataFrame) -> str:
+    """What a figure shows, with the value of each of its runs, for who cannot see it."""
+    row, titles = experiment.figures[name], experiment.titles_of(name)
+    if row.kind == "routing":
+        return f"Drawing of what each loss of {', '.join(titles[model] for model in row.models)} reads and which parameters it moves."
+    reconstructed = row.kind == "reconstructions"
+    metric, sampling = ("reconstruction_error", RECONSTRUCTION) if reconstructed else (experiment.evaluation.metric, row.sampling)
+    cells = [
+        f"{titles[model]} on {titles[dataset]} {cell.text(4 if reconstructed else 2)}"
+        for dataset, model in row.runs()
+        if (cell := summarise(metrics, dataset, model, sampling, metric, experiment.seeds_of(dataset, model))).mean is not None
+    ]
+    return f"{heading(experiment, name)}. {metric_title(metric)}: {'; '.join(cells) or 'not measured'}."
+
+
+def figures(experiment: Experiment, records: dict[str, Record], metrics: pd.DataFrame) -> list[Shown]:
     """The figures that are there."""
     found = []
     for name in experiment.figures:
@@ -75,7 +115,8 @@ def figures(experiment: Experiment, records: dict[str, Record]) -> list[Shown]:
         said = about(path, records)
         pdf = path.with_suffix(".pdf")
         content = uri(pdf.read_bytes(), "application/pdf") if pdf.exists() and about(pdf, records) else ""
-        found.append(Shown(name, figure_title(name), said["caption"], *of_png(path), content, sorted(said["runs"])))
+        words, lines = in_numbers(experiment, name, metrics), experiment.figures[name].kind in LINES
+        found.append(Shown(name, heading(experiment, name), said["caption"], words, lines, *of_png(path), content, sorted(said["runs"])))
     return found
 
 
@@ -94,27 +135,18 @@ def formats(experiment: Experiment, name: str) -> list[tuple[str, str]]:
 
 
 def table1(experiment: Experiment, records: dict[str, Record]) -> Table | None:
-    """Table 1, a row per cell; the best of each column and block stands out."""
+    """Table 1, a row per cell with the value of every seed."""
     found = read(experiment, "table1", records)
     if found is None:
         return None
     frame, caption = found
+    seeds = {f"seed{seed}": f"Seed {seed}" for seed in experiment.seeds}
     titles = {
-        "block": "Block", "model": "Model", "dataset": "Data", "mean": "Mean", "standard_error": "Standard error", "n": "Runs",
+        "model": "Model", "block": "Block", "dataset": "Data", "mean": "Mean", "standard_error": "Standard error", "n": "Runs", **seeds,
         "paper_fid": "Paper (FID)", "paper_standard_error": "Paper’s standard error",
     }  # fmt: skip
-    if frame.paper_fid.isna().all():
-        titles = {key: title for key, title in titles.items() if not key.startswith("paper")}
-    table = of_frame("table1", caption, frame, titles, formats(experiment, "table1"))
-    best = frame[frame.samples.notna()].groupby(["block", "dataset"])["mean"].transform("min")  # real images compete with nobody
-    best = best.reindex(frame.index)
-    rows = tuple(
-        tuple(
-            replace(cell, style="best") if is_best and head.title == "Mean" else cell for cell, head in zip(row, table.heads, strict=True)
-        )
-        for row, is_best in zip(table.rows, frame["mean"] == best, strict=True)
-    )
-    return Table(table.name, caption, table.heads, rows, table.files)
+    shown = {key: title for key, title in titles.items() if frame[key].notna().any()}
+    return of_frame("table1", "Every value of Table 1", caption, frame, shown, formats(experiment, "table1"))
 
 
 def papers_table(experiment: Experiment, records: dict[str, Record]) -> PaperTable | None:
@@ -123,71 +155,85 @@ def papers_table(experiment: Experiment, records: dict[str, Record]) -> PaperTab
     return paper_table(experiment, found[0], judged[0] if judged else None) if found else None
 
 
-class Judged(NamedTuple):
-    """The numbers or the statements of the paper on the page: how many there are of each verdict, and the table."""
-
-    kind: str
-    counts: dict[str, int]
-    table: Table
-
-
 JUDGED = {
-    "number": {
-        "artifact": "Of", "dataset": "Data", "model": "Model", "density": "Law of the codes", "against": "Paper",
-        "against_standard_error": "±", "ours": "Ours", "standard_error": "± ", "n": "Runs", "difference": "Difference", "low": "90 % from",
-        "high": "to", "margin": "Margin", "note": "Note", "verdict": "Verdict",
-    },
     "statement": {
-        "claim": "Statement", "source": "In the paper", "dataset": "Of", "compared": "Compared", "metric": "Metric", "n": "Pairs",
-        "ours": "Mean", "against": "Against", "effect": "Ratio − 1", "difference": "Difference", "low": "90 % from", "high": "to",
-        "margin": "Margin", "p_holm": "p, Holm", "note": "Note", "verdict": "Verdict",
+        "claim": "Statement", "source": "In the paper", "dataset": "Of", "compared": "Compared", "metric": "Metric", "ours": "Mean",
+        "against": "Against", "effect": "Ratio − 1", "low": "90 % from", "high": "to", "p_holm": "p, Holm", "n": "Pairs",
+        "verdict": "Verdict", "note": "Note",
+    },
+    "number": {
+        "model": "Model", "density": "Law of the codes", "dataset": "Data", "artifact": "Of", "against": "Paper",
+        "against_standard_error": "± ", "ours": "Ours", "standard_error": "±", "low": "90 % from", "high": "to", "n": "Runs",
+        "verdict": "Verdict", "note": "Note",
     },
 }  # fmt: skip
 
 
-def claims(experiment: Experiment, records: dict[str, Record]) -> tuple[str, list[Judged]] | None:
-    """How many numbers and statements of the paper have which verdict, as a sentence, and each with its verdict."""
+def claims(experiment: Experiment, records: dict[str, Record]) -> tuple[Verdicts, list[Table]] | None:
+    """The verdicts at a glance, and every statement and number of the paper with how it was judged."""
     found = read(experiment, "claims", records)
     if found is None:
         return None
     frame, _ = found
-    parts = []
+    named = frame.assign(
+        dataset=frame.dataset.map(in_words), model=frame.model.fillna("").map(in_words), artifact=frame.artifact.map(artifact_title),
+        metric=frame.metric.map(lambda metric: "" if pd.isna(metric) else short_metric_title(metric)),
+    )  # fmt: skip
+    tables = []
     for kind, titles in JUDGED.items():
-        rows = frame[frame.kind == kind].copy()
-        for column in ("ours", "standard_error", "effect", "difference", "low", "high", "margin", "p_holm"):
+        rows = named[named.kind == kind].copy()
+        for column in ("ours", "standard_error", "effect", "low", "high", "p_holm"):
             rows[column] = rows[column].astype(float)
-        counts = {word: int((rows.verdict == word).sum()) for word in VERDICTS[kind]}
-        table = of_frame(f"{kind}s", summary(frame), rows, titles, formats(experiment, "claims"))
-        cells = tuple((*row[:-1], Cell(row[-1].text, row[-1].key, row[-1].text.replace(" ", "-"))) for row in table.rows)
-        parts.append(Judged(kind, counts, replace(table, rows=cells)))
-    return summary(frame), parts
+        shown = {key: title for key, title in titles.items() if rows[key].notna().any()}
+        table = of_frame(f"{kind}s", f"Every {kind} of the paper", "", rows, shown, formats(experiment, "claims"))
+        at = list(shown).index("verdict") if "verdict" in shown else -1
+        cells = [tuple(styled(cell) if k == at else cell for k, cell in enumerate(row)) for row in table.rows]
+        tables += [replace(table, rows=tuple(cells))] if cells else []
+    return verdicts(experiment, frame), tables
 
 
-OTHERS = {
-    "equivalence": {
-        "dataset": "Data", "model": "Run", "change": "Change", "reference": "Unchanged", "changed": "Changed", "difference": "Difference",
-        "low": "90 % from", "high": "to", "margin": "Margin", "n": "Pairs", "verdict": "Verdict",
-    },
-    "evaluation": {
-        "dataset": "Data", "model": "Run", "sampling": "Sampling", "extractor": "Features", "metric": "Metric", "mean": "Mean",
-        "standard_error": "Standard error", "n": "Runs", "images": "Images", "reference": "Against",
-    },
-    "costs": {
-        "dataset": "Data", "model": "Run", "seed": "Seed", "device": "Device", "parameters": "Parameters", "steps": "Steps",
-        "steps_per_s": "Steps/s", "training_s": "Training s", "sampling_and_evaluation_s": "After s", "peak_memory_bytes": "Memory bytes",
-        "peak_gpu_memory_bytes": "GPU memory bytes",
-    },
-    "parameters": {"dataset": "Data", "run": "Run", "key": "Parameter", "value": "Value", "origin": "Origin"},
-    "notation": {"kind": "Kind", "name": "In the code", "symbol": "Symbol (LaTeX)", "meaning": "Meaning", "source": "Source"},
+def artifact_title(name: str) -> str:
+    """A table or figure of the paper for people: `beside table1` → beside Table 1."""
+    return re.sub(r"(table|figure)(\d+)", lambda found: f"{found[1].capitalize()} {found[2]}", name)
+
+
+def styled(verdict: Cell) -> Cell:
+    """A verdict in its colour."""
+    return replace(verdict, style=verdict.key.replace(" ", "-"))
+
+
+GRIDS: dict[str, Callable[[pd.DataFrame, Experiment], list[Grid]]] = {
+    "equivalence": lambda found, experiment: [equivalence_table.as_grid(found, experiment)],
+    "evaluation": evaluation_table.as_grids,
+    "costs": lambda found, experiment: [costs_table.as_grid(found, experiment)],
+    "parameters": lambda found, experiment: parameters_table.as_grids(found.fillna({"origin": ""}), experiment),
+    "notation": lambda found, experiment: notation_table.as_grids(found.fillna("")),
+}
+"""Table → its grids, from its CSV."""
+TITLES = {
+    "equivalence": "Equivalence", "evaluation": "Everything that was measured", "costs": "Costs", "parameters": "Parameters",
+    "notation": "Notation (Table 2)",
 }  # fmt: skip
 
 
-def others(experiment: Experiment, records: dict[str, Record]) -> list[Table]:
+class Several(NamedTuple):
+    """A table of one or more grids, with the caption and the files of all."""
+
+    name: str
+    title: str
+    caption: str
+    grids: list[Table]
+    files: list[tuple[str, str]]
+
+
+def others(experiment: Experiment, records: dict[str, Record]) -> list[Several]:
     """The tables beside Table 1 that are there."""
     found = []
-    for name, titles in OTHERS.items():
+    for name, grids in GRIDS.items():
         if (content := read(experiment, name, records)) is not None:
             frame, caption = content
-            measured = {column: title for column, title in titles.items() if column in frame and frame[column].notna().any()}
-            found.append(of_frame(name, caption, frame, measured, formats(experiment, name)))
+            parts = [
+                of_grid(f"{name}-{k}", grid.title or TITLES[name], grid.title, grid) for k, grid in enumerate(grids(frame, experiment))
+            ]
+            found.append(Several(name, TITLES[name], caption, parts, formats(experiment, name)))
     return found

@@ -13,11 +13,17 @@ from markupsafe import Markup
 from pga.artifacts.collect import read_table
 from pga.artifacts.figures.sheet import grid, tile
 from pga.artifacts.report.charts import line_chart
+from pga.artifacts.report.mathml import mathml
 from pga.artifacts.report.page_images import of_array
 from pga.artifacts.report.report_tables import Table, of_frame
+from pga.artifacts.run_titles import dataset_titles, run_titles
+from pga.artifacts.tables.evaluation_table import way
+from pga.artifacts.tables.parameters_table import shown
 from pga.data.prepared import Images
+from pga.method.terms import TERMS
 from pga.params.experiment import Experiment
 from pga.params.run import Run
+from pga.params.titles import in_words, metric_title
 from pga.provenance.metadata import commit_of
 from pga.provenance.records import Place, Record, made_from, vouched
 from pga.sampling.generated import load_of
@@ -30,6 +36,7 @@ SIDE = 4
 """Rows and columns of samples."""
 UNSEEN = ("step", "images_per_s")
 """Columns of the history that are no curve, or a time and so another one in every training."""
+LOSSES = {"encoder_loss": "Encoder’s loss", "decoder_loss": "Decoder’s loss"}
 
 
 class Picture(NamedTuple):
@@ -65,26 +72,33 @@ def section(experiment: Experiment, place: Place, record: Record, metrics: pd.Da
     """
     folder = Path(experiment.results, str(place))
     listed = pd.DataFrame(experiment.params(place.dataset, place.model).listed(), columns=["key", "value", "origin"])
-    listed["value"] = listed.value.map(str)
-    own = metrics[(metrics.dataset == place.dataset) & (metrics.model == place.model) & (metrics.seed == place.seed)]
+    listed["value"] = listed.value.map(shown)
+    own = metrics[(metrics.dataset == place.dataset) & (metrics.model == place.model) & (metrics.seed == place.seed)].copy()
+    own["metric"] = own.metric.map(metric_title)
+    own["images"] = own["sampling"].map(lambda name: way(place.model, name, experiment))
     titles = {
-        "sampling": "Sampling",
         "metric": "Metric",
+        "images": "Images",
         "value": "Value",
         "standard_error": "Standard error",
-        "n": "Images",
-        "reference": "Against",
+        "n": "n",
     }
-    anchor = str(place).replace("/", "-")
+    anchor, title = str(place).replace("/", "-"), title_of(experiment, place)
+    keys = {"key": "Parameter", "value": "Value", "origin": "Origin"}
     return RunSection(
         anchor,
-        f"{place.dataset} / {place.model}, seed {place.seed}",
-        of_frame(f"{anchor}-parameters", "Parameters", listed, {"key": "Parameter", "value": "Value", "origin": "Origin"}),
+        title,
+        of_frame(f"{anchor}-parameters", f"Parameters of {title}", "", listed, keys),
         curves(folder, experiment.run(*place), record),
-        of_frame(f"{anchor}-metrics", "Metrics", own, titles) if len(own) else None,
+        of_frame(f"{anchor}-metrics", f"Metrics of {title}", "", own, titles) if len(own) else None,
         pictures(experiment, place, folder),
         facts(record),
     )
+
+
+def title_of(experiment: Experiment, place: Place) -> str:
+    """A run for people."""
+    return f"{run_titles(experiment)[place.model]} on {dataset_titles(experiment)[place.dataset]}, seed {place.seed}"
 
 
 def curves(folder: Path, run: Run, record: Record) -> list[Markup]:
@@ -95,11 +109,15 @@ def curves(folder: Path, run: Run, record: Record) -> list[Markup]:
         steps = history.step.tolist()
         for column in history.columns:
             if column not in UNSEEN:
-                found.append(line_chart(column, steps, history[column].tolist()))
+                term = TERMS.get(column)
+                words = term.meaning if term else LOSSES.get(column, in_words(column))
+                title = Markup("{} {}").format(mathml(term.symbol), words) if term else words
+                found.append(line_chart(title, words, steps, history[column].tolist()))
     if (path := folder / "curve.csv").exists():
         table = read_table(made_from(path, run, record), ("step", "metric", "value"))
         for metric, part in table.groupby("metric", sort=False):
-            found.append(line_chart(f"{metric} of snapshots", part.step.tolist(), part.value.tolist()))
+            title = f"{metric_title(str(metric))} of snapshots"
+            found.append(line_chart(title, title, part.step.tolist(), part.value.tolist()))
     return found
 
 
@@ -112,13 +130,13 @@ def picture(images: Images, words: str) -> Picture:
 
 def pictures(experiment: Experiment, place: Place, folder: Path) -> list[Picture]:
     """Samples of the same codes at snapshots (first seed of a row), then those of the finished run."""
-    found = []
-    if place.seed == experiment.seeds_of(place.dataset, place.model)[0] and experiment.params(place.dataset, place.model).snapshots:
+    found, params = [], experiment.params(place.dataset, place.model)
+    if place.seed == experiment.seeds_of(place.dataset, place.model)[0] and params.snapshots:
         found += at_snapshots(folder / "snapshots.safetensors")
-    for sampling in experiment.params(place.dataset, place.model).samplings:
+    laws = {way(place.model, name, experiment).partition(", against")[0]: name for name in reversed(params.samplings)}
+    for law, sampling in reversed(laws.items()):  # what differs in the reference alone is shown once
         if (path := folder / sampling / "samples.npy").exists():
-            made = load_of(path, experiment.run(*place))
-            found.append(picture(made, f"the first samples of the finished run ({sampling})"))
+            found.append(picture(load_of(path, experiment.run(*place)), f"finished, codes from the {law}".replace("the one", "one")))
     return found
 
 
@@ -139,6 +157,11 @@ def at_snapshots(path: Path) -> list[Picture]:
     ]  # fmt: skip
 
 
+def memory(size: float) -> str:
+    """Bytes as MB or GB."""
+    return f"{size / 1e9:,.1f} GB" if size >= 1e9 else f"{size / 1e6:,.0f} MB"
+
+
 def facts(record: Record) -> list[tuple[str, str]]:
     """Where the run comes from, and what it cost."""
     found = {
@@ -148,7 +171,7 @@ def facts(record: Record) -> list[tuple[str, str]]:
         "Fingerprint of the code": record.get("code"),
         "Device": record.get("device"),
         "Steps": f"{record.get('steps', 0):,} in {record.get('wall_s') or 0:,.1f} s ({record.get('steps_per_s') or 0:,.1f} per second)",
-        "Largest resident memory": f"{(record.get('peak_memory_bytes') or 0) / 1e6:,.0f} MB",
+        "Largest resident memory": memory(record.get("peak_memory_bytes") or 0),
         "Parameters of the networks": ", ".join(f"{name} {count:,}" for name, count in (record.get("parameters") or {}).items()),
         "Interrupted and resumed": ", ".join(f"at step {step:,}" for step in record.get("resumed_at_steps") or []) or "never",
         "Versions": ", ".join(f"{name} {version}" for name, version in (record.get("versions") or {}).items()),
@@ -156,5 +179,5 @@ def facts(record: Record) -> list[tuple[str, str]]:
     for accepted in record.get("accepted", ()):
         found[f"Accepted as of the code of commit {commit_of(accepted)}"] = accepted["because"]
     if (held := record.get("peak_gpu_memory_bytes")) is not None:
-        found["Largest memory of the GPU"] = f"{held / 1e6:,.0f} MB"
+        found["Largest memory of the GPU"] = memory(held)
     return [(key, str(value)) for key, value in found.items()]

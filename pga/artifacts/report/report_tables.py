@@ -1,18 +1,23 @@
-"""Tables of the page: texts with the values by which they sort."""
+"""Tables of the page: cells with the values by which they sort."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import pandas as pd
+from markupsafe import Markup
+
+from pga.artifacts.report.mathml import mathml
+from pga.artifacts.tables.formats import Grid, math
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A text, the value by which its column sorts, and how it looks."""
+    """What a cell shows, the value by which its column sorts, and how it looks."""
 
-    text: str
+    text: str | Markup
     key: str
     style: str = ""
 
@@ -27,21 +32,30 @@ class Head:
 
 @dataclass(frozen=True)
 class Table:
-    """A table that a reader can sort.
+    """A table of the page.
 
     Attributes:
         name: for links.
-        caption: what it shows.
-        heads: columns.
+        title: for people; screen readers say it.
+        caption: what it shows, empty where that stands elsewhere.
+        heads: columns; readers can sort by them where one holds numbers.
         rows: cells.
         files: (label, path beside the page) to download.
+        header: which column names its rows.
     """
 
     name: str
+    title: str
     caption: str
     heads: tuple[Head, ...]
     rows: tuple[tuple[Cell, ...], ...]
     files: tuple[tuple[str, str], ...] = ()
+    header: int = 0
+
+    @property
+    def sortable(self) -> bool:
+        """Whether there is something to sort by."""
+        return len(self.rows) > 1 and any(head.numeric for head in self.heads)
 
 
 def text(value: object, numeric: bool) -> str:
@@ -54,11 +68,28 @@ def text(value: object, numeric: bool) -> str:
     return f"{number:,.0f}" if number.is_integer() else f"{number:,.4g}"
 
 
-def of_frame(name: str, caption: str, found: pd.DataFrame, titles: dict[str, str], files: Iterable[tuple[str, str]] = ()) -> Table:
+def of_frame(
+    name: str, title: str, caption: str, found: pd.DataFrame, titles: dict[str, str], files: Iterable[tuple[str, str]] = ()
+) -> Table:
     """The columns of a frame that have a title, in the order of the titles."""
     numeric = {column: pd.api.types.is_numeric_dtype(found[column]) for column in titles}
     rows = tuple(
         tuple(Cell(text(row[column], numeric[column]), "" if pd.isna(row[column]) else str(row[column])) for column in titles)
         for row in found.to_dict("records")
     )
-    return Table(name, caption, tuple(Head(title, numeric[column]) for column, title in titles.items()), rows, tuple(files))
+    return Table(name, title, caption, tuple(Head(title, numeric[column]) for column, title in titles.items()), rows, tuple(files))
+
+
+def of_grid(name: str, title: str, caption: str, grid: Grid, files: Iterable[tuple[str, str]] = ()) -> Table:
+    """A table as Markdown and LaTeX have it; a number sorts by its value, one with an error by the number before ±."""
+    numeric = [align == "r" for align in grid.align]
+    rows = tuple(tuple(cell(text, number) for text, number in zip(row, numeric, strict=True)) for row in grid.rows)
+    heads = tuple(Head(text, number) for text, number in zip(grid.head, numeric, strict=True))
+    return Table(name, title, caption, heads, rows, tuple(files), int(grid.head[0] == "Data"))
+
+
+def cell(text: str, numeric: bool) -> Cell:
+    """A cell of a grid."""
+    found = re.match(r"(?:± )?(-?[\d,]*\.?\d+)", text) if numeric else None
+    key = found[1].replace(",", "") if found else "" if numeric else text
+    return Cell(mathml(text[1:-1]) if math(text) else text, key)

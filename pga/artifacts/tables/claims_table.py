@@ -6,12 +6,14 @@ from typing import Any
 
 import pandas as pd
 
+from pga.artifacts.run_titles import run_titles
 from pga.artifacts.tables.intervals import difference, holm, interval, mean_and_error
 from pga.artifacts.tables.request import Made, Request
 from pga.artifacts.tables.statements import Asked, Comparison, ask, relative
 from pga.artifacts.tables.summary_cells import summarise
 from pga.params.claims import Claim, Claims
 from pga.params.experiment import Experiment
+from pga.params.titles import in_words, metric_title
 from pga.provenance.records import Record
 
 REPRODUCED, BETTER, WORSE = "reproduced", "better", "worse"
@@ -111,11 +113,11 @@ def number_verdict(values: list[float], paper: float, error: float, claims: Clai
 def obstacle_of(experiment: Experiment, claims: Claims, claim: Claim, place: tuple[str, str, str]) -> str:
     """Why a number cannot be compared with the paper's; empty if it can."""
     if experiment.evaluation.metric != claims.metric:
-        return f"the metric here is {experiment.evaluation.metric}, the paper's is {claims.metric}"
+        return f"the metric here is the {metric_title(experiment.evaluation.metric)}, the paper’s is {metric_title(claims.metric)}"
     stand_ins = {
         column.dataset for column in experiment.table1.columns if column.paper == claim.dataset and column.dataset != claim.dataset
     }
-    return f"{place[0]} stands in for {claim.dataset}" if place[0] in stand_ins else ""
+    return f"{in_words(place[0])} stands in for {in_words(claim.dataset)}" if place[0] in stand_ins else ""
 
 
 def number(experiment: Experiment, metrics: pd.DataFrame, claims: Claims, claim: Claim) -> dict[str, Any]:
@@ -124,7 +126,7 @@ def number(experiment: Experiment, metrics: pd.DataFrame, claims: Claims, claim:
     said = f"{claim.value:.2f}" + (f" ± {claim.standard_error:.2f}" if claim.standard_error else "")
     row = {
         "kind": "number", "artifact": claim.artifact, "source": claim.source, "dataset": claim.dataset, "model": claim.model,
-        "density": claim.density, "claim": f"{claim.model}: {said}", "metric": claims.metric, "n": 0, "against": claim.value,
+        "density": claim.density, "claim": f"{in_words(claim.model)}: {said}", "metric": claims.metric, "n": 0, "against": claim.value,
         "against_standard_error": claim.standard_error, "margin": claims.margin * claim.value, "verdict": NOT_RUN, "note": claim.note,
     }  # fmt: skip
     if place is None:
@@ -169,9 +171,9 @@ def statement(
     by_worst = asked.contradicts() if false < true else [-p for p in asked.supports()]
     worst = asked.comparisons[by_worst.index(min(by_worst))]
     missing = sorted({seed for comparison in asked.comparisons for seed in comparison.missing})
-    stands_in = f"{worst.left[0]} stands in for {asked.dataset}" if worst.left[0] != asked.dataset else ""
+    stands_in = f"{in_words(worst.left[0])} stands in for {in_words(asked.dataset)}" if worst.left[0] != asked.dataset else ""
     row |= {
-        "data": worst.left[0], "metric": said.metric or experiment.evaluation.metric, "compared": words(asked, worst),
+        "data": worst.left[0], "metric": said.metric or experiment.evaluation.metric, "compared": words(experiment, asked, worst),
         "run": "/".join(worst.left), "note": joined(stands_in, said.note), "missing_seeds": " ".join(map(str, missing)),
     }  # fmt: skip
     if not asked.n:
@@ -203,9 +205,10 @@ WORDS = {
 """How each rule's comparison reads."""
 
 
-def words(asked: Asked, one: Comparison) -> str:
+def words(experiment: Experiment, asked: Asked, one: Comparison) -> str:
     """A comparison in words."""
-    left, right = ("/".join(side[1:]) if side[2] != "prior" else side[1] for side in (one.left, one.right))
+    titles = run_titles(experiment)
+    left, right = (titles[side[1]] + (f" ({in_words(side[2])})" if side[2] != "prior" else "") for side in (one.left, one.right))
     than = "above" if asked.statement.higher else "below"
     text = WORDS[asked.statement.rule].format(left=left, right=right, than=than)
     return text + (f" (weakest of {len(asked.comparisons)} comparisons)" if len(asked.comparisons) > 1 else "")

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from pga.artifacts.run_titles import dataset_titles, run_titles
 from pga.artifacts.tables.formats import Grid, as_markdown
 from pga.artifacts.tables.latex_tables import as_latex
 from pga.artifacts.tables.request import Made, Request
@@ -82,22 +83,28 @@ def make(request: Request) -> Made:
         [row(places[name], record, seconds_after(request.logs, experiment, places[name])) for name, record in runs.records.items()],
         columns=columns,
     )
-    rows = [
-        (
-            str(dataset), str(model), str(len(part)), str(device), mean(part.parameters, ",.0f"), mean(part.steps, ",.0f"),
-            mean(part.steps_per_s, ",.1f"), mean(part.training_s, ",.0f"), mean(part.sampling_and_evaluation_s, ",.0f"),
-            mean(part.peak_memory_bytes, ",.0f", 1e6), mean(part.peak_gpu_memory_bytes, ",.0f", 1e6),
-        )
-        for (dataset, model, device), part in found.groupby(["dataset", "model", "device"], sort=False)
-    ]  # fmt: skip
-    head = ("Data", "Run", "Runs", "Device", "Parameters", "Steps", "Steps/s", "Training s", "After s", "Memory MB", "GPU memory MB")
-    grids = [Grid(head, ("l", "l", "r", "p{3cm}", *"rrrrrrr"), tuple(rows))]
-    text = caption(found, experiment, runs.missing)
+    grids, text = [as_grid(found, experiment)], caption(found, experiment, runs.missing)
     return Made(
         {"csv": found.to_csv(index=False, lineterminator="\n"), "md": as_markdown(grids, text), "tex": as_latex(grids, text, "costs")},
         text,
         runs.records,
     )
+
+
+def as_grid(found: pd.DataFrame, experiment: Experiment) -> Grid:
+    """What costs.csv holds: means over the runs of a row on one device."""
+    datasets, models = dataset_titles(experiment), run_titles(experiment)
+    rows = [
+        (
+            datasets[str(dataset)], models[str(model)], str(len(part)), str(device),
+            mean(part.parameters, ",.0f"), mean(part.steps, ",.0f"),
+            mean(part.steps_per_s, ",.1f"), mean(part.training_s, ",.0f"), mean(part.sampling_and_evaluation_s, ",.0f"),
+            mean(part.peak_memory_bytes, ",.0f", 1e6), mean(part.peak_gpu_memory_bytes, ",.0f", 1e6),
+        )
+        for (dataset, model, device), part in found.groupby(["dataset", "model", "device"], sort=False)
+    ]  # fmt: skip
+    heads = ("Data", "Run", "Runs", "Device", "Parameters", "Steps", "Steps/s", "Training s", "After s", "Memory MB", "GPU memory MB")
+    return Grid(heads, ("l", "l", "r", "p{3cm}", *"rrrrrrr"), tuple(rows))
 
 
 def caption(found: pd.DataFrame, experiment: Experiment, missing: list[str]) -> str:

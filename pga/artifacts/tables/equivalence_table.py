@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from pga.artifacts.run_titles import dataset_titles, run_titles
 from pga.artifacts.tables.formats import Grid, as_markdown
 from pga.artifacts.tables.intervals import interval, mean_and_error, p_below_zero
 from pga.artifacts.tables.latex_tables import as_latex
@@ -39,7 +40,7 @@ def make(request: Request) -> Made:
     request.refuse(missing)
     runs = request.runs(request.measured(experiment.samplings_shown("equivalence")))
     text = caption(experiment, missing + runs.missing)
-    grids = [grid(found)]
+    grids = [as_grid(found, experiment)]
     texts = {
         "csv": found.to_csv(index=False, lineterminator="\n"),
         "md": as_markdown(grids, text),
@@ -86,16 +87,18 @@ def verdict(pairs: list[tuple[float, float]], margin: float) -> str:
     return NOT_EQUIVALENT if outside < ONE_SIDED else UNDECIDED
 
 
-def grid(found: pd.DataFrame) -> Grid:
-    """As a person reads it."""
+def as_grid(found: pd.DataFrame, experiment: Experiment) -> Grid:
+    """What equivalence.csv holds."""
 
     def number(value: float | None) -> str:
         return "–" if pd.isna(value) else f"{value:.2f}"
 
+    datasets, models = dataset_titles(experiment), run_titles(experiment)
     heads = ("Data", "Run", "Change", "Unchanged", "Changed", "Difference", "90 % interval", "Margin", "Pairs", "Verdict")
     rows = tuple(
         (
-            row["dataset"], row["model"], row["change"], number(row["reference"]), number(row["changed"]), number(row["difference"]),
+            datasets[row["dataset"]], models[row["model"]], row["change"],
+            number(row["reference"]), number(row["changed"]), number(row["difference"]),
             f"{number(row['low'])} … {number(row['high'])}", f"± {number(row['margin'])}", str(row["n"]), row["verdict"],
         )
         for row in found.to_dict("records")

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from pga.artifacts.run_titles import dataset_titles, run_titles
 from pga.artifacts.tables.formats import Grid, as_markdown
 from pga.artifacts.tables.latex_tables import as_latex
 from pga.artifacts.tables.request import Made, Request
@@ -15,8 +16,7 @@ from pga.metrics.metric_registry import METRICS
 from pga.params.experiment import REAL, Experiment
 from pga.params.feature_spaces import PIXELS, TITLES, distance_in
 from pga.params.sampling import RECONSTRUCTION
-
-RECONSTRUCTION_HEADS = {"reconstruction_error": "Mean squared error", "reconstruction_error_255": "per pixel of 0…255"}
+from pga.params.titles import RECONSTRUCTION_HEADS
 
 
 def make(request: Request) -> Made:
@@ -26,11 +26,7 @@ def make(request: Request) -> Made:
     missing = lacking(found, experiment)
     request.refuse(missing)
     runs = request.runs(request.measured(experiment.measurements()))
-    space = found.extractor.where(found["sampling"] != RECONSTRUCTION, RECONSTRUCTION)
-    grids = [
-        grid(part, str(dataset), str(extractor), experiment)
-        for (dataset, extractor), part in found.groupby([found.dataset, space], sort=False)
-    ]
+    grids = as_grids(found, experiment)
     text = caption(experiment, found, missing + runs.missing)
     texts = {
         "csv": found.to_csv(index=False, lineterminator="\n"),
@@ -38,6 +34,15 @@ def make(request: Request) -> Made:
         "tex": as_latex(grids, text, "evaluation"),
     }
     return Made(texts, text, runs.records, experiment.measures())
+
+
+def as_grids(found: pd.DataFrame, experiment: Experiment) -> list[Grid]:
+    """What evaluation.csv holds, a grid per data set and feature space."""
+    space = found.extractor.where(found["sampling"] != RECONSTRUCTION, RECONSTRUCTION)
+    return [
+        grid(part, str(dataset), str(extractor), experiment)
+        for (dataset, extractor), part in found.groupby([found.dataset, space], sort=False)
+    ]
 
 
 def lacking(found: pd.DataFrame, experiment: Experiment) -> list[str]:
@@ -86,11 +91,11 @@ def grid(found: pd.DataFrame, dataset: str, extractor: str, experiment: Experime
     """One data set in one feature space: a row per run and way of sampling."""
     heads = RECONSTRUCTION_HEADS if extractor == RECONSTRUCTION else metric_names(extractor, experiment.evaluation.weights == "official")
     shown = [key for key in heads if key in set(found.metric)]
-    rows = []
+    titles, rows = run_titles(experiment), []
     for (model, sampling), part in found.groupby(["model", "sampling"], sort=False):
         cells = {key: text(mean, error) for key, mean, error in zip(part.metric, part["mean"], part.standard_error, strict=True)}
         counts = (f"{part.images.iloc[0]:,}", number(part.reference_images.max()))
-        rows.append((str(model), way(str(model), str(sampling), experiment), *counts, *(cells.get(key, "–") for key in shown)))
+        rows.append((titles[str(model)], way(str(model), str(sampling), experiment), *counts, *(cells.get(key, "–") for key in shown)))
     accuracy = found.extractor_accuracy.iloc[0]
     title = {RECONSTRUCTION: "reconstructions of test images", PIXELS: "pixels"}.get(extractor, f"features: {extractor}")
     title += f" (test accuracy {accuracy:.4f})" if pd.notna(accuracy) else ""
@@ -98,7 +103,7 @@ def grid(found: pd.DataFrame, dataset: str, extractor: str, experiment: Experime
         ("Run", "Images", "n", "n real", *(heads[key] for key in shown)),
         ("l", "l", "r", "r", *"r" * len(shown)),
         tuple(rows),
-        f"{dataset}, {title}",
+        f"{dataset_titles(experiment)[dataset]}, {title}",
     )
 
 
@@ -145,7 +150,7 @@ def caption(experiment: Experiment, found: pd.DataFrame, missing: list[str]) -> 
     explained = " ".join(metric.explained for name, metric in METRICS.items() if name in asked)
     said = (
         f"All metrics, mean ± standard error over seeds; the headline is the {TITLES[experiment.evaluation.metric]}. Fréchet: distance of "
-        f"Gaussians, the lower the better. {explained} {REAL}: real images in the samples' place, what a perfect generator "
+        f"Gaussians, the lower the better. {explained} Real images: those in the samples' place, what a perfect generator "
         "would reach. n, n real: images and real images that are compared; metrics of single images take at most 10,000 real ones. "
     )
     for (dataset, model, sampling, metric), part in found[found.absent != ""].groupby(

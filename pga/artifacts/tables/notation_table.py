@@ -74,18 +74,22 @@ def rows() -> list[dict[str, str]]:
 
 def make(request: Request) -> Made:
     """The table; it is the same at every experiment."""
-    found = rows()
-    kinds = dict.fromkeys(row["kind"] for row in found)
+    found = pd.DataFrame(rows())
+    grids = as_grids(found)
+    caption = "Notation, generated from the table of terms that training runs; h is the composition of encoder f after decoder g."
+    csv: str = found.to_csv(index=False, lineterminator="\n")
+    return Made({"csv": csv, "md": as_markdown(grids, caption), "tex": as_latex(grids, caption, "notation")}, caption)
+
+
+def as_grids(found: pd.DataFrame) -> list[Grid]:
+    """What notation.csv holds, a grid per kind of symbol."""
     titles = {"parameters": "What a term moves", "value": "What a term reads", "loss": "Terms", "coefficient": "Coefficients"}
-    grids = [
+    return [
         Grid(
             ("Symbol", "In the code", "Meaning", "Source"),
             ("l", "l", "p{8cm}", "l"),
-            tuple((f"${row['symbol']}$", row["name"], row["meaning"], row["source"]) for row in found if row["kind"] == kind),
-            titles[kind],
+            tuple((f"${row['symbol']}$", row["name"], row["meaning"], row["source"]) for row in part.to_dict("records")),
+            titles[str(kind)],
         )
-        for kind in kinds
+        for kind, part in found.groupby("kind", sort=False)
     ]
-    caption = "Notation, generated from the table of terms that training runs; h is the composition of encoder f after decoder g."
-    csv: str = pd.DataFrame(found).to_csv(index=False, lineterminator="\n")
-    return Made({"csv": csv, "md": as_markdown(grids, caption), "tex": as_latex(grids, caption, "notation")}, caption)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from pga.artifacts.run_titles import dataset_titles, run_titles
 from pga.artifacts.tables.formats import Grid, as_markdown
 from pga.artifacts.tables.latex_tables import as_latex
 from pga.artifacts.tables.request import Made, Request
@@ -30,38 +31,47 @@ def listed(experiment: Experiment) -> pd.DataFrame:
             used.append(("seeds", " ".join(map(str, row.seeds or experiment.seeds)), ""))
             rows += [{"dataset": dataset, "run": name, "key": key, "value": value, "origin": origin} for key, value, origin in used]
     found = pd.DataFrame(rows)
-    found["value"] = found.value.map(lambda value: str(value).lower() if isinstance(value, bool) else value)  # as YAML writes it
+    found["value"] = found.value.map(shown)
     return found
 
 
-def shared(runs: list[str], everyone: list[str]) -> str:
-    """The runs by name, or as the rest of all where that is shorter."""
+def shared(runs: list[str], everyone: list[str], titles: dict[str, str]) -> str:
+    """The runs by title, or as the rest of all where that is shorter."""
     if len(runs) == len(everyone):
         return "all"
     others = [name for name in everyone if name not in runs]
-    return f"all but {', '.join(others)}" if len(others) < len(runs) - 1 else ", ".join(runs)
+    but = len(others) < len(runs) - 1
+    return ("all but " if but else "") + "; ".join(titles[name] for name in (others if but else runs))
 
 
-def grid(dataset: str, part: pd.DataFrame) -> Grid:
+def as_grids(found: pd.DataFrame, experiment: Experiment) -> list[Grid]:
+    """What parameters.csv holds, a grid per data set."""
+    datasets, models = dataset_titles(experiment), run_titles(experiment)
+    return [grid(datasets[str(dataset)], part, models) for dataset, part in found.groupby("dataset", sort=False)]
+
+
+def grid(dataset: str, part: pd.DataFrame, titles: dict[str, str]) -> Grid:
     """One data set: a row per distinct value of each parameter, and which runs have it."""
     everyone = list(dict.fromkeys(part.run))
     rows = []
-    for (key, value, origin), runs in part.groupby(["key", part.value.map(shown), "origin"], sort=False).run:
-        rows.append((str(key), str(value), str(origin), shared(list(runs), everyone)))
+    for (key, value, origin), runs in part.groupby(["key", "value", "origin"], sort=False).run:
+        rows.append((str(key), str(value), str(origin), shared(list(runs), everyone, titles)))
     order = list(dict.fromkeys(part.key))
     rows.sort(key=lambda row: order.index(row[0]))
     return Grid(("Parameter", "Value", "Origin", "Runs"), ("l", "l", "l", "p{7cm}"), tuple(rows), dataset)
 
 
 def shown(value: object) -> str:
-    """A value as text: numbers in their shortest form."""
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    """A value as YAML has it, numbers in their shortest form."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) and float(f"{value:g}") == value else str(value)
 
 
 def make(request: Request) -> Made:
     """The table; it needs no results."""
     found = listed(request.experiment)
-    grids = [grid(str(dataset), part) for dataset, part in found.groupby("dataset", sort=False)]
+    grids = as_grids(found, request.experiment)
     used = [origin for origin in Origin if (found.origin == origin.value).any()]
     caption = (
         "Every parameter of every run. Origin: " + "; ".join(f"{origin.value}, {ORIGINS[origin]}" for origin in used) + ". "

@@ -13,6 +13,7 @@ from pga.artifacts.tables.table1_entries import Entry, claimed, claims_beside, e
 from pga.artifacts.tables.table1_latex import as_latex, macros
 from pga.params.experiment import REAL, Experiment
 from pga.params.feature_spaces import NOTES, TITLES
+from pga.params.titles import in_words
 from pga.provenance.records import Record
 
 
@@ -59,7 +60,9 @@ def caption(experiment: Experiment, found: list[Entry], missing: list[str]) -> s
         )
     notes = experiment.notes_on(row.on(column) for row in experiment.table1.rows for column in experiment.table1.columns)
     text += f"{notes} " if notes else ""
-    replaced = [f"{column.title} stands in for the paper's {column.paper}" for column in experiment.table1.columns if column.paper]
+    replaced = [
+        f"{column.title} stands in for the paper's {in_words(column.paper)}" for column in experiment.table1.columns if column.paper
+    ]
     text += "".join(f"{line}. " for line in replaced)
     text += "Paper: FID as Zhang et al. (ICML 2020) report it." if claims_beside(found) else ""
     return text + (f" PARTIAL: {len(missing)} runs are missing." if missing else "")
@@ -150,7 +153,7 @@ def as_markdown(experiment: Experiment, found: list[Entry], missing: list[str]) 
     """A Markdown table with the caption below."""
     columns = experiment.table1.columns
     beside = claims_beside(found)
-    paper = [f" | Paper ({column.paper or column.dataset})" if beside else "" for column in columns]
+    paper = [f" | Paper ({in_words(column.paper or column.dataset)})" if beside else "" for column in columns]
     head = "| Model | " + " | ".join(markdown(column.title) + text for column, text in zip(columns, paper, strict=True)) + " |"
     width = (2 if beside else 1) * len(columns)
     lines = [head, "|---|" + "---:|" * width]

@@ -26,7 +26,7 @@ class Entry:
 
 
 def entries(experiment: Experiment, metrics: pd.DataFrame, claims: Claims) -> list[Entry]:
-    """Every cell; the lowest mean of each column within a block is its best, since blocks differ in protocol."""
+    """Every cell; the lowest of several means of a column within a block is its best, since blocks differ in protocol."""
     found: list[Entry] = []
     for row in experiment.table1.rows:
         for column in experiment.table1.columns:
@@ -37,11 +37,11 @@ def entries(experiment: Experiment, metrics: pd.DataFrame, claims: Claims) -> li
             against_test = summarise(metrics, dataset, row.model, twin, metric, seeds) if twin else None
             claim = claims.find(column.paper or column.dataset, row.model, experiment.samplings[row.sampling].density)
             found.append(Entry(row, column, cell, claim, False, against_test))
-    best: dict[tuple[str, str], float] = {}
+    means: dict[tuple[str, str], list[float]] = {}
     for entry in found:
         if entry.cell.mean is not None and entry.row.model != REAL:
-            place = (entry.row.block, entry.column.dataset)
-            best[place] = min(best.get(place, entry.cell.mean), entry.cell.mean)
+            means.setdefault((entry.row.block, entry.column.dataset), []).append(entry.cell.mean)
+    best = {place: min(several) for place, several in means.items() if len(several) > 1}
     return [
         replace(entry, best=entry.cell.mean is not None and entry.cell.mean == best.get((entry.row.block, entry.column.dataset)))
         for entry in found

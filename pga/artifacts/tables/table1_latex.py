@@ -7,6 +7,7 @@ from itertools import groupby
 from pga.artifacts.tables.formats import latex
 from pga.artifacts.tables.latex_tables import PLUS_MINUS, floating, pair
 from pga.artifacts.tables.table1_entries import Entry, claimed, claims_beside
+from pga.params.titles import in_words
 
 DIGITS = dict(zip("0123456789", ["Zero", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine"], strict=True))
 
@@ -19,7 +20,7 @@ def as_latex(found: list[Entry], caption: str) -> str:
     lines = [" & ".join(["Model", *heads]) + r" \\"]
     if beside:
         rules = [rf"\cmidrule(lr){{{2 + 4 * k}-{5 + 4 * k}}}" for k in range(len(columns))]
-        papers = [" & ".join([pair("ours"), pair(f"paper, {column.paper}" if column.paper else "paper")]) for column in columns]
+        papers = [" & ".join([pair("ours"), pair(f"paper, {in_words(column.paper)}" if column.paper else "paper")]) for column in columns]
         lines += ["".join(rules), " & ".join(["", *papers]) + r" \\"]
     several, last, width = len({entry.row.block for entry in found}) > 1, None, 1 + len(columns) * (4 if beside else 2)
     for (block, title), row in groupby(found, key=lambda entry: (entry.row.block, entry.row.title)):

@@ -32,14 +32,15 @@ for (const button of navigator.clipboard ? document.querySelectorAll("button.cop
 // The table of runs is filtered by words, and draws the curves of ticked runs together; a run's details show when its name is followed.
 document.documentElement.classList.add("js");
 for (const part of document.querySelectorAll(".script")) part.hidden = false;
-const nameOf = (row) => `${row.cells[1].textContent}, seed ${row.cells[2].textContent}`;
+const nameOf = (row) => `${row.cells[1].textContent} on ${row.cells[2].textContent}, seed ${row.cells[3].textContent}`;
+const wordsOf = (row) => `${nameOf(row)} ${row.cells[1].firstChild.hash}`.toLowerCase();
 const rows = [...document.querySelectorAll("#overview tbody tr")];
 document.getElementById("filter")?.addEventListener("input", (event) => {
   const words = event.target.value.toLowerCase().split(/\s+/).filter(Boolean);
-  for (const row of rows) row.hidden = !words.every((word) => nameOf(row).toLowerCase().includes(word));
+  for (const row of rows) row.hidden = !words.every((word) => wordsOf(row).includes(word));
   document.getElementById("matches").textContent = `${rows.filter((row) => !row.hidden).length} of ${rows.length} runs`;
 });
-const COLOURS = ["#14508f", "#c74c0d", "#3f8a5d", "#a50299", "#7a5c00", "#5b6770"];
+const COLOURS = ["#3b82c4", "#d2601a", "#2e9467", "#b44fb8", "#8a7200", "#6f7d88"]; // readable on light and dark
 const overlay = () => {
   const drawn = rows.filter((row) => row.querySelector("input").checked);
   const curves = drawn.map((row) => JSON.parse(row.dataset.points)).filter((points) => points.length);
@@ -69,10 +70,3 @@ const unfold = () => {
 };
 addEventListener("hashchange", unfold);
 unfold();
-// On paper nothing can be unfolded: everything is, but for the runs, which are many.
-const folded = () => document.querySelectorAll("details:not([open]):not(.run)");
-addEventListener("beforeprint", () => folded().forEach((part) => { part.open = true; part.dataset.forPrint = ""; }));
-addEventListener("afterprint", () => document.querySelectorAll("[data-for-print]").forEach((part) => {
-  part.open = false;
-  delete part.dataset.forPrint;
-}));
