@@ -19,12 +19,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Fetch."""
     from pga.data.fetch import fetch
-    from pga.params.sources import load_sources
-    from pga.runtime.errors import UserError
+    from pga.params.sources import source_named
 
-    sources = load_sources(arguments.sources)
-    if arguments.source not in sources:
-        raise UserError(f"{arguments.sources}: no source {arguments.source!r}; there are {', '.join(sources)}")
-    source = sources[arguments.source]
+    source = source_named(arguments.source, arguments.sources)
     for file in [arguments.file] if arguments.file else source.files:
         print(fetch(arguments.source, source, file, arguments.out))

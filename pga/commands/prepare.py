@@ -22,7 +22,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Prepare."""
     from pga.data.datasets import read_datasets
     from pga.data.prepare import prepare
-    from pga.params.sources import load_sources
+    from pga.params.sources import read_sources
     from pga.runtime.errors import UserError
 
     datasets, wrong = read_datasets(arguments.datasets)
@@ -31,9 +31,8 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.dataset not in datasets:
         raise UserError(f"{arguments.datasets}: no data set {arguments.dataset!r}; there are {', '.join(datasets)}")
     row = datasets[arguments.dataset]
-    sources = load_sources(arguments.sources)
+    sources, wrong = read_sources(arguments.sources)
     if row.source and row.source not in sources:
-        raise UserError(
-            f"{arguments.datasets}: {arguments.dataset}.source: found {row.source!r}; {arguments.sources} has {', '.join(sources)}"
-        )
+        lacking = f"{arguments.datasets}: {arguments.dataset}.source: found {row.source!r}; {arguments.sources} has {', '.join(sources)}"
+        raise UserError(wrong.get(row.source, lacking))
     prepare(arguments.dataset, row, arguments.raw, arguments.out, sources, arguments.processes)

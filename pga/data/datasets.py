@@ -12,8 +12,7 @@ from pydantic import Field, model_validator
 from pga.data.kind import Kind
 from pga.data.kinds import KINDS
 from pga.params.base import Name, Strict
-from pga.params.reading import read_typed, read_yaml, validate
-from pga.runtime.errors import UserError
+from pga.params.reading import read_rows, read_typed
 
 if TYPE_CHECKING:
     Dataset: TypeAlias = Kind
@@ -39,17 +38,5 @@ def load_datasets(path: str | Path = "params/datasets.yaml") -> dict[str, Any]:
 
 
 def read_datasets(path: str | Path = "params/datasets.yaml") -> tuple[dict[str, Kind], dict[str, str]]:
-    """The entries of the table that are right, and what is wrong with each of the others, which stop nobody who needs none of them.
-
-    Raises:
-        UserError: the file cannot be read, or is no table.
-    """
-    rows = read_yaml(path).get("datasets")
-    found: dict[str, Kind] = {}
-    wrong: dict[str, str] = {}
-    for name, row in rows.items() if isinstance(rows, dict) else read_typed(path, Datasets).datasets.items():
-        try:
-            found.update(validate({"datasets": {name: row}}, Datasets, path).datasets)
-        except UserError as error:
-            wrong[name] = str(error)
-    return found, wrong
+    """The entries of the table that are right, and what is wrong with each of the others; raises as `read_rows` does."""
+    return read_rows(path, Datasets, "datasets")

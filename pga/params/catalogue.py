@@ -39,13 +39,14 @@ class Catalogue(NamedTuple):
         return [reason for file, reason in self.left_out.items() if any(belongs(word, Path(file).stem) for word in words)]
 
 
-def read_catalogue(folder: Path, taken: Collection[str], datasets: Mapping[str, Dataset]) -> Catalogue:
+def read_catalogue(folder: Path, taken: Collection[str], datasets: Mapping[str, Dataset], wrong: Mapping[str, str]) -> Catalogue:
     """Read every experiment of a folder; what cannot be used is left out, with the reason.
 
     Args:
         folder: `params/`.
         taken: names that no experiment may have, because rules have them.
         datasets: the table of data sets.
+        wrong: data set that is not in it → what is wrong with it.
     """
     found = Catalogue({}, {})
     paths = [path for path in folder.glob("*.y*ml") if path.suffix in (".yaml", ".yml") and not path.name.startswith((".", "#"))]
@@ -54,8 +55,8 @@ def read_catalogue(folder: Path, taken: Collection[str], datasets: Mapping[str, 
             continue
         try:
             experiment = load_experiment(checked_name(path, taken))
-            if wrong := experiment.misfits(datasets):
-                raise UserError("\n".join(f"{path}: {line}" for line in wrong))
+            if misfits := [wrong[name] for name in experiment.datasets if name in wrong] or experiment.misfits(datasets):
+                raise UserError("\n".join(f"{path}: {line}" for line in dict.fromkeys(misfits)))
             if experiment.results in found.experiments:
                 raise UserError(
                     f"{path}: results: {experiment.results} is the folder of {found.experiments[experiment.results][0]} already"

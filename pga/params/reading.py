@@ -184,3 +184,27 @@ def resolved(schema: Any, definitions: dict[str, Any]) -> dict[str, Any]:
 def read_typed(path: str | Path, model: type[Model]) -> Model:
     """A YAML file as a `model`; raises as `read_yaml` and `validate` do."""
     return validate(read_yaml(path), model, path)
+
+
+def read_rows(path: str | Path, model: type[Model], table: str) -> tuple[dict[str, Any], dict[str, str]]:
+    """The rows of a table that are right, and what is wrong with each of the others, which stop nobody who needs none of them.
+
+    Args:
+        path: of the file.
+        model: the whole file, with one key, `table`.
+        table: name → row.
+
+    Raises:
+        UserError: the file cannot be read, or holds no table.
+    """
+    content = read_yaml(path)
+    if not isinstance(rows := content.get(table), dict) or len(content) > 1:
+        return getattr(validate(content, model, path), table), {}
+    found: dict[str, Any] = {}
+    wrong: dict[str, str] = {}
+    for name, row in rows.items():
+        try:
+            found.update(getattr(validate({table: {name: row}}, model, path), table))
+        except UserError as error:
+            wrong[name] = str(error)
+    return found, wrong

@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from pga.params.base import Name, Strict
-from pga.params.reading import read_typed
+from pga.params.reading import read_rows, read_typed
+from pga.runtime.errors import UserError
 
 Hex = Annotated[str, Field(pattern=r"^[0-9a-f]{8,64}$")]
 
@@ -68,3 +69,20 @@ class Sources(Strict):
 def load_sources(path: str | Path = "params/sources.yaml") -> dict[str, Source]:
     """Read and check the table of sources; raises UserError with every mistake."""
     return read_typed(path, Sources).sources
+
+
+def read_sources(path: str | Path = "params/sources.yaml") -> tuple[dict[str, Source], dict[str, str]]:
+    """The rows of the table that are right, and what is wrong with each of the others; raises as `read_rows` does."""
+    return read_rows(path, Sources, "sources")
+
+
+def source_named(name: str, path: str | Path) -> Source:
+    """A row of the table, whatever is wrong with the others.
+
+    Raises:
+        UserError: there is no such row, or what is wrong with it.
+    """
+    found, wrong = read_sources(path)
+    if name not in found:
+        raise UserError(wrong.get(name, f"{path}: no source {name!r}; there are {', '.join(found)}"))
+    return found[name]

@@ -491,7 +491,7 @@ def test_what_nothing_measures_is_trained_sampled_and_drawn_without_numbers(tmp_
         assert old in text
         changed = text.replace(old, new)
         (tmp_path / "trial.yaml").write_text(changed.replace(", celeba5k], models", "], models") if "unknown" in new else changed)
-        found = read_catalogue(tmp_path, (), load_datasets())
+        found = read_catalogue(tmp_path, (), load_datasets(), {})
         [reason] = [reason for file, reason in found.left_out.items() if file.endswith("trial.yaml")]
         assert said in reason and reason.startswith(f"{tmp_path}/trial.yaml: ")
 

@@ -333,7 +333,11 @@ def beside(finished: Path) -> Iterator[Path]:
     table = finished / "params" / "datasets.yaml"
     before = table.read_text()
     table.write_text(before + "  dogs: {kind: folder, path: /dogs, size: -1}\n")
+    sources = finished / "params" / "sources.yaml"
+    right = sources.read_text()
+    sources.write_text(right.replace("value: 6bbc9ace", "value: six"))  # of MNIST
     yield finished
+    sources.write_text(right)
     table.write_text(before)
     for name in (*LEFT_OUT, ".#tiny.yaml"):
         (finished / "params" / name).unlink()
@@ -346,10 +350,18 @@ def test_a_file_that_is_not_asked_for_stops_nobody_and_one_that_is_says_why(besi
         [line] = [line for line in done.stderr.splitlines() if line.startswith(f"left out: params/{name}: ")]
         assert reason in line
     assert "#tiny" not in done.stderr and "left out: params/datasets.yaml: datasets.dogs.folder.size: found -1" in done.stderr
-    for target in ("broken", "results/broken/table1.csv"):
+    of_mnist = [line for line in done.stderr.splitlines() if "sources.mnist" in line]
+    assert len(of_mnist) == 1 and "with it mnist32, params/paper.yaml" in of_mnist[0], of_mnist
+    reason = "params/sources.yaml: sources.mnist.files.train-images-idx3-ubyte.gz.checksum.value: found 'six"
+    for target, said_once in (
+        ("broken", "params/broken.yaml: not YAML"),
+        ("results/broken/table1.csv", "params/broken.yaml: not YAML"),
+        ("paper", f"params/paper.yaml: {reason}"),
+        ("data/processed/mnist.npy", reason),
+    ):
         refused = snakemake(beside, "-n", target, check=False)
         said = refused.stdout + refused.stderr
-        assert refused.returncode != 0 and "Traceback" not in said and said.count("params/broken.yaml: not YAML") == 1
+        assert refused.returncode != 0 and "Traceback" not in said and said.count(said_once) == 1
 
 
 def test_paths_of_a_parameters_file_reach_the_shell_as_one_word(finished: Path) -> None:

@@ -22,7 +22,7 @@ from pga.params.reading import read_yaml
 from pga.metrics.metric_registry import METRICS
 from pga.params.feature_spaces import FEATURE_SPACES, PIXELS
 from pga.params.sampling import RECONSTRUCTION
-from pga.params.sources import load_sources
+from pga.params.sources import read_sources
 
 # The code of this folder runs, the same whose meaning the rules' params hold, whatever is installed. One thread for linear algebra,
 # whatever the machine has: sums depend on it (training sets its own number, which is part of the run).
@@ -34,16 +34,32 @@ modules = os.pathsep.join(filter(None, [str(workflow.basedir), os.environ.get("P
 shell.prefix(f"export PYTHONPATH={shlex.quote(modules)} OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 PGA_GPUS={shlex.quote(str(gpus))}; {programs}")
 
 try:
-    SOURCES = load_sources("params/sources.yaml")
+    SOURCES, wrong_sources = read_sources("params/sources.yaml")
     DATASETS, wrong = read_datasets("params/datasets.yaml")
     CLAIMS = load_claims("params/claims.yaml")
 except UserError as error:
     raise WorkflowError(str(error)) from None
+
+
+def lacking(source: str | None) -> str:
+    """What is wrong with a row of the table of sources; nothing if it is right, or none is needed."""
+    return "" if source is None or source in SOURCES else wrong_sources.get(source, f"params/sources.yaml: there is no source {source!r}")
+
+
+for name in [name for name, row in DATASETS.items() if lacking(row.source)]:
+    wrong[name] = lacking(DATASETS.pop(name).source)
+
 RULE_FILES = ["Snakefile", *sorted(str(path) for path in Path("workflow/rules").glob("*.smk"))]
 RULES = {name for file in RULE_FILES for name in re.findall(r"^(?:rule|use rule \w+ as) (\w+)", Path(file).read_text(encoding="utf-8"), re.M)}
-CATALOGUE = read_catalogue(Path("params"), RULES, DATASETS)
+CATALOGUE = read_catalogue(Path("params"), RULES, DATASETS, wrong)
 EXPERIMENTS = CATALOGUE.experiments
 """Folder of results → (file of the experiment, its content)."""
+
+for root, (file, experiment) in list(EXPERIMENTS.items()):
+    spaces = [FEATURE_SPACES[label] for label in experiment.evaluation.labels(labelled=True) if label in FEATURE_SPACES]
+    if reasons := [reason for space in spaces if (reason := lacking(space.source))]:
+        del EXPERIMENTS[root]
+        CATALOGUE.left_out[file] = f"{file}: evaluation: {reasons[0]}"
 
 SCHEMA = str(Path(workflow.basedir) / "workflow/schemas/experiment.schema.json")
 for root, (file, _) in list(EXPERIMENTS.items()):
@@ -57,8 +73,13 @@ if workflow.is_main_process:
     data = [reason for name, reason in wrong.items() for word in sys.argv[1:] if re.match(rf"data/\w+/{name}\b", word)]
     if reasons := dict.fromkeys([*data, *CATALOGUE.asked_and_left_out(sys.argv[1:])]):
         raise WorkflowError("\n".join(reasons))
-    for reason in dict.fromkeys([*wrong.values(), *CATALOGUE.left_out.values()]):
-        logger.warning(f"left out: {reason}")
+    causes = [*wrong_sources.values(), *wrong.values()]
+    left_out = {cause: [] for cause in wrong_sources.values()}
+    for name, reason in [*wrong.items(), *CATALOGUE.left_out.items()]:
+        left_out.setdefault(next((cause for cause in causes if cause in reason), reason), []).append(name)
+    for cause, names in left_out.items():
+        others = [name for name in names if name not in cause]
+        logger.warning(f"left out: {cause}" + (f"; and with it {', '.join(others)}" if others else ""))
 
 
 def results_of(name: str) -> str:
@@ -77,7 +98,7 @@ def experiments_with_targets() -> list[str]:
     return [name for name in dict.fromkeys(names) if re.fullmatch(NAME, name) and name not in RULES]
 
 
-PINNED = next(iter(SOURCES["inception"].files.values())).checksum.value
+PINNED = "" if lacking("inception") else next(iter(SOURCES["inception"].files.values())).checksum.value
 """SHA-256 of Inception's weights, or its first digits."""
 
 LABELLED = [name for name, dataset in DATASETS.items() if dataset.labelled]
