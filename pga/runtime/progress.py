@@ -5,7 +5,10 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 T = TypeVar("T")
 LINE_EVERY_S = 10.0
@@ -30,7 +33,10 @@ class Progress:
         if sys.stderr.isatty() and not quiet:
             from tqdm import tqdm
 
-            self.bar = tqdm(total=total, desc=title, unit=unit, initial=initial, dynamic_ncols=True, unit_scale=unit == "B")
+            size = "{n_fmt}/{total_fmt}" + ("B" if unit == "B" else "")
+            line = f"{{desc}} |{{bar}}| {size} {{remaining}} left{{postfix}}"
+            self.bar = tqdm(total=total, desc=title, initial=initial, dynamic_ncols=True, unit_scale=unit == "B", bar_format=line)
+            self.bar.set_description_str(title)
 
     def __enter__(self) -> Progress:
         return self
@@ -45,8 +51,9 @@ class Progress:
         """Count `units` more; `figures` are shown beside the count (e.g. losses)."""
         self.done += units
         if self.bar is not None:
-            if figures:
-                self.bar.set_postfix({key: f"{value:.4g}" for key, value in figures.items()}, refresh=False)
+            if figures and self.bar.n > self.initial and time.time() - self.bar.last_print_t >= self.bar.mininterval:
+                shown = [f"{key.removesuffix('_loss')} {value:.3g}" for key, value in figures.items()]
+                self.bar.set_postfix_str(fitting(shown, self.bar), refresh=False)
             self.bar.update(units)
         elif time.monotonic() - self.last_line >= LINE_EVERY_S:
             self._line(**figures)
@@ -65,6 +72,16 @@ class Progress:
     def seconds_left(self) -> float:
         """Seconds that the rest takes at that rate."""
         return (self.total - self.done) / max(self.rate(), 1e-9)
+
+
+def fitting(figures: list[str], bar: tqdm[Any]) -> str:
+    """As many of the figures as leave the bar ten columns in its terminal."""
+    shape = bar.format_dict
+    for count in range(len(figures), 0, -1):
+        text = " ".join(figures[:count])
+        if not shape["ncols"] or len(bar.format_meter(**{**shape, "ncols": None, "postfix": text})) <= shape["ncols"]:
+            return text
+    return ""
 
 
 def duration(seconds: float) -> str:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
-import pty
 import re
-import struct
 import subprocess
 import sys
-import termios
 from pathlib import Path
 
 import pytest
 from snakemake_logger_plugin_jobs.remaining import Job, Remaining
+from terminal import in_a_terminal
 
 ROOT = Path(__file__).parents[2]
 SNAKEFILE = """
@@ -60,29 +57,6 @@ def in_a_pipe(folder: Path, *arguments: str) -> list[str]:
     return done.stderr.splitlines()
 
 
-def in_a_terminal(folder: Path, *arguments: str, interrupt_at: str = "\0") -> list[str]:
-    """What a run prints in a terminal of 80 columns; Ctrl-C is typed when some text appears there."""
-    child, terminal = pty.fork()
-    if child == 0:
-        os.chdir(folder)
-        os.execvpe(COMMAND[0], [*COMMAND, *arguments], environment())
-    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-    shown, typed = b"", False
-    while True:
-        try:
-            found = os.read(terminal, 4096)
-        except OSError:  # Linux: the other side has closed
-            break
-        if not found:
-            break
-        shown += found
-        if interrupt_at in shown.decode(errors="replace") and not typed:
-            typed = os.write(terminal, b"\x03") == 1
-    os.waitpid(child, 0)
-    os.close(terminal)
-    return re.sub(r"\x1b\[\d+m|\^C", "", shown.decode()).replace("\r\n", "\n").splitlines()
-
-
 def test_a_line_for_each_job_with_how_many_and_at_the_end_how_long(folder: Path) -> None:
     lines = in_a_pipe(folder, "--cores", "1")
     assert lines[0] == "10 jobs: 4 train, 4 evaluate, report, all"
@@ -111,7 +85,8 @@ def test_in_a_terminal_no_line_is_longer_than_it_is_wide_and_what_is_stopped_has
     name = "a_model_whose_name_fills_the_terminal_from_one_side_to_the_other_and_more"
     text = SNAKEFILE.replace("results/lpga", f"results/{name}").replace("range(4)", "range(2)")
     (folder / "Snakefile").write_text(text.replace("sleep 0.1", "sleep {wildcards.seed}00"))
-    lines = in_a_terminal(folder, interrupt_at="[1/6]")
+    shown = in_a_terminal(COMMAND, folder, environment(), interrupt_at="[1/6]")
+    lines = re.sub(r"\x1b\[\d+m|\^C", "", shown).splitlines()
     first = next(line for line in lines if line.startswith("["))
     assert len(first) == 80 and first.startswith(f"[1/6] train  {name[:60]}") and first.endswith("…")
     assert f"stopped: train  {name} seed 1"[:79] + "…" in lines and not [line for line in lines if line.startswith(("FAILED", "failed"))]
