@@ -7,7 +7,11 @@ import gc
 import importlib
 import io
 import os
+import re
+import shutil
 import sys
+import textwrap
+from collections.abc import Callable
 
 import pga
 from pga.runtime.errors import UserError
@@ -40,14 +44,65 @@ EXTRAS = {"pandas": "report", "matplotlib": "report", "jinja2": "report", "huggi
 """Packages that not everybody needs, and the extra of this package that brings each."""
 
 
+class HelpFormatter(argparse.RawDescriptionHelpFormatter):
+    """Fills paragraphs and explanations to the terminal's width and breaks no word; examples and tables stay as they are."""
+
+    def _has_many(self, action: argparse.Action) -> bool:
+        return action.metavar is None and action.choices is not None and len(",".join(map(str, action.choices))) > 40
+
+    def _metavar_formatter(self, action: argparse.Action, default_metavar: str) -> Callable[[int], tuple[str, ...]]:
+        if self._has_many(action):
+            return lambda count: (default_metavar,) * count
+        return super()._metavar_formatter(action, default_metavar)
+
+    def _expand_help(self, action: argparse.Action) -> str:
+        text, choices = super()._expand_help(action), [str(choice) for choice in action.choices or ()]
+        is_told = not self._has_many(action) or all(choice in text for choice in choices)
+        return text if is_told else f"{text.removesuffix('.')}; accepted: {', '.join(choices)}"
+
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        return wrapped(text.split(), width)
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        def fill(paragraph: str) -> str:
+            is_laid_out = any(line.startswith(" ") for line in paragraph.splitlines())
+            return paragraph if is_laid_out else "\n".join(self._split_lines(paragraph, width))
+
+        return "\n\n".join(map(fill, text.strip().split("\n\n")))
+
+
+def wrapped(words: list[str], width: int) -> list[str]:
+    """Lines of whole words; a word may hold spaces."""
+    joined = " ".join(word.replace(" ", "\0") for word in words)
+    return [line.replace("\0", " ") for line in textwrap.wrap(joined, width, break_on_hyphens=False, break_long_words=False)]
+
+
+def in_lines(command: str) -> str:
+    """A command in lines of the terminal's width, which a shell reads as one."""
+    words = re.findall(r"'[^']*'|\S+", command)
+    return " \\\n    ".join(wrapped(words, shutil.get_terminal_size().columns - len("     \\")))
+
+
+def usage_of(parser: argparse.ArgumentParser) -> str:
+    """The command line with what must be given; all else is an OPTION."""
+    words = [parser.prog]
+    for action in parser._actions:
+        name = str(action.metavar or (action.dest.upper() if action.option_strings else action.dest))
+        if action.required and action.option_strings:
+            words.append(f"{action.option_strings[-1]} {name}")
+        elif not action.option_strings:
+            words.append(f"{name} ..." if action.nargs in ("+", "*") else name)
+    return "\n       ".join(wrapped([*words, "[OPTION ...]"], shutil.get_terminal_size().columns - len("usage: ")))
+
+
 def parser_for(verb: str) -> argparse.ArgumentParser:
     """The parser of one verb, taken from `pga.commands.<verb>`."""
     module = importlib.import_module(f"pga.commands.{verb}")
     parser = argparse.ArgumentParser(
         prog=f"pga {verb}",
         description=module.__doc__,
-        epilog=f"example:\n  {module.EXAMPLE}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=f"example:\n  {in_lines(module.EXAMPLE)}",
+        formatter_class=HelpFormatter,
         allow_abbrev=False,
     )
     module.add_arguments(parser)
@@ -55,6 +110,7 @@ def parser_for(verb: str) -> argparse.ArgumentParser:
         "--planned-code", metavar="FINGERPRINT", help="refuse to run, or to write, if the code is another (the workflow's check)"
     )
     parser.set_defaults(verb=module.run)
+    parser.usage = usage_of(parser)
     return parser
 
 
@@ -119,7 +175,7 @@ def main(argv: list[str] | None = None) -> int:
         prog="pga",
         description=pga.__doc__,
         epilog="verbs:\n" + "\n".join(f"  {verb:<{width}}  {line}" for verb, line in VERBS.items()) + "\n\nexample:\n  pga train --help",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpFormatter,
     )
     overview.add_argument("--version", action="version", version=f"pga {pga.__version__}")
     overview.add_argument("verb", choices=VERBS, metavar="VERB", help="one of the verbs below; `pga VERB --help` explains it")

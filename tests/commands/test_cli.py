@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from terminal import in_a_terminal
 
 import pga
 from pga.cli import VERBS, main, parser_for
@@ -25,7 +26,7 @@ HEAVY = {"torch", "torchvision", "numpy", "scipy", "pandas", "matplotlib", "skle
 
 def run_module(*arguments: str, options: tuple[str, ...] = (), cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, *options, "-m", "pga", *arguments]
-    return subprocess.run(command, cwd=cwd, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
+    return subprocess.run(command, cwd=cwd, env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "80"}, capture_output=True, text=True)
 
 
 def test_every_verb_of_the_pipeline_is_there() -> None:
@@ -46,6 +47,7 @@ def test_help_shows_an_example_and_imports_nothing_heavy(arguments: tuple[str, .
     assert done.returncode == 0
     assert re.search(rf"^usage: pga {'' if len(arguments) == 1 else arguments[0]}", done.stdout)
     assert re.search(r"^example:\n  pga \w+", done.stdout, re.MULTILINE)
+    assert not [line for line in done.stdout.splitlines() if len(line) > 80 or line.endswith("-")]
 
 
 def test_the_overview_lists_every_verb_with_what_it_does() -> None:
@@ -251,6 +253,15 @@ def test_params_prints_every_value_with_its_origin(
     else:
         [row] = [line.split() for line in text.splitlines() if line.startswith("gamma")]
         assert row[1:6] == ["–", "0.015·paper", "–", "0.0·code", "0.015·inferred"]  # vae, lpga, vpga, lvpga, lpga_ablation
+
+
+def test_the_table_of_parameters_stands_in_a_terminal_in_parts() -> None:
+    command = [sys.executable, "-m", "pga", "params", "--params", "params/quick.yaml"]
+    lines = in_a_terminal(command, ROOT, {**os.environ, "PYTHONPATH": str(ROOT)}).splitlines()
+    assert max(map(len, lines)) <= 80
+    [first, *_] = [line.split() for line in lines if line.startswith("gamma")]
+    assert first == ["gamma", "–", "0.015·paper", "–"]
+    assert {word for line in lines for word in line.split()} >= {"vae_wide", "lpga_resnet", "true·inferred"}
 
 
 def test_a_reader_who_has_seen_enough_causes_no_traceback() -> None:
