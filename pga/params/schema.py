@@ -23,6 +23,8 @@ def schemas() -> dict[str, dict[str, Any]]:
     written, complete = Written.model_json_schema(), Experiment.model_json_schema()
     properties = {**written["properties"], **{key: part for key, part in complete["properties"].items() if key not in TYPED}}
     definitions = {**complete["$defs"], **written["$defs"]}
+    for part in properties.values():  # a file that extends another says only what it changes
+        definitions.get(part.get("$ref", "").removeprefix("#/$defs/"), {}).pop("required", None)
     return {"experiment.schema.json": {**dialect, **written, "properties": properties, "$defs": definitions, "required": ["results"]}}
 
 
