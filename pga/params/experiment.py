@@ -35,6 +35,13 @@ class DatasetRuns(Strict):
     runs: dict[Name, RunParams]
     note: str = Field("", description="what captions must say of results on it, e.g. that its test images were trained on")
 
+    def networks(self) -> dict[str, list[str]]:
+        """Network → the runs of it."""
+        found: dict[str, list[str]] = {}
+        for run, params in self.runs.items():
+            found.setdefault(params.network[0], []).append(run)
+        return found
+
 
 FOLDERS = ("results/metrics", "results/figures", "results/partial")
 """Of the paper's results, which are no experiment's."""
@@ -161,12 +168,13 @@ class Experiment(Strict):
                 found.append(f"datasets.{name}: no such data set in params/datasets.yaml; there are {', '.join(datasets)}")
                 continue
             shape = datasets[name].shape
-            for run, params in block.runs.items():
-                network = NETWORKS[params.network[0]]
-                if shape not in (None, (network.size, network.channels)):
+            for network, runs in block.networks().items():
+                row = NETWORKS[network]
+                if shape not in (None, (row.size, row.channels)):
+                    others = f" (so in {len(runs) - 1} more runs)" if len(runs) > 1 else ""
                     found.append(
-                        f"datasets.{name}.runs.{run}.network: {params.network[0]} is for images of {network.size}x{network.size} pixels "
-                        f"and {network.channels} channels; those of {name} have {shape[0]}x{shape[0]} and {shape[1]}"
+                        f"datasets.{name}.runs.{runs[0]}.network: {network} is for images of {row.size}x{row.size} pixels "
+                        f"and {row.channels} channels; those of {name} have {shape[0]}x{shape[0]} and {shape[1]}{others}"
                     )
             if block.measured and self.evaluation.extractor == "classifier" and not datasets[name].labelled:
                 found.append(

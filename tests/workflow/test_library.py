@@ -53,6 +53,15 @@ def core(shared_project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     return folder / "environment/bin/python"
 
 
+@pytest.mark.slow
+def test_git_counts_nothing_that_an_installation_leaves_in_the_checkout(core: Path, shared_project: Path) -> None:
+    assert (shared_project / "build").is_dir(), core
+    subprocess.run(["git", "init", "--quiet"], cwd=shared_project, check=True)
+    status = ["git", "status", "--porcelain", "--untracked-files=all"]
+    untracked = subprocess.run(status, cwd=shared_project, check=True, capture_output=True, text=True).stdout
+    assert "pyproject.toml" in untracked and not re.search(r"build/|\.egg-info", untracked)
+
+
 def blocks(page: str) -> list[str]:
     return re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(encoding="utf-8"), re.S)
 
