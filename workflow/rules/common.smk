@@ -67,8 +67,9 @@ for root, (file, _) in list(EXPERIMENTS.items()):
         validate(read_yaml(file), SCHEMA, set_default=False)
     except WorkflowError as error:
         del EXPERIMENTS[root]
-        place, mistake = (re.search(pattern, str(error)) for pattern in (r"On instance((?:\['\w+'\])*)", r"ValidationError: (.*)"))
-        said = f"{'.'.join(re.findall(r'\w+', place[1]))}: {mistake[1]}" if place and mistake else str(error) # not the whole schema
+        place, mistake = (re.search(pattern, str(error)) for pattern in (r"On instance(.*):", r"ValidationError: (.*)"))
+        keys = ".".join(re.findall(r"\w+", place[1])) if place else ""
+        said = f"{keys}: {mistake[1]}" if mistake else str(error) # not the whole schema
         CATALOGUE.left_out[file] = f"{file}: does not fit workflow/schemas/experiment.schema.json: {said}"
 
 if workflow.is_main_process:
