@@ -31,8 +31,10 @@ def in_words(name: str) -> str:
 
 def metric_title(metric: str) -> str:
     """A metric's name in results → what it is and in which features: `classifier_kid` → KID, classifier features."""
-    if metric in TITLES or metric in RECONSTRUCTION_HEADS:
-        return TITLES.get(metric) or RECONSTRUCTION_HEADS[metric]
+    if metric in TITLES:
+        return TITLES[metric]
+    if metric in RECONSTRUCTION_HEADS:
+        return " ".join(dict.fromkeys((RECONSTRUCTION_HEADS["reconstruction_error"], RECONSTRUCTION_HEADS[metric])))
     of_pixels = {name: heading for row in METRICS.values() if row.of_pixels for name, heading in row.headings.items()}
     headings = {name: heading for row in METRICS.values() if not row.of_pixels for name, heading in row.headings.items()}
     if metric in of_pixels:

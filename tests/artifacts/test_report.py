@@ -242,7 +242,7 @@ def test_verdicts_are_marked_where_the_paper_can_be_compared() -> None:
     row, column = experiment.table1.rows[0], experiment.table1.columns[0]
     place = {"dataset": column.paper or column.dataset, "model": row.model, "density": experiment.samplings[row.sampling].density}
     claims = pd.DataFrame([{"kind": "number", **place, "verdict": "reproduced"}])
-    found = paper_table(experiment, pd.DataFrame(cells), claims)
+    found = paper_table(experiment, pd.DataFrame(cells), claims, "")
     assert found.lines[0].values[0][2:4] == ("reproduced", "✓") and found.marks == (("✓", "reproduced"),)
     assert {value.mark for line in found.lines[1:] for value in line.values} == {""}
 

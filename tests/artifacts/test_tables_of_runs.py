@@ -51,7 +51,7 @@ def test_notation_has_every_expression_that_training_computes_and_every_term_and
 
 def test_a_coefficient_is_said_to_weigh_what_the_table_of_models_says() -> None:
     models = {"a": {"r": "1", "kl": "eta"}, "b": {"vr": "eta", "kl": "eta"}, "c": {"kl": "eta"}}
-    assert notation_table.weighs("eta", models) == "weighs kl in a, c; weighs vr, kl in b"
+    assert notation_table.weighs("eta", models) == "weighs kl in A, C; weighs vr, kl in B"
 
 
 def test_parameters_name_every_value_of_every_run_with_its_origin(folder: Path) -> None:

@@ -61,8 +61,12 @@ def atom(tokens: list[str]) -> Markup:
         return Markup(re.sub("[A-Z]", lambda letter: SCRIPT[letter[0]], atom(tokens)))
     if token == r"\ ":
         return Markup('<mspace width=".5em"/>')
-    if token == r"\log" or token.isalpha() or token in LETTERS:
-        return tag("mi", LETTERS.get(token, token.removeprefix("\\")))
+    if token in ("(", ")"):
+        return Markup('<mo stretchy="false">{}</mo>').format(token)
+    if token == r"\log":
+        return tag("mi", "log") + Markup('<mspace width=".15em"/>')
+    if token.isalpha() or token in LETTERS:
+        return tag("mi", LETTERS.get(token, token))
     if token.startswith("\\") and token not in OPERATORS:
         raise ValueError(f"{token} has no translation")
     return tag("mn" if token[0].isdigit() else "mo", OPERATORS.get(token, token))

@@ -46,7 +46,6 @@ def render(
     if absent and not allow_missing:
         raise UserError(f"missing: {', '.join(absent)}; make them, or pass --allow-missing for a partial report")
     missing = [*runs.missing, *unmeasured, *absent]
-    judged = report_artifacts.claims(experiment, runs.records)
     figures = report_artifacts.figures(experiment, runs.records, metrics)
     shown = [*report_artifacts.tables(experiment), *experiment.figures]
     said = metadata.about("report", experiment, runs.records, caption(experiment, missing))
@@ -58,11 +57,9 @@ def render(
             params=params,
             title=short_metric_title(experiment.evaluation.metric),
             missing=missing,
-            verdicts=judged[0] if judged else None,
-            judged=judged[1] if judged else [],
+            verdicts=report_artifacts.glance(experiment, runs.records),
             facts=facts(experiment, params, runs.records),
             layout=report_artifacts.papers_table(experiment, runs.records),
-            table1=report_artifacts.table1(experiment, runs.records),
             figures=figures,
             tables=report_artifacts.others(experiment, runs.records),
             runs=[section(experiment, place, runs.records[str(place)], metrics) for place in places if str(place) in runs.records],

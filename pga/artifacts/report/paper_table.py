@@ -30,14 +30,15 @@ class Line(NamedTuple):
 
 
 class PaperTable(NamedTuple):
-    """Titles of the data sets, the lines, and the marks that occur with their meaning."""
+    """The caption, titles of the data sets, the lines, and the marks that occur with their meaning."""
 
+    caption: str
     columns: tuple[str, ...]
     lines: tuple[Line, ...]
     marks: tuple[tuple[str, str], ...]
 
 
-def paper_table(experiment: Experiment, frame: pd.DataFrame, claims: pd.DataFrame | None) -> PaperTable:
+def paper_table(experiment: Experiment, frame: pd.DataFrame, claims: pd.DataFrame | None, caption: str) -> PaperTable:
     """The layout of `table1.csv`, whose rows are Table 1's cells line by line, with the verdicts of `claims.csv`."""
     columns = tuple(column.title for column in experiment.table1.columns)
     several = frame.block.nunique() > 1
@@ -56,7 +57,7 @@ def paper_table(experiment: Experiment, frame: pd.DataFrame, claims: pd.DataFram
                                 verdict, MARKS.get(verdict, ""), is_best))  # fmt: skip
         lines.append(Line(row.block if several and row.block != last else "", row.title, tuple(values)))
         last = row.block
-    return PaperTable(columns, tuple(lines), tuple((mark, word) for word, mark in MARKS.items() if word in seen))
+    return PaperTable(caption, columns, tuple(lines), tuple((mark, word) for word, mark in MARKS.items() if word in seen))
 
 
 def models(experiment: Experiment) -> list[tuple[str, str]]:

@@ -83,11 +83,11 @@ LINES = ("routing", "training", "terms")
 
 
 def heading(experiment: Experiment, name: str) -> str:
-    """A figure's name and what it shows; the one or two models of samples by name."""
+    """A figure's name and what it shows; the model of samples by name if it is one."""
     row, titles = experiment.figures[name], experiment.titles_of(name)
     models = [titles[model] for model in row.models if model != row.against or len(row.models) == 1]
     shows = SHOWS[row.kind].format(metric=metric_title(experiment.evaluation.metric))
-    return f"{figure_title(name)}: {shows}" + (f" of {' and '.join(models)}" if row.kind == "panels" and len(models) <= 2 else "")
+    return f"{figure_title(name)}: {shows}" + (f" of {models[0]}" if row.kind == "panels" and len(models) == 1 else "")
 
 
 def in_numbers(experiment: Experiment, name: str, metrics: pd.DataFrame) -> str:
@@ -134,46 +134,61 @@ def formats(experiment: Experiment, name: str) -> list[tuple[str, str]]:
     return [(ending, f"{name}.{ending}") for ending in ("csv", "md", "tex") if Path(experiment.results, f"{name}.{ending}").exists()]
 
 
-def table1(experiment: Experiment, records: dict[str, Record]) -> Table | None:
+class Several(NamedTuple):
+    """A table of one or more grids, with the caption and the files of all."""
+
+    name: str
+    title: str
+    caption: str
+    grids: list[Table]
+    files: list[tuple[str, str]]
+
+
+def by_seed(experiment: Experiment, records: dict[str, Record]) -> list[Several]:
     """Table 1, a row per cell with the value of every seed."""
     found = read(experiment, "table1", records)
     if found is None:
-        return None
-    frame, caption = found
+        return []
     seeds = {f"seed{seed}": f"Seed {seed}" for seed in experiment.seeds}
     titles = {
         "model": "Model", "block": "Block", "dataset": "Data", "mean": "Mean", "standard_error": "Standard error", "n": "Runs", **seeds,
         "paper_fid": "Paper (FID)", "paper_standard_error": "Paper’s standard error",
     }  # fmt: skip
-    shown = {key: title for key, title in titles.items() if frame[key].notna().any()}
-    return of_frame("table1", "Every value of Table 1", caption, frame, shown, formats(experiment, "table1"))
+    shown = {key: title for key, title in titles.items() if found[0][key].notna().any()}
+    title = "Table 1, every value by seed"
+    return [Several("table1", title, "", [of_frame("table1-0", title, "", found[0], shown)], formats(experiment, "table1"))]
 
 
 def papers_table(experiment: Experiment, records: dict[str, Record]) -> PaperTable | None:
     """Table 1 in the paper's layout."""
     found, judged = read(experiment, "table1", records), read(experiment, "claims", records)
-    return paper_table(experiment, found[0], judged[0] if judged else None) if found else None
+    return paper_table(experiment, found[0], judged[0] if judged else None, found[1]) if found else None
 
 
 JUDGED = {
     "statement": {
-        "claim": "Statement", "source": "In the paper", "dataset": "Of", "compared": "Compared", "metric": "Metric", "ours": "Mean",
-        "against": "Against", "effect": "Ratio − 1", "low": "90 % from", "high": "to", "p_holm": "p, Holm", "n": "Pairs",
-        "verdict": "Verdict", "note": "Note",
+        "claim": "Statement", "dataset": "Of", "verdict": "Verdict", "compared": "Compared", "metric": "Metric", "ours": "Mean",
+        "against": "Against", "low": "90 % from", "high": "to", "p_holm": "p, Holm", "n": "Pairs", "source": "In the paper", "note": "Note",
     },
     "number": {
-        "model": "Model", "density": "Law of the codes", "dataset": "Data", "artifact": "Of", "against": "Paper",
+        "model": "Model", "density": "Law of the codes", "dataset": "Data", "verdict": "Verdict", "against": "Paper",
         "against_standard_error": "± ", "ours": "Ours", "standard_error": "±", "low": "90 % from", "high": "to", "n": "Runs",
-        "verdict": "Verdict", "note": "Note",
+        "artifact": "Of", "note": "Note",
     },
 }  # fmt: skip
 
 
-def claims(experiment: Experiment, records: dict[str, Record]) -> tuple[Verdicts, list[Table]] | None:
-    """The verdicts at a glance, and every statement and number of the paper with how it was judged."""
+def glance(experiment: Experiment, records: dict[str, Record]) -> Verdicts | None:
+    """The verdicts at a glance."""
+    found = read(experiment, "claims", records)
+    return verdicts(experiment, found[0]) if found else None
+
+
+def claims(experiment: Experiment, records: dict[str, Record]) -> list[Several]:
+    """Every statement and every number of the paper, with how it was judged."""
     found = read(experiment, "claims", records)
     if found is None:
-        return None
+        return []
     frame, _ = found
     named = frame.assign(
         dataset=frame.dataset.map(in_words), model=frame.model.fillna("").map(in_words), artifact=frame.artifact.map(artifact_title),
@@ -182,14 +197,16 @@ def claims(experiment: Experiment, records: dict[str, Record]) -> tuple[Verdicts
     tables = []
     for kind, titles in JUDGED.items():
         rows = named[named.kind == kind].copy()
-        for column in ("ours", "standard_error", "effect", "low", "high", "p_holm"):
-            rows[column] = rows[column].astype(float)
-        shown = {key: title for key, title in titles.items() if rows[key].notna().any()}
-        table = of_frame(f"{kind}s", f"Every {kind} of the paper", "", rows, shown, formats(experiment, "claims"))
-        at = list(shown).index("verdict") if "verdict" in shown else -1
-        cells = [tuple(styled(cell) if k == at else cell for k, cell in enumerate(row)) for row in table.rows]
-        tables += [replace(table, rows=tuple(cells))] if cells else []
-    return verdicts(experiment, frame), tables
+        if len(rows):
+            for column in ("ours", "standard_error", "low", "high", "p_holm"):
+                rows[column] = rows[column].astype(float)
+            shown = {key: title for key, title in titles.items() if rows[key].notna().any()}
+            title = f"Every {kind} of the paper, with how it was judged"
+            table = of_frame(f"{kind}s-0", title, "", rows, shown)
+            at = list(shown).index("verdict")
+            cells = tuple(tuple(styled(cell) if k == at else cell for k, cell in enumerate(row)) for row in table.rows)
+            tables.append(Several(f"{kind}s", title, "", [replace(table, rows=cells)], formats(experiment, "claims")))
+    return tables
 
 
 def artifact_title(name: str) -> str:
@@ -216,19 +233,9 @@ TITLES = {
 }  # fmt: skip
 
 
-class Several(NamedTuple):
-    """A table of one or more grids, with the caption and the files of all."""
-
-    name: str
-    title: str
-    caption: str
-    grids: list[Table]
-    files: list[tuple[str, str]]
-
-
 def others(experiment: Experiment, records: dict[str, Record]) -> list[Several]:
-    """The tables beside Table 1 that are there."""
-    found = []
+    """The tables beside Table 1 in the paper's layout that are there."""
+    found = [*claims(experiment, records), *by_seed(experiment, records)]
     for name, grids in GRIDS.items():
         if (content := read(experiment, name, records)) is not None:
             frame, caption = content

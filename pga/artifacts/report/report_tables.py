@@ -81,11 +81,11 @@ def of_frame(
 
 
 def of_grid(name: str, title: str, caption: str, grid: Grid, files: Iterable[tuple[str, str]] = ()) -> Table:
-    """A table as Markdown and LaTeX have it; a number sorts by its value, one with an error by the number before ±."""
-    numeric = [align == "r" for align in grid.align]
-    rows = tuple(tuple(cell(text, number) for text, number in zip(row, numeric, strict=True)) for row in grid.rows)
-    heads = tuple(Head(text, number) for text, number in zip(grid.head, numeric, strict=True))
-    return Table(name, title, caption, heads, rows, tuple(files), int(grid.head[0] == "Data"))
+    """A table as Markdown and LaTeX have it, without empty columns; a number sorts by its value, one with an error by what is before ±."""
+    shown = [k for k in range(len(grid.head)) if any(row[k] not in ("", "–") for row in grid.rows)]
+    heads = tuple(Head(grid.head[k], grid.align[k] == "r") for k in shown)
+    rows = tuple(tuple(cell(row[k], grid.align[k] == "r") for k in shown) for row in grid.rows)
+    return Table(name, title, caption, heads, rows, tuple(files), int(grid.head[0] in ("Data", "Symbol")))
 
 
 def cell(text: str, numeric: bool) -> Cell:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from pga.artifacts.report.charts import number
 from pga.artifacts.tables.claims_table import (
     BETTER,
     CONTRADICTED,
@@ -27,11 +28,11 @@ ANSWERS = (HOLDS, CONTRADICTED, UNDECIDED)
 
 
 class Answer(NamedTuple):
-    """A statement on one data set: the verdict, its mark, and by how much the two sides differ; all empty where it is not answered."""
+    """A statement on one data set: the verdict, its mark, the means of both sides with p; all empty where it is not answered."""
 
     verdict: str = ""
     mark: str = ""
-    effect: str = ""
+    means: str = ""
 
 
 class Statement(NamedTuple):
@@ -77,9 +78,10 @@ def verdicts(experiment: Experiment, claims: pd.DataFrame) -> Verdicts:
 
 
 def answer(row: Mapping[Hashable, object]) -> Answer:
-    """The answer of a row of claims.csv; the effect is that of its weakest comparison."""
-    effect, verdict = float(str(row["effect"])), str(row["verdict"])
-    return Answer(verdict, MARKS[verdict], "" if math.isnan(effect) else f"{100 * effect:+.0f} %".replace("-", "−"))
+    """The answer of a row of claims.csv; the means are those of the comparison that decides."""
+    ours, against, p = (float(str(row[key])) for key in ("ours", "against", "p_holm"))
+    means = "" if math.isnan(ours) else f"{number(ours)} against {number(against)}"
+    return Answer(str(row["verdict"]), MARKS[str(row["verdict"])], means + ("" if math.isnan(p) else f", p = {p:.1g}"))
 
 
 def sentence(experiment: Experiment, claims: pd.DataFrame) -> str:

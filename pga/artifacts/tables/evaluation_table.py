@@ -107,9 +107,9 @@ def grid(found: pd.DataFrame, dataset: str, extractor: str, experiment: Experime
     )
 
 
-def number(count: int | None) -> str:
+def number(count: float | None) -> str:
     """A number of images, which may be unknown."""
-    return "–" if pd.isna(count) else f"{count:,}"
+    return "–" if pd.isna(count) else f"{int(count):,}"
 
 
 def metric_names(label: str, official: bool) -> dict[str, str]:

@@ -10,6 +10,7 @@ from pga.artifacts.tables.formats import Grid, as_markdown
 from pga.artifacts.tables.latex_tables import as_latex
 from pga.artifacts.tables.request import Made, Request
 from pga.method.terms import MODELS, ONE, PHI, SIGMA, TERMS, THETA
+from pga.params.titles import in_words
 
 EXPRESSIONS: dict[str, tuple[str, str]] = {
     "x": (r"x \sim \mathcal{D}", "a batch of images"),
@@ -51,7 +52,7 @@ def weighs(name: str, models: Mapping[str, Mapping[str, str]] = MODELS) -> str:
     for model, terms in models.items():
         weighed = ", ".join(term for term, coefficient in terms.items() if coefficient == name)
         if weighed:
-            found.setdefault(weighed, []).append(model)
+            found.setdefault(weighed, []).append(in_words(model))
     return "; ".join(f"weighs {terms} in {', '.join(of)}" for terms, of in found.items())
 
 
