@@ -106,5 +106,6 @@ def test_the_time_left_follows_what_each_rule_took() -> None:
     assert remaining.seconds([evaluate], start + 100) is None, "nothing is known of half of the jobs"
     remaining.finished(evaluate, 10.0)
     assert remaining.seconds([], start + 110) == pytest.approx(2 * 100 + 2 * 10 + 55)
+    assert remaining.seconds([], start + 110, 1) == pytest.approx(275 / 5), "of five jobs, one"
     running = [job("train", start + 110)] * 2
     assert remaining.seconds(running, start + 150) == pytest.approx((275 - 2 * 40) / ((110 + 2 * 40) / 150)), "of two at a time"

@@ -59,7 +59,7 @@ class LogHandler(LogHandlerBase):
         self.jobs: dict[Any, Job] = {}
         self.running: dict[Any, Job] = {}
         self.waiting: list[str] = []
-        self.planned = self.done = self.total = self.failed = 0
+        self.done = self.total = self.failed = 0
         self.remaining = Remaining({})
         self.timer: threading.Timer | None = None
         self.silence = SILENT_S[0]
@@ -124,7 +124,8 @@ class LogHandler(LogHandlerBase):
         """Print the lines of finished jobs, the last with the time left and with what is running."""
         if not self.waiting:
             return
-        seconds = self.remaining.seconds(list(self.running.values()), time.time()) if self.total == self.planned > self.done else None
+        left = self.total - self.done
+        seconds = self.remaining.seconds(list(self.running.values()), time.time(), left) if left > 0 else None
         rules = Counter(job.rule for job in self.running.values())
         counted = ", ".join(f"{rule} ×{count}" if count > 1 else rule for rule, count in rules.items())
         about = [f"about {duration(seconds)} left"] if seconds is not None else []
@@ -173,11 +174,11 @@ class LogHandler(LogHandlerBase):
     def on_run_info(self, record: logging.LogRecord) -> None:
         """Print how many jobs of which rules there are."""
         planned = {rule: count for rule, count in record.stats.items() if rule != "total"}
-        self.planned = self.total = sum(planned.values())
+        self.total = sum(planned.values())
         self.remaining = Remaining(planned)
         jobs = ", ".join(f"{count} {rule}" if count > 1 else rule for rule, count in planned.items())
-        if self.planned > 1:
-            self.say(*textwrap.wrap(f"{self.planned} jobs: {jobs}", min(self.columns() or 80, 120)))
+        if self.total > 1:
+            self.say(*textwrap.wrap(f"{self.total} jobs: {jobs}", min(self.columns() or 80, 120)))
 
     def on_job_info(self, record: logging.LogRecord) -> None:
         """A job begins."""

@@ -40,14 +40,22 @@ class Remaining:
         self.took[job.rule].append(seconds)
         self.busy += seconds
 
-    def seconds(self, running: list[Job], now: float) -> float | None:
-        """The estimate; None while half of all jobs or more are of rules of which none has finished."""
+    def seconds(self, running: list[Job], now: float, count: int | None = None) -> float | None:
+        """The estimate; None while half of all jobs or more are of rules of which none has finished.
+
+        Args:
+            running: jobs that have begun and not ended.
+            now: in seconds since the epoch.
+            count: how many jobs are left, if not as many as were planned: where data turn out to be the same, what needs them is not made.
+        """
         left = +self.left
         known = {rule: sum(took) / len(took) for rule, took in self.took.items()}
-        if 2 * sum(count for rule, count in left.items() if rule not in known) >= self.planned or self.busy <= 0:
+        if 2 * sum(jobs for rule, jobs in left.items() if rule not in known) >= self.planned or self.busy <= 0:
             return None
         mean = sum(known.values()) / len(known)
-        work = sum(count * known.get(rule, mean) for rule, count in left.items())
+        work = sum(jobs * known.get(rule, mean) for rule, jobs in left.items())
+        if count is not None:
+            work *= count / max(left.total(), 1)
         elapsed = sum(min(now - job.start, known.get(job.rule, mean)) for job in running)
         jobs_at_once = (self.busy + sum(now - job.start for job in running)) / max(now - self.start, 1e-9)
         return max(work - elapsed, 0.0) / jobs_at_once
