@@ -59,7 +59,8 @@ class LogHandler(LogHandlerBase):
         self.jobs: dict[Any, Job] = {}
         self.running: dict[Any, Job] = {}
         self.waiting: list[str] = []
-        self.done = self.total = self.failed = 0
+        self.done = self.total = 0
+        self.failed: set[Any] = set()
         self.remaining = Remaining({})
         self.timer: threading.Timer | None = None
         self.silence = SILENT_S[0]
@@ -152,9 +153,8 @@ class LogHandler(LogHandlerBase):
             self.tell()
             self.summary(text)
         elif again := re.match(r"Trying to restart job (.*)\.", text):
-            self.failed -= 1
-            job = self.jobs.get(int(again[1]) if again[1].isdigit() else again[1])
-            self.say(f"trying again: {job.name if job else again[1]}")
+            job = self.jobs.get(int(again[1])) if again[1].isdigit() else None
+            self.say(f"trying again: {job.name if job else 'the group'}")
         elif record.levelno >= logging.WARNING or record.name != "snakemake.logging" or SAID.match(text):
             self.stopped |= text.startswith("Terminating")
             self.tell()
@@ -194,6 +194,7 @@ class LogHandler(LogHandlerBase):
             seconds = record.created - job.start
             self.remaining.finished(job, seconds)
             self.done += 1
+            self.failed.discard(record.job_id)
             if not job.has_message:
                 took = f"{duration(seconds)}{' since it was submitted' if self.queued else ''}"
                 self.waiting.append(f"{self.count(self.done)} {job.name}  {took}")
@@ -211,17 +212,23 @@ class LogHandler(LogHandlerBase):
         if self.stopped:
             self.say(f"stopped: {job.name if job else record.rule_name}")
             return
-        self.failed += 1
-        lines = [f"FAILED {job.name if job else record.rule_name}{f' after {duration(record.created - job.start)}' if job else ''}"]
-        lines += [str(line) for line in (record.rule_msg, *(f"{name}: {value}" for name, value in record.aux.items())) if line]
-        for log in record.log:
-            lines += [f"  {log}", *(f"    {line}" for line in last_lines(log, LOG_LINES))]
-        self.say(self.whole.decorate(record, "\n".join(lines)), whole=True)
+        self.failed.add(record.jobid)
+        took = f" after {duration(record.created - job.start)}" if job else ""
+        about = [record.rule_msg, *(f"{name}: {value}" for name, value in record.aux.items())]
+        self.say_failed(record, f"{job.name if job else record.rule_name}{took}", *filter(None, about), logs=record.log)
 
     def on_group_error(self, record: logging.LogRecord) -> None:
-        """Print why a group of jobs failed; each of its jobs follows."""
+        """Print what the log of a group of jobs says last; each of its jobs follows."""
         self.tell()
-        self.whole.emit(record)
+        if not self.stopped:
+            self.say_failed(record, f"group {record.groupid}", logs=record.aux_logs)
+
+    def say_failed(self, record: logging.LogRecord, name: str, *about: str, logs: list[str]) -> None:
+        """Print what failed, what is known about it and the end of its logs."""
+        lines = [f"FAILED {name}", *about]
+        for log in logs:
+            lines += [f"  {log}", *(f"    {line}" for line in last_lines(log, LOG_LINES))]
+        self.say(self.whole.decorate(record, "\n".join(lines)), whole=True)
 
     def ignore(self, record: logging.LogRecord) -> None:
         """In Snakemake's log only."""
@@ -232,7 +239,7 @@ class LogHandler(LogHandlerBase):
         """Print, last, how many jobs are done and how to go on."""
         if not self.total or all(job.has_message for job in self.jobs.values()):
             return
-        counted = f"{self.done} of {self.total} jobs done" + (f", {self.failed} failed" if self.failed else "")
+        counted = f"{self.done} of {self.total} jobs done" + (f", {len(self.failed)} failed" if self.failed else "")
         more = "; the same command goes on from here" if self.done < self.total else ""
         log = ", ".join(os.path.relpath(path) for path in logs.partition(": ")[2].split(", "))
         self.say(f"{counted}, in {duration(time.time() - self.remaining.start)}{more}", f"full log: {log}", whole=True)
