@@ -26,7 +26,7 @@ help: ## list the commands
 	@echo '  PGA_ENV=        bin folder of an environment that you keep yourself, used instead of $(VENV)'
 	@echo "  ARGS=           more arguments for pytest or snakemake, e.g. make test ARGS='-k losses'"
 
-quick: env ## make every table, figure and the report of the quick scale (minutes, nothing is downloaded)
+quick: env ## make every table, figure and the report of the quick experiment (minutes, nothing is downloaded)
 	$(IN_ENVIRONMENT) snakemake $(QUICK) --cores $(CORES) $(ARGS)
 
 repro: env ## make an experiment by DVC, which versions it (EXPERIMENT=quick or another file of params/, e.g. EXPERIMENT=paper)

@@ -38,7 +38,7 @@ engine.end_on_sigterm()
 
 
 # Downloads, because compute nodes often have no network, and what takes seconds.
-localrules: fetch, collect, collect_shown, summary, table1, numbers, claims, table_of_parameters, costs, table_of_evaluation, equivalence, figure, partial_figure, partial_table, rule_graph
+localrules: fetch, collect, collect_shown, summary, table, numbers, claims, figure, partial_figure, partial_table, rule_graph
 
 
 onstart:

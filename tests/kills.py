@@ -47,10 +47,12 @@ RULES = {
     "prepare": {"prepare", "prepare_labelled"},
     "checkpoint": {"train"},
     "collect": {"collect", "collect_shown"},
-    "table": {"table1", "claims", "table_of_evaluation"},
+    "table": {"table", "table1", "claims"},
 }
-"""Step → the rules that it may be of, where they are not called like the step. The tables that need no run come at any time."""
-OF_WALL_TIMES = re.compile(r"run\.json|README\.md|costs\.\w+")
+"""Step → the rules that it may be of, where they are not called like the step."""
+TABLES = {"table1", "claims", "evaluation"}
+"""Those that come last; the tables that need no run come at any time."""
+OF_WALL_TIMES = re.compile(r"run\.json|README\.md|costs\.\w+|report\.json")
 """Files that two undisturbed runs do not share, by their whole names; `content` leaves out what three others hold of wall times."""
 LONGEST_S = 300.0
 
@@ -191,7 +193,7 @@ def running(session: int) -> set[str]:
             words = process.cmdline()
             if "-m" in words[:4] and words[words.index("-m") + 1] == "pga":
                 verb, *rest = words[words.index("-m") + 2 :]
-                if verb != "table" or {rest[0], f"table_of_{rest[0]}"} & RULES["table"]:
+                if verb != "table" or rest[0] in TABLES:
                     verbs.add(verb)
     return verbs
 
@@ -278,7 +280,7 @@ def content(path: Path) -> object:
     if path.name == "report.html":
         page = re.sub(r'<figure class="table" id="(costs-0|times)">.*?</figure>', "", path.read_text(), flags=re.S)
         page = re.sub(r'<p class="caption">Costs of .*?</p>', "", page)
-        page = re.sub(r'"sha256_of_file": "\w+"|<td class="number wall".*?</td>', "", page)
+        page = re.sub(r'<td class="number wall".*?</td>', "", page)
         return re.sub(r"<dt>(Steps|Largest resident memory|Interrupted and resumed|Training)</dt><dd>.*?</dd>", "", page)
     return path.read_bytes()
 

@@ -134,11 +134,7 @@ def changed(stages: dict[str, dict], concerned: list[str], folder: Path = Path()
 
 
 def origin(lock: Path) -> str:
-    """The commit that a dvc.lock is of.
-
-    Raises:
-        Refusal: it is of none, or a shallow clone does not know.
-    """
+    """The commit that a dvc.lock is of; raises Refusal if it is of none, or a shallow clone does not know."""
     if call("git", "rev-parse", "--is-shallow-repository").strip() == "true":
         raise Refusal(
             f"code or parameters have changed since {lock} was written, and this clone is shallow: it does not know the commit that {lock} "
@@ -191,11 +187,7 @@ def touch_as_of(lock: Path, stages: dict[str, dict], concerned: list[str], made:
 
 
 def check_bytes(wanted: dict[str, str]) -> None:
-    """Every file must be what dvc.lock says.
-
-    Raises:
-        Refusal: names those that are not.
-    """
+    """Every file must be what dvc.lock says; raises Refusal, which names those that are not."""
     bad = []
     for path, md5 in wanted.items():
         with open(path, "rb") as file:
@@ -211,11 +203,7 @@ def check_bytes(wanted: dict[str, str]) -> None:
 
 
 def pull(targets: list[str], check_only: bool) -> None:
-    """Pull, check, touch.
-
-    Raises:
-        Refusal: something is not as it should be; nothing was touched.
-    """
+    """Pull, check, touch; raises Refusal, having touched nothing, if something is not as it should be."""
     of_lock = locks()
     stages = {name: stage for found in of_lock.values() for name, stage in found.items()}
     if not stages:
@@ -229,8 +217,11 @@ def pull(targets: list[str], check_only: bool) -> None:
     else:
         paths = [out["path"] for stage in stages.values() for out in stage.get("outs", [])]
         named = list(stages)  # for each name DVC reads dvc.lock again
-    if not check_only:
-        subprocess.run(["dvc", "pull", *named], check=False, stdout=sys.stderr).returncode == 0 or failed()
+    if not check_only and subprocess.run(["dvc", "pull", *named], check=False, stdout=sys.stderr).returncode:
+        raise Refusal(
+            "`dvc pull` failed, as it says above; nothing was touched. When there is room on the disk and the remote answers "
+            "(dvc remote list), the same command continues"
+        )
     wanted = {name: dict(files_wanted(stage, paths)) for name, stage in stages.items()}
     files = {path: md5 for of_stage in wanted.values() for path, md5 in of_stage.items()}
     if missing := [path for path in files if not Path(path).is_file()]:
@@ -245,18 +236,6 @@ def pull(targets: list[str], check_only: bool) -> None:
         elif made:
             touch(made)
     print(f"{len(files)} files are what dvc.lock says, and count as up to date", file=sys.stderr)
-
-
-def failed() -> bool:
-    """`dvc pull` failed.
-
-    Raises:
-        Refusal: always.
-    """
-    raise Refusal(
-        "`dvc pull` failed, as it says above; nothing was touched. When there is room on the disk and the remote answers "
-        "(dvc remote list), the same command continues"
-    )
 
 
 def main() -> int:

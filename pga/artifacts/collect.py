@@ -3,45 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from pga.evaluation.metrics_record import Measurement, MetricsRecord
 from pga.params.evaluation import FOREIGN_SPLIT
 from pga.params.experiment import REAL, Experiment
 from pga.params.feature_spaces import PIXELS
 from pga.runtime.errors import UserError
-from pga.runtime.files import read_record
 
 RUN = ["dataset", "model", "seed", "sampling"]
-MEASURED = ["metric", "value", "standard_error", "n", "reference", "reference_n", "extractor", "absent"]
 TEXT = ("dataset", "model", "sampling", "run", "block", "metric")
 """Columns of names and titles, which stay text even where all of them look like numbers, truth values or nothing (`nan`, `true`)."""
-COLUMNS = [*RUN, *MEASURED, "extractor_accuracy"]
+COLUMNS = [*RUN, *(field.name for field in fields(Measurement)), "extractor_accuracy"]
 
 
-def collect(experiment: Experiment, artifact: str | None = None, allow_missing: bool = False) -> tuple[pd.DataFrame, list[str]]:
+def collect(
+    experiment: Experiment, artifact: str | None = None, allow_missing: bool = False, dataset: str | None = None
+) -> tuple[pd.DataFrame, list[str]]:
     """The metrics of an experiment in the order of its file, and the runs that are missing.
 
     Args:
         experiment: its runs.
         artifact: only what this table or figure shows; by default everything.
         allow_missing: go on without the runs that are not there.
+        dataset: only this data set; by default all.
 
     Raises:
         UserError: a run is missing and `allow_missing` is not set, a file is of another run than its place says, or was measured in
             another way than the experiment now says.
     """
+    if dataset not in (None, *experiment.datasets):
+        raise UserError(f"no data set {dataset!r} in this experiment; there are {', '.join(experiment.datasets)}")
     rows: list[dict[str, Any]] = []
     missing: list[str] = []
-    for dataset, model, sampling in experiment.measurements() if artifact is None else experiment.samplings_shown(artifact):
-        for seed in experiment.seeds_of(dataset, model):
-            path = Path(experiment.results, dataset, model, f"seed{seed}", sampling, "metrics.json")
+    for name, model, sampling in experiment.measurements() if artifact is None else experiment.samplings_shown(artifact):
+        for seed in experiment.seeds_of(name, model) if dataset in (None, name) else ():
+            path = Path(experiment.results, name, model, f"seed{seed}", sampling, "metrics.json")
             if not path.exists():
-                missing.append(f"{dataset}/{model} seed {seed} ({sampling})")
+                missing.append(f"{name}/{model} seed {seed} ({sampling})")
                 continue
-            found = rows_of(path, {"dataset": dataset, "model": model, "seed": seed, "sampling": sampling})
+            found = rows_of(path, {"dataset": name, "model": model, "seed": seed, "sampling": sampling})
             if sampling in experiment.samplings:
                 refuse_stale(path, found, experiment, sampling)
             rows += found
@@ -79,11 +84,7 @@ def read_metrics(path: Path, experiment: Experiment | None = None) -> pd.DataFra
 
 
 def refuse_different(path: Path, table: pd.DataFrame, source: Path, who: dict[str, Any]) -> None:
-    """Refuse rows of the run `who` that are not those of its metrics.json.
-
-    Raises:
-        UserError: they are not.
-    """
+    """Refuse rows of the run `who` that are not those of its metrics.json; raises UserError."""
     shown = table[(table[list(who)] == pd.Series(who)).all(axis=1)]
     measured = tidy(rows_of(source, who))
     if shown[COLUMNS].to_csv(index=False) != measured.to_csv(index=False):
@@ -111,20 +112,29 @@ def read_table(path: Path, columns: Sequence[str], what: str = "a table", remedy
     return table
 
 
+def by_step(table: pd.DataFrame, values: pd.Series) -> pd.Series:
+    """Values by the step that stands in the table beside them."""
+    return pd.Series(values.to_numpy(), index=table["step"].to_numpy())
+
+
+LOSSES = ("step", "encoder_loss", "decoder_loss")
+
+
+def total_loss(history: pd.DataFrame) -> pd.Series:
+    """The encoder's loss plus the decoder's by step, of a history with the columns `LOSSES`: what Figure 3a takes for the total loss."""
+    return by_step(history, history["encoder_loss"] + history["decoder_loss"])
+
+
 def rows_of(path: Path, who: dict[str, Any]) -> list[dict[str, Any]]:
     """The rows of one metrics.json, which must be of the run `who`."""
-    content = read_record(path)
-    found = {key: content.get(key) for key in who}
+    record = MetricsRecord.read(path)
+    found = {key: getattr(record, key) for key in who}
     if found != who:
         raise UserError(f"{path}: it is of {found}, its place is that of {who}; delete it and evaluate again")
-    try:
-        accuracy = {extractor["name"]: extractor["accuracy"] for extractor in content["extractors"]}
-        return [
-            {**who, **{key: metric[key] for key in MEASURED}, "extractor_accuracy": accuracy[metric["extractor"]]}
-            for metric in content["metrics"]
-        ]
-    except (KeyError, TypeError) as error:
-        raise UserError(f"{path}: lacks {error}; delete it and evaluate again") from error
+    accuracy = {space.name: space.accuracy for space in record.extractors}
+    if lacking := [metric.extractor for metric in record.metrics if metric.extractor not in accuracy]:
+        raise UserError(f"{path}: says nothing of the features {lacking[0]}; delete it and evaluate again")
+    return [{**who, **asdict(metric), "extractor_accuracy": accuracy[metric.extractor]} for metric in record.metrics]
 
 
 def refuse_stale(path: Path, rows: list[dict[str, Any]], experiment: Experiment, sampling: str) -> None:

@@ -14,12 +14,14 @@ from PIL import Image
 import pga
 from pga.artifacts.figures.sheet import grid, tile
 from pga.data.datasets import load_datasets
+from pga.evaluation.metrics_record import MetricsRecord
 from pga.networks.architectures import unit_range
 from pga.params.library import EXPERIMENTS
 from pga.params.sources import load_sources
 from pga.runtime.errors import UserError
-from pga.runtime.files import atomic, read_record
+from pga.runtime.files import atomic
 from pga.sampling.model import TrainedModel, load
+from pga.training.run_record import RunRecord
 
 SHOWN = 8
 """Rows and columns of the sample picture."""
@@ -51,7 +53,7 @@ def export(run: Path, folder: Path, licence: str | None = None) -> None:
     model = load(run, "cpu")
     if folder.resolve() == model.folder.resolve():
         raise UserError(f"{folder}: the run's own folder; accepted is another")
-    record = read_record(model.folder / "run.json")
+    record = RunRecord.read(model.folder / "run.json")
     sources = ["model.safetensors", "run.json", *(f"{name}/metrics.json" for name in model.metrics)]
     for name in sources:
         with (model.folder / name).open("rb") as file, atomic(folder / name) as copy:
@@ -63,7 +65,7 @@ def export(run: Path, folder: Path, licence: str | None = None) -> None:
     config = {
         "library": f"pga {pga.__version__}",
         "image": {"height": height, "width": width, "channels": channels, "range": [0 if unit_range(model.run.network) else -1, 1]},
-        "parameters": record["parameters"],
+        "parameters": record.parameters,
         "run": model.params,
     }
     with atomic(folder / "config.json", "w") as file:
@@ -81,16 +83,12 @@ def data_licence(dataset: str) -> str:
     return sources[found.source].licence if found.source else "that of scikit-learn's copy (UCI, CC BY 4.0)"
 
 
-def card(model: TrainedModel, record: dict[str, Any], licence: str) -> str:
+def card(model: TrainedModel, record: RunRecord, licence: str) -> str:
     """The model card: metadata as the Hub reads it, then what a person reads."""
     run = model.run
-    measured = [(sampling, row) for sampling, found in model.metrics.items() for row in found["metrics"]]
+    measured = [(name, row) for name in model.metrics for row in MetricsRecord.read(model.folder / name / "metrics.json").metrics]
     results = [
-        {
-            "type": row["metric"],
-            "name": f"{row['metric']} ({sampling}, {row['n']} images against {row['reference']})",
-            "value": row["value"],
-        }
+        {"type": row.metric, "name": f"{row.metric} ({sampling}, {row.n} images against {row.reference})", "value": row.value}
         for sampling, row in measured
     ]
     metadata: dict[str, Any] = {
@@ -103,9 +101,8 @@ def card(model: TrainedModel, record: dict[str, Any], licence: str) -> str:
         index = {"task": task, "dataset": {"type": run.dataset, "name": run.dataset}, "metrics": results}
         metadata["model-index"] = [{"name": f"{run.name} on {run.dataset}", "results": [index]}]
     coefficients = ", ".join(f"{name} {value:g}" for name, value in run.coefficients.items())
-    git = record.get("git", {})
-    code = f"commit {git.get('commit')}{' with changes' if git.get('dirty') else ''}" if git.get("commit") else "no commit recorded"
-    rows = [f"| {sampling} | {row['metric']} | {row['value']:.4g} | {row['n']} | {row['reference']} |" for sampling, row in measured]
+    values = ("absent" if row.value is None else f"{row.value:.4g}" for _, row in measured)
+    rows = [f"| {name} | {row.metric} | {value} | {row.n} | {row.reference} |" for (name, row), value in zip(measured, values, strict=True)]
     table = ["| sampling | metric | value | n | reference |", "|---|---|---:|---:|---|", *rows]
     return f"""---
 {yaml.safe_dump(metadata, sort_keys=False, allow_unicode=True).strip()}
@@ -114,7 +111,7 @@ def card(model: TrainedModel, record: dict[str, Any], licence: str) -> str:
 # {run.name} on {run.dataset}
 
 A {run.model} (*Perceptual Generative Autoencoders*, ICML 2020): network {run.network}, latent dimension {run.latent_dim}, {coefficients};
-{record["steps"]} steps of {run.batch_size} images, seed {run.seed}. All parameters: `config.json`; where it comes from: `run.json`.
+{record.steps} steps of {run.batch_size} images, seed {run.seed}. All parameters: `config.json`; where it comes from: `run.json`.
 
 ![samples](samples.png)
 
@@ -137,11 +134,11 @@ FID is a distance in the features of Inception of 2015-12-05 and only that; a me
 
 ## Data
 
-{run.dataset}, SHA-256 of the training images {record["data_sha256"]}. Licence: {licence}.
+{run.dataset}, SHA-256 of the training images {record.data_sha256}. Licence: {licence}.
 
 ## Code
 
-pga {pga.__version__}, {code}, torch {record.get("versions", {}).get("torch", "unknown")}, {record.get("device", "unknown device")}.
+pga {pga.__version__}, commit {record.git}, torch {record.versions["torch"]}, {record.device}.
 
 ## Cite
 

@@ -30,7 +30,7 @@ def run(arguments: argparse.Namespace) -> None:
 
     changed = accept(arguments.paths, load_experiment(arguments.params), arguments.because, arguments.data)
     for file, record in changed.items():
-        was, now = record["git"].get("commit"), record["accepted"][-1]["git"]["commit"]
+        was, now = record.git.commit, record.accepted[-1].git.commit
         between = f"; git diff {was[:12]} {now[:12]} -- pga shows what is accepted" if was and now else ""
         print(f"{file}: accepted as of the code of now{between}")
     if not changed:

@@ -12,19 +12,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of `pga classifier`."""
     parser.add_argument("dataset", help="a labelled data set: digits, mnist, cifar10, or your own")
     parser.add_argument("--data", default="data/processed", type=Path, help="folder of prepared data (default: %(default)s)")
-    parser.add_argument("--out", required=True, type=Path, help="weights to write; a .json beside them records accuracy and data")
+    parser.add_argument("--out", required=True, type=Path, help="weights to write, with accuracy and data in their header")
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Train and measure."""
-    from pga.data.prepared import load, load_labels, provenance
+    from pga.data.prepared import load, load_labels, load_record
     from pga.evaluation.features.classifier import train_classifier
-    from pga.runtime.files import write_json
 
     labels = load_labels(arguments.data, arguments.dataset)
-    splits = [(load(arguments.data, arguments.dataset, split)[0], labels[split]) for split in ("train", "test")]
-    _, checksum = load(arguments.data, arguments.dataset)
-    required = provenance(arguments.data, arguments.dataset)["parameters"].get("accuracy")
-    record = train_classifier(splits[0], splits[1], arguments.out, checksum, required=required)
-    write_json(arguments.out.with_suffix(".json"), record)
-    print(f"test accuracy {record['accuracy']:.4f}, required {record['required_accuracy']}")
+    (images, checksum), (test_images, _) = (load(arguments.data, arguments.dataset, split) for split in ("train", "test"))
+    required = load_record(arguments.data, arguments.dataset).parameters.get("accuracy")
+    train_classifier((images, labels["train"]), (test_images, labels["test"]), arguments.out, checksum, required=required)

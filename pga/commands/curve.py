@@ -45,18 +45,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Sample from every snapshot and measure."""
-    from pga.evaluation.of_files import SpaceFiles, measure_snapshots
+    from pga.evaluation.of_files import FeatureNetwork, SpaceFiles, measure_snapshots
     from pga.runtime.errors import UserError
 
     label, weights, reference = arguments.extractor, arguments.weights, arguments.reference
     given = {"--weights": weights, "--reference": reference} if label != PIXELS else {"--reference-images": arguments.reference_images}
     if lacking := [flag for flag, value in given.items() if value is None]:
         raise UserError(f"--extractor {label} needs {' and '.join(lacking)}")
-    space = SpaceFiles(label, weights, reference, None, arguments.foreign, arguments.weights_sha256, arguments.device)
+    network = FeatureNetwork(label, weights, arguments.weights_sha256, arguments.device)
     measure_snapshots(
         arguments.run,
         arguments.out,
-        space=None if label == PIXELS else space,
+        space=None if label == PIXELS else SpaceFiles(network, reference, foreign=arguments.foreign),
         real_images=arguments.reference_images,
         n=arguments.n,
         batch_size=arguments.batch_size,

@@ -62,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Evaluate."""
-    from pga.evaluation.of_files import SpaceFiles, evaluate_samples
+    from pga.evaluation.of_files import FeatureNetwork, SpaceFiles, evaluate_samples
     from pga.params.base import check_seed
 
     check(arguments)
@@ -70,7 +70,7 @@ def run(arguments: argparse.Namespace) -> None:
     labels = arguments.extractor
     features = arguments.reference_features or [None] * len(labels)
     spaces = [
-        SpaceFiles(label, weights, reference, real, label in arguments.foreign, arguments.weights_sha256, arguments.device)
+        SpaceFiles(FeatureNetwork(label, weights, arguments.weights_sha256, arguments.device), reference, real, label in arguments.foreign)
         for label, weights, reference, real in zip(labels, arguments.weights, arguments.reference, features, strict=True)
     ]
     evaluate_samples(

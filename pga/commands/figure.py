@@ -38,4 +38,4 @@ def run(arguments: argparse.Namespace) -> None:
     sources = Sources(experiment, arguments.figure, arguments.data, arguments.allow_missing)
     figure, caption = FIGURES[sources.row.kind](sources)
     canvas.finish(figure)
-    canvas.save(figure, arguments.out_dir, arguments.figure, sources.about(caption))
+    canvas.save(figure, arguments.out_dir, sources.record(caption))

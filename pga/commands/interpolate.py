@@ -33,16 +33,12 @@ def run(arguments: argparse.Namespace) -> None:
     from pga.data.prepared import load
     from pga.params.reading import validate
     from pga.params.sampling import Interpolation
-    from pga.runtime import devices
-    from pga.sampling.generated import maker, save_made
+    from pga.sampling.generated import id_of, save_samples
     from pga.sampling.interpolation import interpolate
-    from pga.sampling.sample import load_networks
+    from pga.sampling.sample import open_run
 
     asked = {key: getattr(arguments, key) for key in Interpolation.model_fields}
     line = validate(asked, Interpolation, "pga interpolate")
-    path = arguments.run / "model.safetensors" if arguments.run.is_dir() else arguments.run
-    device = devices.choose(arguments.device)
-    devices.make_deterministic(threads=1)
-    row, encoder, decoder = load_networks(path, device)
-    images = interpolate(encoder, decoder, row, load(arguments.data, row.dataset, "test")[0], line, device)
-    save_made(arguments.out, images, maker(row))
+    trained, encoder, decoder, device = open_run(arguments.run, arguments.device)
+    images = interpolate(encoder, decoder, trained, load(arguments.data, trained.dataset, "test")[0], line, device)
+    save_samples(arguments.out, images, id_of(trained))

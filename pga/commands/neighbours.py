@@ -29,17 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Find them."""
-    from pga.evaluation.of_files import find_nearest
+    from pga.evaluation.of_files import FeatureNetwork, find_nearest
 
-    find_nearest(
-        arguments.dataset,
-        arguments.samples,
-        arguments.out,
-        arguments.extractor,
-        arguments.weights,
-        n=arguments.n,
-        k=arguments.k,
-        data=arguments.data,
-        pinned=arguments.weights_sha256,
-        device=arguments.device,
-    )
+    network = FeatureNetwork(arguments.extractor, arguments.weights, arguments.weights_sha256, arguments.device)
+    find_nearest(arguments.dataset, arguments.samples, arguments.out, network, arguments.n, arguments.k, arguments.data)

@@ -24,11 +24,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Print the chain."""
     from pga.params.sources import read_sources
-    from pga.provenance.chain import trace
-    from pga.provenance.tree import Surroundings
+    from pga.provenance.trace import Folders, trace
     from pga.runtime.errors import UserError
 
-    found = trace(arguments.file, Surroundings(arguments.data, arguments.raw, read_sources(arguments.sources)[0]))
+    found = trace(arguments.file, Folders(arguments.data, arguments.raw, read_sources(arguments.sources)[0]))
     print("\n".join(found.lines()))
     if problems := found.problems():
         raise UserError(f"{arguments.file}: {len(problems)} of the steps above do not agree:\n" + "\n".join(problems))

@@ -27,15 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Compute and write."""
-    from pga.evaluation.of_files import make_reference
+    from pga.evaluation.of_files import FeatureNetwork, make_reference
 
-    make_reference(
-        arguments.dataset,
-        arguments.out,
-        arguments.extractor,
-        arguments.weights,
-        split=arguments.split,
-        data=arguments.data,
-        pinned=arguments.weights_sha256,
-        device=arguments.device,
-    )
+    network = FeatureNetwork(arguments.extractor, arguments.weights, arguments.weights_sha256, arguments.device)
+    make_reference(arguments.dataset, arguments.out, network, arguments.split, arguments.data)

@@ -33,13 +33,13 @@ def run(arguments: argparse.Namespace) -> None:
     """Write the page."""
     from pga.artifacts.report.page import render
     from pga.params.experiment import load_experiment
-    from pga.provenance.seal import sealed
     from pga.runtime import devices
     from pga.runtime.files import atomic
 
     devices.make_deterministic(threads=1)
-    page = render(
+    page, record = render(
         load_experiment(arguments.params), arguments.params, arguments.data, arguments.rules, arguments.logs, arguments.allow_missing
     )
-    with atomic(arguments.out) as file:
-        file.write(sealed(page.encode()))
+    with atomic(arguments.out, "w") as file:
+        file.write(page)
+    record.write_beside([arguments.out])

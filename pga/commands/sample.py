@@ -53,13 +53,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Sample."""
-    from pga.commands import reconstruct
     from pga.data.prepared import load
-    from pga.runtime import devices
+    from pga.evaluation.of_files import measure_reconstructions
     from pga.runtime.errors import UserError
     from pga.sampling import density
-    from pga.sampling.generated import maker, save_made
-    from pga.sampling.sample import load_networks, sample
+    from pga.sampling.generated import id_of, save_samples
+    from pga.sampling.sample import open_run, sample
     from pga.sampling.standing_statistics import standing
 
     if arguments.n < 1 or arguments.batch_size < 2:
@@ -71,23 +70,20 @@ def run(arguments: argparse.Namespace) -> None:
             f"--density {arguments.density} --standing-batches {arguments.standing_batches}: "
             "standing statistics are of at least one batch of codes from N(0, I); accepted is --density normal"
         )
-    path = arguments.run / "model.safetensors" if arguments.run.is_dir() else arguments.run
-    device = devices.choose(arguments.device)
-    devices.make_deterministic(threads=1)
-    row, encoder, decoder = load_networks(path, device)
+    trained, encoder, decoder, device = open_run(arguments.run, arguments.device)
     if arguments.reconstructions:
-        reconstruct.write(row, encoder, decoder, arguments.data, arguments.reconstructions, device)
+        measure_reconstructions(trained, encoder, decoder, arguments.data, arguments.reconstructions, device)
     draw = None
     dtype = next(decoder.parameters()).dtype
     if arguments.batch_norm == "standing":
-        codes_of_estimate = density.prior(row, device, dtype, "standing statistics")
+        codes_of_estimate = density.prior(trained, device, dtype, "standing statistics")
         decoder = standing(decoder, codes_of_estimate, arguments.standing_batches, arguments.batch_size)
     if arguments.density != "normal":
-        codes = density.encode(encoder, load(arguments.data, row.dataset)[0], row, device)
-        draw = density.fitted(arguments.density, codes, row, device, dtype)
-    images = sample(decoder, row, arguments.n, arguments.batch_size, device, draw)
+        codes = density.encode(encoder, load(arguments.data, trained.dataset)[0], trained, device)
+        draw = density.fitted(arguments.density, codes, trained, device, dtype)
+    images = sample(decoder, trained, arguments.n, arguments.batch_size, device, draw)
     if arguments.out.suffix == ".npy":
-        save_made(arguments.out, images, maker(row))
+        save_samples(arguments.out, images, id_of(trained))
     else:
         save_pictures(arguments.out, images)
 

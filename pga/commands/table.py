@@ -40,10 +40,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Write the table."""
-    from pga.artifacts.tables.request import Request
+    from pga.artifacts.tables.table_inputs import TableInputs
     from pga.artifacts.tables.table_registry import TABLES, write
     from pga.params.experiment import load_experiment
 
     experiment = load_experiment(arguments.params)
-    request = Request(experiment, arguments.metrics, arguments.claims, arguments.data, arguments.logs, arguments.allow_missing)
-    write(arguments.table, experiment, TABLES[arguments.table](request), arguments.out_dir)
+    inputs = TableInputs(experiment, arguments.metrics, arguments.claims, arguments.data, arguments.logs, arguments.allow_missing)
+    write(arguments.table, experiment, TABLES[arguments.table](inputs), arguments.out_dir)

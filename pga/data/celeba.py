@@ -21,7 +21,7 @@ from pydantic import Field
 from pga.data.decode import BadImage, decode_all, listing
 from pga.data.kind import Context, Kind, Place, Prepared
 from pga.runtime.errors import UserError
-from pga.data.tf1_resize import resize_tf1, to_uint8
+from pga.data.tf1_resize import resize_tf1, round_to_uint8
 from pga.data.verify import lines_of_table
 from pga.params.base import Count, Name
 from pga.params.sources import Source
@@ -55,7 +55,7 @@ def decode_celeba(content: bytes, crop: int, size: int, resize: str) -> npt.NDAr
     cropped = pixels[top : top + crop, left : left + crop]
     if resize == "antialias":
         return np.asarray(Image.fromarray(cropped).resize((size, size), Image.Resampling.BICUBIC))
-    return to_uint8(resize_tf1(cropped[None], size, "bicubic"))[0]
+    return round_to_uint8(resize_tf1(cropped[None], size, "bicubic"))[0]
 
 
 def read_partition(path: Path) -> dict[str, str]:

@@ -19,11 +19,7 @@ from pga.runtime.errors import UserError
 
 
 def read_idx(path: Path) -> npt.NDArray[np.uint8]:
-    """The array in an IDX file of unsigned bytes, gzipped or not.
-
-    Raises:
-        UserError: the file is damaged or holds something else.
-    """
+    """The array in an IDX file of unsigned bytes, gzipped or not; raises UserError if the file is damaged or holds something else."""
     try:
         content = path.read_bytes()
         content = gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content

@@ -44,11 +44,7 @@ class Context:
     """What is released when the data set is complete."""
 
     def alone(self) -> None:
-        """Keep others from the work in progress.
-
-        Raises:
-            UserError: another process prepares the same data set.
-        """
+        """Keep others from the work in progress; raises UserError if another process prepares the same data set."""
         folder = self.part.parent
         folder.mkdir(parents=True, exist_ok=True)
         lock = folder / f".{self.name}.lock"
@@ -64,7 +60,7 @@ class Context:
 
 @dataclass(frozen=True)
 class Prepared:
-    """Both splits of a data set, (N, H, W, C) uint8, with their labels (N,) where there are any, and what its provenance adds."""
+    """Both splits of a data set, (N, H, W, C) uint8, with their labels (N,) where there are any, and what its record adds."""
 
     train: Images | Rows
     test: Images | Rows
@@ -76,9 +72,5 @@ class Kind(Dataset):
     """An entry of `params/datasets.yaml` with what it says; subclasses add their keys, and are named in `pga.data.kinds`."""
 
     def prepare(self, context: Context) -> Prepared:
-        """Make the arrays.
-
-        Raises:
-            UserError: a file is absent, damaged, or not what it should be.
-        """
+        """Make the arrays; raises UserError if a file is absent, damaged, or not what it should be."""
         raise NotImplementedError

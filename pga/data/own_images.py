@@ -23,7 +23,7 @@ GREY, COLOUR = {"1", "L", "LA"}, {"RGB", "RGBA", "P", "PA", "CMYK", "YCbCr", "HS
 LARGEST = 512 << 20
 """Bytes that an image file may have."""
 ADDRESS = r"<[^<>]* at 0x[0-9a-f]+>"
-"""An object in Pillow's messages, which would differ from call to call in the provenance."""
+"""An object in Pillow's messages, which would differ from call to call in the record."""
 
 
 class OwnImages(Kind):
@@ -100,7 +100,7 @@ class OwnImages(Kind):
                 f"Mend or remove them, or set `on_bad: skip` for {context.name} in params/datasets.yaml to leave them out"
             )
         usable = [name for name in wanted if name not in left_out]
-        notes: dict[str, Any] = {"files": len(names), "skipped": [{"file": name, "reason": reason} for name, reason in bad]}
+        notes: dict[str, Any] = {"images": len(names), "skipped": [{"file": name, "reason": reason} for name, reason in bad]}
         coded = np.zeros(len(usable), np.int64)
         if labels is not None:
             coded, notes["classes"] = code([labels[name] for name in usable], classes)

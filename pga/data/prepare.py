@@ -1,4 +1,4 @@
-"""Raw files → `<dataset>.npy`, `<dataset>-test.npy`, labels and provenance, each complete or absent, the provenance last."""
+"""Raw files → `<dataset>.npy`, `<dataset>-test.npy`, labels and the record of these, each complete or absent, the record last."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from pga.data.decode import Rows, listing, remove
 from pga.data.folder import contents
 from pga.data.kind import Context, Images, Kind, Prepared
 from pga.data.kinds import KINDS
-from pga.data.prepared import labels_digest
+from pga.data.prepared import PreparedRecord, array_path
 from pga.params.sources import Source
 from pga.runtime.errors import UserError
-from pga.runtime.files import atomic, digest, sha256, write_record
+from pga.runtime.files import atomic, digest, sha256
 
 
 def recipe(name: str, row: Kind, sources: dict[str, Source], out: Path) -> str:
@@ -36,7 +36,7 @@ def prepare(name: str, row: Kind, raw: Path, out: Path, sources: dict[str, Sourc
         row: of params/datasets.yaml.
         raw: data/raw.
         out: data/processed.
-        sources: of params/sources.yaml; the provenance records the checksums of their files.
+        sources: of params/sources.yaml; the record names the checksums of their files.
         processes: for decoding images; 0 for all cores.
 
     Raises:
@@ -53,36 +53,32 @@ def prepare(name: str, row: Kind, raw: Path, out: Path, sources: dict[str, Sourc
         write(name, row, prepared, out, files, made_by)
         remove(context.part)
     if bad := prepared.notes.get("skipped"):
-        print(f"{name}: {len(bad)} of {prepared.notes['files']} images were left out, as on_bad says; {out / name}.json lists them:", file=sys.stderr)
+        print(f"{name}: {len(bad)} of {prepared.notes['images']} images were left out, as on_bad says; {out / name}.json lists them:", file=sys.stderr)
         print(listing([(entry["file"], entry["reason"]) for entry in bad]), file=sys.stderr)
 
 
 def write(name: str, row: Kind, prepared: Prepared, out: Path, files: dict[str, str], made_by: str) -> None:
-    """Write arrays, labels and last the provenance, which names their checksums and those of the source's `files`. What is there already with
+    """Write arrays, labels and last their record, which names their checksums and those of the source's `files`. What is there already with
     the same bytes is left alone, its time too (`atomic`)."""
-    paths = {"train": out / f"{name}.npy", "test": out / f"{name}-test.npy"}
+    paths = {split: array_path(out, name, split) for split in ("train", "test")}
     for split, path in paths.items():
         save_array(path, getattr(prepared, split))
-    labels = {}
     if prepared.labels is not None:
-        labels["labels"] = labels_digest(*prepared.labels)
-        with atomic(out / f"{name}-labels.npz") as file:
+        paths["labels"] = out / f"{name}-labels.npz"
+        with atomic(paths["labels"]) as file:
             np.savez(file, train=prepared.labels[0], test=prepared.labels[1])
-    write_record(
-        out / f"{name}.json",
-        {
-            "dataset": name,
-            "parameters": row.model_dump(mode="json"),
-            "recipe": made_by,
-            "shape": list(prepared.train.shape[1:]),
-            "n_train": len(prepared.train),
-            "n_test": len(prepared.test),
-            "n_classes": None if prepared.labels is None else int(max(part.max() for part in prepared.labels)) + 1,
-            "sha256": {split: sha256(path) for split, path in paths.items()} | labels,
-            "sources": files,
-            **prepared.notes,
-        },
+    record = PreparedRecord(
+        dataset=name,
+        parameters=row.model_dump(mode="json"),
+        recipe=made_by,
+        shape=prepared.train.shape[1:],
+        n_train=len(prepared.train),
+        n_test=len(prepared.test),
+        n_classes=None if prepared.labels is None else int(max(part.max() for part in prepared.labels)) + 1,
+        sources=files,
+        **prepared.notes,
     )
+    record.write_beside(list(paths.values()))
 
 
 def save_array(path: Path, images: Images | Rows) -> None:

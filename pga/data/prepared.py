@@ -1,22 +1,21 @@
-"""Prepared data sets: one uint8 array per split, checked against its provenance when it is read."""
+"""Prepared data sets: one uint8 array per split, checked against the data set's record when it is read."""
 
 from __future__ import annotations
 
-import hashlib
-import math
 import struct
 import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import ConfigDict
 
 from pga.runtime.errors import UserError
-from pga.runtime.files import read_record, sha256
+from pga.runtime.sidecar import Sidecar
 
 Images = npt.NDArray[np.uint8]
 
@@ -41,96 +40,99 @@ def array_path(folder: str | Path, dataset: str, split: str) -> Path:
     return Path(folder) / (f"{dataset}.npy" if split == "train" else f"{dataset}-{split}.npy")
 
 
-def provenance(folder: str | Path, dataset: str) -> dict[str, Any]:
-    """The data set's provenance file.
+def split_of(path: Path, dataset: str) -> str | None:
+    """The split whose array has this path; None where it is no prepared data set's of this name."""
+    return next((split for split in ("train", "test") if array_path(path.parent, dataset, split) == path), None)
 
-    Raises:
-        UserError: it is absent, or is no such file.
+
+class PreparedRecord(Sidecar):
+    """`<dataset>.json`: what a prepared data set was made of, and its files. A kind of data set may add notes of its own.
+
+    Attributes:
+        dataset: its name.
+        parameters: its entry in `params/datasets.yaml`.
+        recipe: digest of everything that it is made by and of (`pga.data.prepare.recipe`).
+        shape: height, width and channels of an image.
+        n_train, n_test: numbers of images.
+        n_classes: number of labels, if it has any.
+        sources: file of its source → SHA-256.
     """
-    path = Path(folder) / f"{dataset}.json"
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    kind: Literal["prepared"] = "prepared"
+    dataset: str
+    parameters: dict[str, Any]
+    recipe: str
+    shape: tuple[int, int, int]
+    n_train: int
+    n_test: int
+    n_classes: int | None
+    sources: dict[str, str]
+
+    def checksum(self, split: str) -> str | None:
+        """SHA-256 of one split's array."""
+        return self.files.get(array_path("", self.dataset, split).name)
+
+
+def record_path(folder: str | Path, dataset: str) -> Path:
+    """Path of a data set's record."""
+    return Path(folder) / f"{dataset}.json"
+
+
+def load_record(folder: str | Path, dataset: str) -> PreparedRecord:
+    """The record of a data set; raises UserError if it is absent, or is no such record."""
+    path = record_path(folder, dataset)
     if not path.exists():
         raise UserError(f"{path}: no such file; `pga prepare {dataset}` makes it")
-    found = read_record(path)
-    if not isinstance(found.get("sha256"), dict):
-        raise UserError(f"{path}: not the provenance of a prepared data set: it lacks sha256; delete it and prepare {dataset} again")
-    return found
+    return PreparedRecord.read(path)
 
 
 def load(folder: str | Path, dataset: str, split: str = "train") -> tuple[Images, str]:
     """Images (N, H, W, C) uint8, read on demand from disk, and the SHA-256 of their file.
 
     Raises:
-        UserError: the file is absent, is not such an array, or differs from what its provenance recorded.
+        UserError: the file is absent, is not such an array, or differs from what the data set's record says.
     """
     path = array_path(folder, dataset, split)
     if not path.is_file():
         raise UserError(f"{path}: no such file; `pga prepare {dataset}` makes it")
-    images = load_images(path)
-    found, expected = sha256(path), provenance(folder, dataset)["sha256"].get(split)
-    if found != expected:
-        raise UserError(
-            f"{path}: its SHA-256 is {found[:12]}…, its provenance says {str(expected)[:12]}…; delete it and prepare {dataset} again"
-        )
-    return images, found
-
-
-def labels_digest(train: npt.NDArray[np.int64], test: npt.NDArray[np.int64]) -> str:
-    """SHA-256 of the labels themselves."""
-    return hashlib.sha256(train.tobytes() + test.tobytes()).hexdigest()
+    images, record = load_images(path), load_record(folder, dataset)
+    record.check_file(path, record_path(folder, dataset))
+    return images, record.files[path.name]
 
 
 def load_labels(folder: str | Path, dataset: str) -> dict[str, npt.NDArray[np.int64]]:
     """Labels (N,) int64 of both splits, {"train": …, "test": …}.
 
     Raises:
-        UserError: the data set has none, or they differ from what its provenance recorded.
+        UserError: the data set has none, or they differ from what its record says.
     """
-    path = Path(folder) / f"{dataset}-labels.npz"
-    expected = provenance(folder, dataset)["sha256"].get("labels")
+    path, record = Path(folder) / f"{dataset}-labels.npz", load_record(folder, dataset)
+    if path.name not in record.files:
+        raise UserError(f"{path}: no such file: {dataset} has no labels")
+    record.check_file(path, record_path(folder, dataset))
     try:
         with np.load(path, allow_pickle=False) as file:
-            labels = {split: file[split] for split in ("train", "test")}
-    except FileNotFoundError as error:
-        raise UserError(f"{path}: no such file: {dataset} has no labels or is not prepared") from error
+            return {split: file[split] for split in ("train", "test")}
     except UNREADABLE as error:
         raise UserError(f"{path}: not a complete file of labels ({error}); delete it and prepare {dataset} again") from error
-    whole = all(part.dtype == np.int64 and part.ndim == 1 for part in labels.values())
-    if not whole or labels_digest(labels["train"], labels["test"]) != expected:
-        raise UserError(f"{path}: its labels are not those that its provenance records; delete it and prepare {dataset} again")
-    return labels
 
 
-def load_images(path: str | Path, ndim: int = 4) -> Images:
-    """Images (N, H, W, C) uint8 of any .npy file, read on demand from disk; with more dimensions, (…, H, W, C).
+def load_images(path: str | Path, ndim: int | None = 4) -> Images:
+    """Images (N, H, W, C) uint8 of any .npy file, read on demand from disk; with more dimensions (any number where `ndim` is None) (…, H, W, C).
 
     Raises:
         UserError: the file is absent or is not such an array.
     """
-    return open_images(path, ndim)[0]
-
-
-def open_images(path: str | Path, ndim: int | None = 4) -> tuple[Images, int, npt.NDArray[np.uint8]]:
-    """Images as `load_images` (with any number of dimensions where `ndim` is None), where in their file they end, and all of its bytes.
-
-    Raises:
-        UserError: as `load_images`.
-    """
     try:
-        with open(path, "rb") as file:  # once: another file may take its place in between
-            content = np.memmap(file, np.uint8, "r")
-            file.seek(0)
-            read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-            shape, by_columns, dtype = read[np.lib.format.read_magic(file)](file)
-            start = file.tell()
-        end = start + math.prod(shape) * dtype.itemsize
-        if dtype.hasobject or len(content) < end:
-            raise ValueError(f"{len(content)} bytes, {end} are needed")
-        images = np.ndarray(shape, dtype, content[start:end], order="F" if by_columns else "C")
+        images = np.load(path, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError as error:
         raise UserError(f"{path}: no such file") from error
     except UNREADABLE as error:
         raise UserError(f"{path}: not a complete .npy array ({error}); delete it and make it again") from error
-    if images.dtype != np.uint8 or images.ndim != (ndim or images.ndim):
+    if not isinstance(images, np.ndarray) or images.dtype != np.uint8 or images.ndim != (ndim or images.ndim):
         wanted = f"({'N, ' * ((ndim or 4) - 3)}height, width, channels)"
-        raise UserError(f"{path}: found {images.dtype} of shape {images.shape}; images are uint8 of shape {wanted}")
-    return images, end, content
+        found = f"{images.dtype} of shape {images.shape}" if isinstance(images, np.ndarray) else "a file of several arrays"
+        raise UserError(f"{path}: found {found}; images are uint8 of shape {wanted}")
+    return images

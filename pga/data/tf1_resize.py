@@ -61,7 +61,7 @@ def resize_tf1(images: npt.NDArray[np.uint8], size: int, kernel: str) -> Matrix:
     return resized
 
 
-def to_uint8(images: Matrix) -> npt.NDArray[np.uint8]:
+def round_to_uint8(images: Matrix) -> npt.NDArray[np.uint8]:
     """Clipped to 0…255 and rounded to the nearest integer, halves to even."""
     whole: npt.NDArray[np.uint8] = np.rint(images.clip(0, 255)).astype(np.uint8)
     return whole

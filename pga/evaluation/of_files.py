@@ -8,45 +8,74 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 
-from pga.data.prepared import array_path, load
-from pga.evaluation.features.extractor import refuse_other_range, stream
+from pga.data.prepared import load, load_images, split_of
+from pga.evaluation.features.extractor import Extractor, refuse_other_range, stream
 from pga.evaluation.features.load_extractor import load_extractor
+from pga.evaluation.metrics_record import PIXEL_SPACE, CurveRecord, Measurement, MetricsRecord, SpaceId
 from pga.evaluation.nearest import nearest_images
-from pga.evaluation.protocol import RealImages, Space, check_measurable, evaluate, identities, random_subset, write_metrics
-from pga.evaluation.statistics import FeatureSubset, identity, load_features, load_statistics, save_statistics
+from pga.evaluation.protocol import RealImages, Space, check_measurable, evaluate, random_subset, spaces_measured
+from pga.evaluation.statistics import (
+    FeatureSubset,
+    StatisticsRecord,
+    load_features,
+    load_statistics,
+    refuse_other_space,
+    save_statistics,
+)
 from pga.metrics.metric_registry import METRICS
 from pga.metrics.moments import statistics
+from pga.networks.autoencoder import Decoder, Encoder
+from pga.params.evaluation import FOREIGN_SPLIT
 from pga.params.experiment import REAL
-from pga.params.feature_spaces import OFFICIAL, PIXEL_METRIC
+from pga.params.feature_spaces import OFFICIAL, PIXEL_METRIC, PIXELS
+from pga.params.run import Run
+from pga.params.sampling import RECONSTRUCTION
 from pga.runtime import devices
 from pga.runtime.errors import UserError
-from pga.runtime.files import atomic, sha256, write_beside
-from pga.sampling.generated import load_made, load_measured, maker, save_made
+from pga.runtime.files import atomic, sha256
+from pga.sampling.generated import GeneratedRecord, id_of, load_measured, save_samples
+from pga.sampling.reconstruction import reconstruct
 from pga.sampling.sample import load_snapshots, sample
 
 
 @dataclass(frozen=True)
-class SpaceFiles:
-    """The files of a feature space with its reference.
+class FeatureNetwork:
+    """A feature space by its network.
 
     Attributes:
-        label: key of `FEATURE_SPACES`.
-        weights: of the feature network.
-        reference: statistics of real images.
-        features: of single real images, for metrics that need them.
-        foreign: whether the statistics are another tool's, and the user vouches for their feature space.
+        label: key of `FEATURE_SPACES`, or "pixels".
+        weights: file; none for pixels.
         pinned: SHA-256 that Inception's weights must have, or its first digits.
         device: as for training.
     """
 
     label: str
-    weights: Path
+    weights: Path | None
+    pinned: str = OFFICIAL
+    device: str = "auto"
+
+    def load(self) -> Extractor:
+        """The extractor; raises as `load_extractor`."""
+        return load_extractor(self.label, self.weights, self.device, self.pinned)
+
+
+@dataclass(frozen=True)
+class SpaceFiles:
+    """A feature space with its reference.
+
+    Attributes:
+        network: its network.
+        reference: statistics of real images.
+        features: of single real images, for metrics that need them.
+        foreign: whether the statistics are another tool's, and the user vouches for their feature space.
+    """
+
+    network: FeatureNetwork
     reference: Path
     features: Path | None = None
     foreign: bool = False
-    pinned: str = OFFICIAL
-    device: str = "auto"
 
     def load(self, dataset: str, metrics: Sequence[str] = ()) -> Space:
         """The feature space with its reference, and features of real images where a metric needs them.
@@ -54,20 +83,27 @@ class SpaceFiles:
         Raises:
             UserError: weights, reference or features are not those that are meant.
         """
-        extractor = load_extractor(self.label, self.weights, self.device, self.pinned)
-        reference = load_statistics(self.reference, extractor, self.foreign)
-        if (of := reference.about.get("dataset", dataset)) != dataset:
-            raise UserError(f"{self.reference}: statistics of {of}, the samples are of {dataset}; accepted are statistics of {dataset}")
+        extractor = self.network.load()
+        reference, record = load_statistics(self.reference)
+        refuse_other_space(self.reference, reference, record, extractor, self.foreign)
+        if record and record.dataset != dataset:
+            raise UserError(
+                f"{self.reference}: statistics of {record.dataset}, the samples are of {dataset}; accepted are statistics of {dataset}"
+            )
         needed = any(METRICS[key].of_single_images for key in metrics) and not self.foreign
         if needed and self.features is None:
             raise UserError(f"--metrics {' '.join(metrics)} needs --reference-features")
-        return Space(extractor, reference, load_features(self.features, reference) if needed and self.features else None)
+        real = load_features(self.features, record, self.reference.with_suffix(".json")) if needed and self.features else None
+        return Space(extractor, reference, real, record.split if record else FOREIGN_SPLIT)
+
+    def input(self) -> dict[str, str]:
+        """The reference as an input of a record."""
+        return {f"{'foreign' if self.foreign else 'reference'} {self.network.label}": sha256(self.reference)}
 
 
 def load_real(path: Path, dataset: str) -> RealImages:
     """Real images of a file, with their split where it is prepared data."""
-    splits = [split for split in ("train", "test") if array_path(path.parent, dataset, split) == path]
-    return RealImages(load_measured(path, dataset, REAL, 0), splits[0] if splits else None)
+    return RealImages(load_measured(path, dataset, REAL, 0), split_of(path, dataset))
 
 
 def evaluate_samples(
@@ -109,49 +145,42 @@ def evaluate_samples(
     check_measurable(images, loaded, metrics, real, few_samples)
     for space in loaded:
         space.extractor(np.ascontiguousarray(images[:1]))  # refuses another shape than it sees
-    inputs = {"samples": sha256(samples)} | {f"reference {files.label}": sha256(files.reference) for files in spaces}
+    inputs = {"samples": sha256(samples)}
+    for files in spaces:
+        inputs |= files.input()
     if real_images and any("real_images" in METRICS[key].needs for key in metrics):
         inputs["real images"] = sha256(real_images)
     found = evaluate(images, loaded, metrics, real, seed, few_samples)
-    who = {"dataset": dataset, "model": model, "seed": seed, "sampling": sampling}
-    write_metrics(out, who, inputs, identities(loaded, found), found)
+    MetricsRecord(
+        dataset=dataset, model=model, seed=seed, sampling=sampling,
+        n=found[0].n, inputs=inputs, extractors=spaces_measured(loaded, found), metrics=found,
+    ).write(out)  # fmt: skip
 
 
 def make_reference(
     dataset: str,
     out: Path,
-    label: str,
-    weights: Path,
-    *,
+    network: FeatureNetwork,
     split: str = "train",
     data: Path = Path("data/processed"),
-    pinned: str = OFFICIAL,
-    device: str = "auto",
 ) -> None:
     """Write mean and covariance of prepared images in a feature space, and beside them features of at most 10,000 of the images.
 
     Args:
         dataset: name of a prepared data set.
         out: the .npz file to write; features go into `<name>-features.npy`.
-        label: key of `FEATURE_SPACES`.
-        weights: of the feature network.
+        network: the feature space.
         split: "train" or "test".
         data: folder of prepared data.
-        pinned: SHA-256 that Inception's weights must have, or its first digits.
-        device: as for training.
     """
     devices.make_deterministic(threads=1)
     images, checksum = load(data, dataset, split)
     refuse_other_range(images)
-    extractor = load_extractor(label, weights, device, pinned)
-    about = {"dataset": dataset, "split": split, "data_sha256": checksum, "extractor": identity(extractor), "dtype": "float64"}
+    extractor = network.load()
     kept = FeatureSubset(stream(extractor, images), len(images))
-    found = statistics(kept, about)
-    features = out.with_name(out.stem + "-features.npy")
-    with atomic(features) as file:
-        np.save(file, kept.features, allow_pickle=False)
-    about["features_sha256"] = sha256(features)
-    save_statistics(out, found)
+    found = statistics(kept)
+    record = StatisticsRecord(dataset=dataset, split=split, data_sha256=checksum, n=found.n, extractor=SpaceId.of(extractor))
+    save_statistics(out, found, kept.features, record)
 
 
 def measure_snapshots(
@@ -184,7 +213,7 @@ def measure_snapshots(
     real = load_real(real_images, run.dataset) if real_images else None
     metrics = () if spaces else (PIXEL_METRIC,)
     inputs = {"snapshots": sha256(snapshots)}
-    inputs |= {f"reference {space.label}": sha256(space.reference)} if space else {}
+    inputs |= space.input() if space else {}
     inputs |= {"real images": sha256(real_images)} if real_images else {}
     with atomic(out, "w") as file:
         writer = csv.writer(file, lineterminator="\n")
@@ -193,27 +222,31 @@ def measure_snapshots(
         for step, decoder in decoders:
             found = evaluate(sample(decoder, run, n, batch_size, chosen), spaces, metrics, real, run.seed, few_samples)
             writer.writerows([step, part.metric, repr(part.value), part.n] for part in found)
-    content = {
-        **maker(run),
-        "inputs": inputs,
-        "extractors": identities(spaces, found),
-        "metrics": [{"extractor": part.extractor, "reference": part.reference} for part in found],
-    }
-    write_beside([out], content)
+    run_id = id_of(run)
+    CurveRecord(**run_id._asdict(), inputs=inputs, extractors=spaces_measured(spaces, found)).write_beside([out])
+
+
+def measure_reconstructions(run: Run, encoder: Encoder, decoder: Decoder, data: Path, out_dir: Path, device: torch.device) -> None:
+    """Write reconstructions of the first prepared test images into `out_dir`, and the error over all of them as metrics.json."""
+    images, checksum = load(data, run.dataset, "test")
+    beside, error = reconstruct(encoder, decoder, images, run, device)
+    save_samples(out_dir / "reconstructions.npy", beside, id_of(run))
+    values = {"reconstruction_error": error, "reconstruction_error_255": error * 127.5**2}
+    found = [Measurement(name, value, None, len(images), "test", len(images), PIXELS) for name, value in values.items()]
+    MetricsRecord(
+        dataset=run.dataset, model=run.name, seed=run.seed, sampling=RECONSTRUCTION,
+        n=len(images), inputs={"images": checksum}, extractors=[PIXEL_SPACE], metrics=found,
+    ).write(out_dir / "metrics.json")  # fmt: skip
 
 
 def find_nearest(
     dataset: str,
     samples: Path,
     out: Path,
-    label: str,
-    weights: Path | None,
-    *,
+    network: FeatureNetwork,
     n: int = 8,
     k: int = 5,
     data: Path = Path("data/processed"),
-    pinned: str = OFFICIAL,
-    device: str = "auto",
 ) -> None:
     """Write the first samples, each followed by its nearest training images, (n, 1 + k, H, W, C) uint8.
 
@@ -221,19 +254,15 @@ def find_nearest(
         dataset: name of the prepared data set that the run was trained on.
         samples: uint8 images (N, H, W, C) as .npy.
         out: the .npy file to write.
-        label: key of `FEATURE_SPACES`, or "pixels".
-        weights: of the feature network; none for pixels.
+        network: the feature space.
         n: the first so many samples.
         k: training images beside each.
         data: folder of prepared data.
-        pinned: SHA-256 that Inception's weights must have, or its first digits.
-        device: as for training.
     """
-    images_of_run, of = load_made(samples)
-    first = images_of_run[:n]
+    record = GeneratedRecord.read_beside(samples)
+    first = load_images(samples)[:n]
     images, _ = load(data, dataset)
     if not 1 <= k <= len(images) or not len(first):
         raise UserError(f"--n {n} --k {k}: accepted are at least one sample and 1 to {len(images)} images of {dataset}")
     devices.make_deterministic(threads=1)
-    extractor = load_extractor(label, weights, device, pinned)
-    save_made(out, nearest_images(np.asarray(first), images, extractor, k), of or {})
+    save_samples(out, nearest_images(np.asarray(first), images, network.load(), k), record.run_id if record else None)

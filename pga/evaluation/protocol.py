@@ -3,48 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from pga.data.prepared import Images
 from pga.evaluation.features.extractor import Extractor, check_images, refuse_other_range, stream
-from pga.evaluation.statistics import KEPT, identity
+from pga.evaluation.metrics_record import PIXEL_SPACE, Measurement, SpaceId
+from pga.evaluation.statistics import KEPT
 from pga.metrics.frechet import frechet_distance
 from pga.metrics.metric import Given, Metric
 from pga.metrics.metric_registry import METRICS
 from pga.metrics.moments import Features, Statistics, statistics
 from pga.params.feature_spaces import OFFICIAL, PIXELS, distance_in
 from pga.runtime.errors import UserError
-from pga.runtime.files import write_record
 from pga.runtime.seeds import derive
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """One number of a metrics.json.
-
-    Attributes:
-        metric: its name, the feature space in front.
-        value: None where it could not be measured.
-        standard_error: of this one number, for metrics that have one.
-        n: number of images that were measured.
-        reference: the real images: "train", "test", "foreign"; None where it needs none or nobody says.
-        reference_n: their number, where it is known.
-        extractor: the feature space, or "pixels".
-        absent: why there is no value.
-    """
-
-    metric: str
-    value: float | None
-    standard_error: float | None
-    n: int
-    reference: str | None
-    reference_n: int | None
-    extractor: str
-    absent: str | None = None
 
 
 @dataclass(frozen=True)
@@ -55,11 +28,13 @@ class Space:
         extractor: the feature space.
         reference: statistics of the real images in it.
         real: features of real images, (M, d), which metrics of single images need.
+        split: which real images: "train", "test", "foreign"; None where nobody says.
     """
 
     extractor: Extractor
     reference: Statistics
     real: Features | None = None
+    split: str | None = None
 
 
 @dataclass(frozen=True)
@@ -162,8 +137,7 @@ def in_features(samples: Images, space: Space, metrics: Sequence[Metric], seed: 
     own = statistics(batches)
     names = distance_in(extractor.label, extractor.digest.startswith(OFFICIAL))
     distance = frechet_distance(own.mu, own.sigma, reference.mu, reference.sigma)
-    split = reference.about.get("split")
-    headline = Measurement(names.metric, distance, None, len(samples), split, reference.n or None, extractor.label)
+    headline = Measurement(names.metric, distance, None, len(samples), space.split, reference.n or None, extractor.label)
     found = [headline]
     if metrics:
         given = Given(seed, features=np.concatenate(list(batches)), real_features=space.real, statistics=reference)
@@ -190,26 +164,6 @@ def measured(metric: Metric, given: Given, prefix: str, like: Measurement) -> li
     return [replace(like, metric=prefix + name, value=number, standard_error=error) for name, (number, error) in values.items()]
 
 
-def write_metrics(
-    path: Path, who: dict[str, Any], inputs: dict[str, str], extractors: Sequence[dict[str, Any]], found: Sequence[Measurement]
-) -> None:
-    """Write a metrics.json.
-
-    Args:
-        path: the file.
-        who: dataset, model, seed, sampling.
-        inputs: what was read → its SHA-256.
-        extractors: identity of each feature space.
-        found: at least one number.
-    """
-    content = {"inputs": inputs, "n": found[0].n, "extractors": list(extractors), "metrics": [asdict(part) for part in found]}
-    write_record(path, {**who, **content})
-
-
-PIXELS_IDENTITY = {"name": PIXELS, "digest": None, "accuracy": None}
-"""In the place of a feature space's identity."""
-
-
-def identities(spaces: Sequence[Space], found: Sequence[Measurement]) -> list[dict[str, Any]]:
-    """Identity of every feature space, and of the pixels where something was measured on them."""
-    return [identity(space.extractor) for space in spaces] + ([PIXELS_IDENTITY] if any(m.extractor == PIXELS for m in found) else [])
+def spaces_measured(spaces: Sequence[Space], found: Sequence[Measurement]) -> list[SpaceId]:
+    """Every feature space, and the pixels where something was measured on them."""
+    return [SpaceId.of(space.extractor) for space in spaces] + ([PIXEL_SPACE] if any(m.extractor == PIXELS for m in found) else [])

@@ -1,22 +1,21 @@
-"""Mean and covariance of features, as files that say what they are of; a mismatch is refused."""
+"""Mean and covariance of features as files, with a record of what they are of; a mismatch is refused."""
 
 from __future__ import annotations
 
-import json
-import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import numpy as np
 
 from pga.data.prepared import UNREADABLE
 from pga.evaluation.features.extractor import Extractor
+from pga.evaluation.metrics_record import SpaceId
 from pga.metrics.moments import Features, Statistics
-from pga.params.evaluation import FOREIGN_SPLIT
 from pga.runtime.errors import UserError
-from pga.runtime.files import atomic, sha256
+from pga.runtime.files import atomic
 from pga.runtime.seeds import derive
+from pga.runtime.sidecar import Sidecar
 
 KEPT = 10_000
 """Features of real images that are kept beside the statistics, for metrics that compare single images."""
@@ -51,70 +50,95 @@ class FeatureSubset:
         return np.concatenate(self.parts)
 
 
-def load_features(path: Path, reference: Statistics) -> Features:
-    """Features of real images, (n, d) float32, which must be those that belong to the statistics.
+class StatisticsRecord(Sidecar):
+    """Beside statistics of real images (.npz) and their features: of which images and feature space they are.
+
+    Attributes:
+        dataset, split, data_sha256: the prepared images.
+        n: their number.
+        extractor: the feature space.
+        dtype: in which sums were taken.
+    """
+
+    kind: Literal["statistics"] = "statistics"
+    dataset: str
+    split: str
+    data_sha256: str
+    n: int
+    extractor: SpaceId
+    dtype: str = "float64"
+
+
+def features_path(path: Path) -> Path:
+    """Where the features of single images lie, beside their statistics."""
+    return path.with_name(f"{path.stem}-features.npy")
+
+
+def save_statistics(path: Path, found: Statistics, features: Features, record: StatisticsRecord) -> None:
+    """Write statistics, features of single images and last the record of both, each complete or not at all."""
+    with atomic(path) as file:
+        np.savez(file, mu=found.mu, sigma=found.sigma)
+    with atomic(features_path(path)) as file:
+        np.save(file, features, allow_pickle=False)
+    record.write_beside([path, features_path(path)])
+
+
+def load_features(path: Path, record: StatisticsRecord | None, beside: Path) -> Features:
+    """Features of real images, (n, d) float32, which must belong to the statistics whose record lies at `beside`.
 
     Raises:
         UserError: the file is absent, damaged, or belongs to other statistics.
     """
+    if record is None:
+        raise UserError(f"{path}: {beside} does not name it; delete both and make them again")
+    record.check_file(path, beside)
     try:
         features: Features = np.load(path, allow_pickle=False)
-    except FileNotFoundError as error:
-        raise UserError(f"{path}: no such file") from error
     except UNREADABLE as error:
         raise UserError(f"{path}: not a complete .npy array ({error}); delete it and make it again") from error
-    if sha256(path) != reference.about.get("features_sha256"):
-        raise UserError(f"{path}: not the features that the statistics record; delete both and make them again")
     return features
 
 
-def identity(extractor: Extractor) -> dict[str, Any]:
-    """What identifies a feature space in results and statistics."""
-    return {"name": extractor.label, "digest": extractor.digest, "accuracy": extractor.accuracy}
-
-
-def save_statistics(path: Path, found: Statistics) -> None:
-    """Write statistics, complete or not at all."""
-    about = json.dumps({**found.about, "n": found.n}, sort_keys=True)
-    with atomic(path) as file:
-        np.savez(file, mu=found.mu, sigma=found.sigma, about=np.array(about))
-
-
-def load_statistics(path: Path, extractor: Extractor | None = None, foreign: bool = False) -> Statistics:
-    """Read statistics and check that they are of the feature space `extractor`.
-
-    Args:
-        path: .npz of `save_statistics`, or of another tool with mu and sigma.
-        extractor: the feature space; None checks nothing.
-        foreign: whoever asks vouches that a file which does not say so itself is of this feature space.
+def load_statistics(path: Path) -> tuple[Statistics, StatisticsRecord | None]:
+    """Statistics, and what the record beside them says; None of another tool's (.npz with mu and sigma).
 
     Raises:
-        UserError: the file is absent, damaged, not finite, or of another feature space.
+        UserError: the file is absent, damaged, not finite, or was changed.
     """
     try:
-        with zipfile.ZipFile(path) as archive, np.load(path, allow_pickle=False) as file:
-            if archive.testzip() is not None:
-                raise ValueError("a checksum inside differs")
+        with np.load(path, allow_pickle=False) as file:
             mu, sigma = file["mu"], file["sigma"]
-            about = json.loads(str(file["about"])) if "about" in file else {}
     except FileNotFoundError as error:
         raise UserError(f"{path}: no such file") from error
     except UNREADABLE as error:
         raise UserError(f"{path}: not a complete file of statistics ({error}); delete it and make it again") from error
     if mu.ndim != 1 or sigma.shape != mu.shape * 2 or not (np.isfinite(mu).all() and np.isfinite(sigma).all()):
         raise UserError(f"{path}: mean of shape {mu.shape} and covariance of shape {sigma.shape}, finite values are needed")
-    if foreign and extractor is not None and not about:
-        if len(mu) != extractor.dim:
+    record = StatisticsRecord.read_beside(path)
+    return Statistics(mu.astype(np.float64), sigma.astype(np.float64), record.n if record else 0), record
+
+
+def refuse_other_space(path: Path, found: Statistics, record: StatisticsRecord | None, extractor: Extractor, foreign: bool) -> None:
+    """Refuse statistics of another feature space than `extractor`.
+
+    Args:
+        path: their file.
+        found: the statistics.
+        record: what is said of them.
+        extractor: the feature space.
+        foreign: whoever asks vouches that a file of which nothing is said is of this feature space.
+
+    Raises:
+        UserError: they are.
+    """
+    if foreign and record is None:
+        if len(found.mu) != extractor.dim:
             raise UserError(
-                f"{path}: statistics of {len(mu)} dimensions; {extractor.label} has {extractor.dim}: they are of something else"
+                f"{path}: statistics of {len(found.mu)} dimensions; {extractor.label} has {extractor.dim}: they are of something else"
             )
-        about = {"extractor": identity(extractor), "split": FOREIGN_SPLIT}
-    if extractor is not None:
-        found = about.get("extractor", {})
-        if found.get("digest") != extractor.digest or found.get("name") != extractor.label:
-            raise UserError(
-                f"{path}: statistics of {found.get('name', 'an unknown feature space')} {str(found.get('digest'))[:12]}, "
-                f"the samples' features are of {extractor.label} {extractor.digest[:12]}; make them again"
-                + ("" if about else f", or say --foreign {extractor.label} if you know that another tool made them of the same")
-            )
-    return Statistics(mu.astype(np.float64), sigma.astype(np.float64), int(about.get("n", 0)), about)
+    elif record is None or (record.extractor.name, record.extractor.digest) != (extractor.label, extractor.digest):
+        space = f"{record.extractor.name} {str(record.extractor.digest)[:12]}" if record else "an unknown feature space"
+        raise UserError(
+            f"{path}: statistics of {space}, the samples' features are of {extractor.label} {extractor.digest[:12]}; make them again"
+            + ("" if record else f", or say --foreign {extractor.label} if you know that another tool made them of the same")
+        )

@@ -9,10 +9,9 @@ edited while it runs. Each is made when a job needs it, and cached: otherwise ev
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from pga.fingerprints.closure import ROOT, Sources, Statement, closure, fingerprint
 from pga.method.terms import MODELS
@@ -75,23 +74,18 @@ def is_current(code: object, sources: Sources = SOURCES) -> bool:
         return False
 
 
-def is_of_current_code(record: Mapping[str, Any]) -> bool:
-    """Whether what a record is of was made by the code of now, or by code that was accepted as it (`pga accept`)."""
-    return any(map(is_current, [record.get("code"), *(accepted.get("code") for accepted in record.get("accepted", ()))]))
-
-
-def refuse_other_code(path: Path, record: Mapping[str, Any]) -> None:
+def refuse_other_code(path: Path, *codes: str) -> None:
     """Refuse what was made by other code than there is now, unless that was accepted.
 
     Args:
         path: of the record, for the message.
-        record: with `code`, and `accepted` where somebody has.
+        codes: the fingerprint that it names, and those which were accepted as the same (`pga accept`).
 
     Raises:
         UserError: names the file and the verb whose code is another.
     """
-    if not is_of_current_code(record):
-        verb = str(record.get("code")).partition(":")[0]
+    if not any(map(is_current, codes)):
+        verb = codes[0].partition(":")[0]
         raise UserError(
             f"{path}: made by other code: what `pga {verb}` runs has changed since. Make it again, which the workflow does by itself; put "
             "the code back; or, where the change means nothing to the numbers, keep it by `pga accept`"
@@ -99,21 +93,13 @@ def refuse_other_code(path: Path, record: Mapping[str, Any]) -> None:
 
 
 def refuse_unplanned(planned: str) -> None:
-    """Refuse to start where the code is another than the workflow was planned with.
-
-    Raises:
-        UserError: it is.
-    """
+    """Refuse to start where the code is another than the workflow was planned with; raises UserError."""
     if not is_current(planned):
         raise UserError(f"{ROOT}: the code of `pga {planned.partition(':')[0]}` is not that of the plan: start the workflow again")
 
 
 def refuse_edited(code: str) -> None:
-    """Refuse to write where files of the package have changed since this process read them.
-
-    Raises:
-        UserError: they have.
-    """
+    """Refuse to write where files of the package have changed since this process read them; raises UserError."""
     if not is_current(code, Sources()):
         raise UserError(
             f"{ROOT}: the code of `pga {code.partition(':')[0]}` was changed while it ran, so nothing is written. A training has kept its "

@@ -197,11 +197,7 @@ class PGA(nn.Module):
         return x + self.input_noise * drawn.clamp(-1.0, 1.0)
 
     def check(self, terms: Mapping[str, float], where: str = "") -> None:
-        """Refuse a non-finite or runaway term; `where` it was found is part of the message.
-
-        Raises:
-            Diverged: with the term and the cause.
-        """
+        """Refuse a non-finite or runaway term; `where` it was found is part of the message; raises Diverged with the term and the cause."""
         for name, value in terms.items():
             term = self.terms[name]
             if not math.isfinite(value) or abs(value) > term.largest:
@@ -244,11 +240,7 @@ READ_SIGMA = {"log σ²", "h(z')", "g(z')", "h(z+δ')", "sg δ'"}
 
 
 def checked_weights(model: str | Mapping[str, float], given: Mapping[str, float], terms: Mapping[str, Term]) -> dict[str, float]:
-    """Weight of each term of a model by name, or of one's own.
-
-    Raises:
-        ValueError: names what is unknown, missing or not a number.
-    """
+    """Weight of each term of a model by name, or of one's own; raises ValueError, which names what is unknown, missing or not a number."""
     if isinstance(model, str):
         if model not in MODELS:
             raise ValueError(f"model {model!r}: accepted are {', '.join(MODELS)}, or terms with their weights, e.g. {{'r': 1.0}}")

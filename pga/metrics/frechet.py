@@ -5,7 +5,29 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from pga.metrics.moments import Features
+from pga.metrics.nearest_neighbours import check_features
+
 Array = npt.NDArray[np.float64]
+
+
+def frechet_distance_of_features(features: Features, reference: Features) -> float:
+    """Fréchet distance between the Gaussians of two sets of features (Heusel et al. 2017), covariances with n − 1, in float64.
+
+    In the features of Inception of 2015-12-05 it is FID; in any other space it is not, and cannot be compared with published numbers.
+
+    Args:
+        features: samples, (N, d) floating-point with N ≥ 2.
+        reference: (M, d) with M ≥ 2.
+
+    Raises:
+        ValueError: a shape does not fit, or a value is not finite.
+    """
+    check_features(features, "features", 2)
+    check_features(reference, "reference", 2, features.shape[1])
+    found = [part.astype(np.float64) for part in (features, reference)]
+    (mu, sigma), (mu_r, sigma_r) = ((part.mean(axis=0), np.atleast_2d(np.cov(part, rowvar=False))) for part in found)
+    return frechet_distance(mu, sigma, mu_r, sigma_r)
 
 
 def frechet_distance(mu: Array, sigma: Array, mu_reference: Array, sigma_reference: Array) -> float:

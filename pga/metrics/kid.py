@@ -34,7 +34,7 @@ class KernelDistance:
 
 
 def kernel_distance(
-    features: Features, reference: Features, seed: int, subsets: int = 100, subset_size: int = 1000, block: int = BLOCK
+    features: Features, reference: Features, seed: int = 0, subsets: int = 100, subset_size: int = 1000, block: int = BLOCK
 ) -> KernelDistance:
     """Mean over random subsets of the unbiased squared MMD with the kernel (xᵀy / d + 1)³.
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -22,17 +21,15 @@ class Statistics:
     Attributes:
         mu: mean, (d,) float64.
         sigma: covariance with n − 1, (d, d) float64.
-        n: number of images.
-        about: feature space (label, digest), data checksum, split, …
+        n: number of images; 0 where it is unknown.
     """
 
     mu: npt.NDArray[np.float64]
     sigma: npt.NDArray[np.float64]
     n: int
-    about: dict[str, Any] = field(default_factory=dict)
 
 
-def statistics(batches: Iterable[Features], about: dict[str, Any] | None = None) -> Statistics:
+def statistics(batches: Iterable[Features]) -> Statistics:
     """Mean and covariance of streamed features, in float64 and with memory that does not grow with their number.
 
     Batches are merged by their own mean and scatter (Chan et al. 1979), so that no large sums cancel. The scatter is added up in place,
@@ -57,4 +54,4 @@ def statistics(batches: Iterable[Features], about: dict[str, Any] | None = None)
     if n < 2:
         raise UserError(f"statistics need at least two images, found {n}")
     sigma = (np.tril(scatter) + np.tril(scatter, -1).T) / (n - 1)
-    return Statistics(mu, sigma, n, about or {})
+    return Statistics(mu, sigma, n)

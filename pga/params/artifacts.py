@@ -75,12 +75,14 @@ class Needs(NamedTuple):
 
 NEEDS: dict[str, Needs] = {
     "routing": Needs(),
-    "panels": Needs(first=("{sampling}/samples.npy",), metrics="{sampling}"),
+    "panels": Needs(first=("{sampling}/samples.npy", "{sampling}/samples.json"), metrics="{sampling}"),
     "training": Needs(every=("history.csv", "curve.csv", "curve.json")),
     "terms": Needs(every=("history.csv",)),
-    "interpolations": Needs(first=("interpolations.npy",)),
-    "reconstructions": Needs(first=(f"{RECONSTRUCTION}/reconstructions.npy",), metrics=RECONSTRUCTION),
-    "neighbours": Needs(first=("{sampling}/neighbours.npy",)),
+    "interpolations": Needs(first=("interpolations.npy", "interpolations.json")),
+    "reconstructions": Needs(
+        first=(f"{RECONSTRUCTION}/reconstructions.npy", f"{RECONSTRUCTION}/reconstructions.json"), metrics=RECONSTRUCTION
+    ),
+    "neighbours": Needs(first=("{sampling}/neighbours.npy", "{sampling}/neighbours.json")),
 }
 """Kind of figure → what it is drawn from; `pga.artifacts.figures.figure_registry` has the function that draws it."""
 

@@ -38,11 +38,7 @@ Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
 
 def check_seed(seed: int) -> None:
-    """Refuse on the command line what a file of parameters may not hold.
-
-    Raises:
-        UserError: not among 0 … 2³¹ − 1.
-    """
+    """Refuse on the command line what a file of parameters may not hold; raises UserError for what is not among 0 … 2³¹ − 1."""
     if not 0 <= seed < 2**31:
         raise UserError(f"--seed {seed}: accepted are 0 to {2**31 - 1}")
 

@@ -68,11 +68,7 @@ def read_catalogue(folder: Path, taken: Collection[str], datasets: Mapping[str, 
 
 
 def checked_name(path: Path, taken: Collection[str]) -> Path:
-    """The path of an experiment's file, if its name can be that of a target.
-
-    Raises:
-        UserError: it cannot; says what is accepted.
-    """
+    """The path of an experiment's file, if its name can be that of a target; raises UserError if not, which says what is accepted."""
     if path.suffix != ".yaml":
         raise UserError(f"{path}: an experiment's file ends in .yaml")
     if not re.fullmatch(NAME, path.stem):

@@ -46,11 +46,7 @@ def compose(path: str | Path, above: tuple[Path, ...] = ()) -> Values:
 
 
 def composed(raw: Values, written: Written, base: Values, path: Path) -> Values:
-    """What a file says, complete, laid on what it extends.
-
-    Raises:
-        Misfit: it does not fit what it extends.
-    """
+    """What a file says, complete, laid on what it extends; raises Misfit if it does not fit what it extends."""
     if not base and (found := [key for key in DERIVING if raw.get(key)]):
         raise Misfit(f"{', '.join(found)}: only with `extends`")
     if base and written.common:
@@ -265,11 +261,7 @@ def swept(sweeps: Sequence[Sweep]) -> dict[str, dict[str, Derived]]:
 
 
 def varied(variants: Variants) -> dict[str, Derived]:
-    """A run for each variant.
-
-    Raises:
-        Misfit: a variant switches off a coefficient that there is not.
-    """
+    """A run for each variant; raises Misfit if a variant switches off a coefficient that there is not."""
 
     def values(zero: tuple[str, ...]) -> Callable[[Values], Values]:
         def made(row: Values) -> Values:
@@ -297,11 +289,7 @@ def paired(run: str, asked: Equivalence, content: Values) -> dict[str, Derived]:
 
 
 def value_of(row: Values, name: str) -> float:
-    """A coefficient's value in a run's row.
-
-    Raises:
-        Misfit: the run has no such coefficient.
-    """
+    """A coefficient's value in a run's row; raises Misfit if the run has no such coefficient."""
     if name not in row["coefficients"]:
         raise Misfit(f"{row['model']} has no coefficient {name!r}; it has {', '.join(row['coefficients'])}")
     value: float = row["coefficients"][name][0]

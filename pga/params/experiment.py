@@ -312,11 +312,7 @@ class Experiment(Strict):
         ]
 
     def params(self, dataset: str, name: str) -> RunParams:
-        """The row of one run, with origins.
-
-        Raises:
-            UserError: no such run; the text names those that there are.
-        """
+        """The row of one run, with origins; raises UserError if there is no such run, which names those that there are."""
         block = self.datasets.get(dataset)
         if block is None:
             raise UserError(f"no data set {dataset!r} in this experiment; there are {', '.join(self.datasets)}")

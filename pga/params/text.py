@@ -22,11 +22,7 @@ def is_shown(character: str) -> bool:
 
 
 def shown(text: str) -> str:
-    """The text, if it can be shown.
-
-    Raises:
-        ValueError: names the characters that cannot, and what is accepted.
-    """
+    """The text, if it can be shown; raises ValueError, which names the characters that cannot, and what is accepted."""
     if lacking := sorted({repr(character) for character in text.replace(f"x{HAT}", "x") if not is_shown(character)}):
         raise ValueError(
             f"{', '.join(lacking)} cannot be shown in every table and figure; accepted are one line of letters (Latin, Greek), digits, "

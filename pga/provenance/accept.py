@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from pga.fingerprints.steps import is_of_current_code, training_code
+from pga.fingerprints.steps import is_current, training_code
 from pga.params.experiment import Experiment
-from pga.provenance.records import Place, Record, read_run, same_data, vouched
+from pga.provenance.records import Place, read_run, same_data
 from pga.runtime import environment
 from pga.runtime.errors import UserError
-from pga.runtime.files import write_record
+from pga.training.run_record import Acceptance, Git, RunRecord
 
 
-def accept(paths: Sequence[Path], experiment: Experiment, because: str, data: Path) -> dict[Path, Record]:
+def accept(paths: Sequence[Path], experiment: Experiment, because: str, data: Path) -> dict[Path, RunRecord]:
     """Accept finished runs of other code as runs of the code of now: their run.json says so, with the reason and the commit of now.
 
     All are checked before the first record is written. Nothing else changes: `code` goes on to say what made the run.
@@ -43,13 +43,13 @@ def accept(paths: Sequence[Path], experiment: Experiment, because: str, data: Pa
     records = {file: read_run(file, experiment, place) for file, place in places.items()}
     same_data(experiment, {str(places[file]): record for file, record in records.items()}, data)
     for file, record in records.items():
-        for name in record.get("files", ()):
-            vouched(file.with_name(name), record)
-    git, changed = environment.git_state(), {}
+        for name in record.files:
+            record.check_file(file.with_name(name), file)
+    git, changed = Git.model_validate(environment.git_state()), {}
     for file, record in records.items():
-        if not is_of_current_code(record):
-            accepted = {"code": training_code(runs[file]), "because": because.strip(), "git": git}
-            changed[file] = {**record, "accepted": [*record.get("accepted", ()), accepted]}
+        if not any(map(is_current, record.codes())):
+            accepted = Acceptance(code=training_code(runs[file]), because=because.strip(), git=git)
+            changed[file] = record.model_copy(update={"accepted": (*record.accepted, accepted)})
     for file, record in changed.items():
-        write_record(file, record)
+        record.write(file)
     return changed

@@ -1,58 +1,76 @@
-"""What an artifact says of itself, in the file or beside it: every run with parameters, commit, data, device and versions.
+"""What an artifact says of itself, in the record beside it: every run with parameters, commit, data, device and versions.
 
 Only what two builds from the same inputs share, so that they give the same bytes: no date, no wall time, no checksum of run.json (which
-holds a wall time). The way from a run's folder to these is `pga.provenance.chain`.
+holds a wall time). The way from a run's folder to these is `pga.provenance.trace`.
 """
 
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Literal
+
+from pydantic import BaseModel
 
 from pga.params.experiment import Experiment
-from pga.provenance.records import Record
-from pga.provenance.seal import BLANK, KEY
 from pga.runtime.files import digest
+from pga.runtime.sidecar import Sidecar
+from pga.training.run_record import RunIdentity, RunRecord
 
-STABLE = ("digest", "git", "data_sha256", "code", "device")
-"""Of a run.json, what a second training of the same run repeats."""
+
+class ShownRun(RunIdentity):
+    """A run that an artifact shows; `environment` is a key of the artifact's `environments`."""
+
+    environment: str
 
 
-def about(artifact: str, experiment: Experiment, records: dict[str, Record], caption: str, shows: Any = None) -> dict[str, Any]:
-    """What an artifact says of itself.
+class Environment(BaseModel):
+    """Machine and versions."""
 
-    Args:
+    platform: dict[str, str]
+    versions: dict[str, str]
+
+
+class ShownExperiment(BaseModel):
+    """The experiment that an artifact is of; `shows`: the values of its file that it shows besides the runs."""
+
+    results: str
+    description: str
+    shows: Any
+
+
+class ArtifactRecord(Sidecar):
+    """Beside tables, figures and reports.
+
+    Attributes:
         artifact: its name, e.g. "figure2".
-        experiment: of which it is.
-        records: of every run that it shows, from `pga.provenance.records`.
         caption: what stands below it.
-        shows: the values of the experiment's file that it shows besides the runs, so that nobody needs that file to know.
+        experiment: of which it is, so that nobody needs that file to know.
+        runs: that it shows, by their folder.
+        parameters: of these, for all seeds.
+        environments: of these.
     """
-    runs, rows, environments = {}, {}, {}
-    for name, record in records.items():
-        environment = {"platform": record.get("platform"), "versions": record.get("versions")}
-        key = digest(environment)[:12]
-        environments[key] = environment
-        runs[name] = {**{item: record.get(item) for item in STABLE}, "environment": key}
-        if "accepted" in record:  # by `pga accept`
-            runs[name]["accepted"] = record["accepted"]
-        rows[name.rsplit("/", 1)[0]] = {item: value for item, value in record["run"].items() if item != "seed"}
-    return {
-        "artifact": artifact,
-        "caption": caption,
-        "experiment": {"results": experiment.results, "description": experiment.description, "shows": shows},
-        "runs": runs,
-        "parameters": rows,  # of all seeds
-        "environments": environments,
-    }
 
+    kind: Literal["artifact"] = "artifact"
+    artifact: str
+    caption: str
+    experiment: ShownExperiment
+    runs: dict[str, ShownRun]
+    parameters: dict[str, dict[str, Any]]
+    environments: dict[str, Environment]
 
-def commit_of(record: dict[str, Any]) -> str:
-    """The commit that a record names, and whether the code differed from it."""
-    git = record.get("git") or {}
-    return f"{git.get('commit') or 'unknown'}{', with uncommitted changes' if git.get('dirty') else ''}"
+    @classmethod
+    def of(cls, artifact: str, experiment: Experiment, records: dict[str, RunRecord], caption: str, shows: Any = None) -> ArtifactRecord:
+        """That of an artifact which shows these runs, and `shows` of the experiment's file."""
+        runs, parameters, environments = {}, {}, {}
+        for name, record in records.items():
+            environment = Environment(platform=record.platform, versions=record.versions)
+            key = digest(environment.model_dump())[:12]
+            environments[key] = environment
+            runs[name] = ShownRun(**record.identity(), environment=key)
+            parameters[name.rsplit("/", 1)[0]] = {item: value for item, value in record.run.asdict().items() if item != "seed"}
+        shown = ShownExperiment(results=experiment.results, description=experiment.description, shows=shows)
+        return cls(artifact=artifact, caption=caption, experiment=shown, runs=runs, parameters=parameters, environments=environments)
 
-
-def text(said: dict[str, Any]) -> str:
-    """As one line of ASCII, for metadata, with room for the file's checksum (`pga.provenance.seal`)."""
-    return json.dumps({**said, KEY: BLANK}, sort_keys=True)
+    def text(self) -> str:
+        """As one line of ASCII, for the metadata of PNG and PDF."""
+        return json.dumps(self.model_dump(mode="json", exclude={"files"}), sort_keys=True)

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from pga.data.prepared import PreparedRecord, record_path
+from pga.evaluation.metrics_record import CurveRecord
 from pga.fingerprints.steps import refuse_other_code
 from pga.params.experiment import Experiment
 from pga.params.run import Run
 from pga.runtime.errors import UserError
-from pga.runtime.files import read_beside, read_record, sha256
-from pga.sampling.generated import maker, refuse_other
-
-Record = dict[str, Any]
-"""The content of a run.json."""
+from pga.sampling.generated import id_of
+from pga.training.run_record import RunRecord
 
 
 class Place(NamedTuple):
@@ -29,14 +28,14 @@ class Place(NamedTuple):
         return f"{self.dataset}/{self.model}/seed{self.seed}"
 
 
-class Found(NamedTuple):
+class RunRecords(NamedTuple):
     """The runs that are there, by the folder's name, and those that are not."""
 
-    records: dict[str, Record]
+    records: dict[str, RunRecord]
     missing: list[str]
 
 
-def read_runs(experiment: Experiment, places: Iterable[Place], data: Path, allow_missing: bool = False) -> Found:
+def read_runs(experiment: Experiment, places: Iterable[Place], data: Path, allow_missing: bool = False) -> RunRecords:
     """run.json of each place, once.
 
     Args:
@@ -49,7 +48,7 @@ def read_runs(experiment: Experiment, places: Iterable[Place], data: Path, allow
         UserError: a run is missing, is another than its place says, has other parameters than the experiment's now, or was trained on other
             data than the rest.
     """
-    records: dict[str, Record] = {}
+    records: dict[str, RunRecord] = {}
     missing: list[str] = []
     for place in dict.fromkeys(places):
         path = Path(experiment.results, str(place), "run.json")
@@ -60,88 +59,62 @@ def read_runs(experiment: Experiment, places: Iterable[Place], data: Path, allow
     if missing and not allow_missing:
         raise UserError(f"runs are missing: {', '.join(missing)}; train them, or pass --allow-missing for what there is")
     same_data(experiment, records, data)
-    return Found(records, missing)
+    return RunRecords(records, missing)
 
 
-def checked(path: Path, experiment: Experiment, place: Place) -> Record:
+def checked(path: Path, experiment: Experiment, place: Place) -> RunRecord:
     """The record at `path`, which must be of the experiment's run at `place` and of the code of now.
 
     Raises:
         UserError: names every parameter that differs, or the code that does.
     """
     record = read_run(path, experiment, place)
-    refuse_other_code(path, record)
+    refuse_other_code(path, *record.codes())
     return record
 
 
-def read_run(path: Path, experiment: Experiment, place: Place) -> Record:
+def read_run(path: Path, experiment: Experiment, place: Place) -> RunRecord:
     """The record at `path`, which must be of the experiment's run at `place`, by whatever code.
 
     Raises:
         UserError: names every parameter that differs.
     """
-    record: Record = read_record(path)
-    expected = experiment.run(*place)
-    if not isinstance(record.get("run"), dict):
-        raise UserError(f"{path}: not the record of a run; delete the run's folder and train again")
-    if record.get("digest") == expected.digest and record["run"].get("name") == expected.name:
+    record, expected = RunRecord.read(path), experiment.run(*place)
+    if record.digest == expected.digest and record.run.name == expected.name:
         return record
-    now = expected.asdict()
-    differ = [f"{key} {record['run'].get(key)!r}, now {value!r}" for key, value in now.items() if record["run"].get(key) != value]
+    found = record.run.asdict()
+    differ = [f"{key} {found[key]!r}, now {value!r}" for key, value in expected.asdict().items() if found[key] != value]
     raise UserError(
         f"{path}: trained with other parameters than the experiment's: {'; '.join(differ) or 'another version of digests'}; train again"
     )
 
 
-def vouched(path: Path, record: Record) -> Path:
-    """`path` itself, a file of the run that `record` is of.
-
-    Raises:
-        UserError: it is another than the run wrote.
-    """
-    expected = record.get("files", {}).get(path.name)
-    if expected is not None and (found := sha256(path)) != expected:
-        raise UserError(
-            f"{path}: changed since the run wrote it: its SHA-256 is {found[:12]}…, run.json says {expected[:12]}…; train this run again"
-        )
-    return path
-
-
-def made_from(path: Path, run: Run, record: Record) -> Path:
+def verified_curve(path: Path, run: Run, record: RunRecord) -> Path:
     """`path` itself, a table that says beside it which run it was made from: `run`, of which `record` is.
 
     Raises:
         UserError: it is another than was made, or was made from another run or from files which the run no longer has.
     """
-    said = read_beside(path)
-    refuse_other(path, said, maker(run))
-    for file, checksum in record.get("files", {}).items():
-        if said.get("inputs", {}).get(Path(file).stem, checksum) != checksum:
+    curve = CurveRecord.require_beside(path)
+    curve.refuse_other(path, id_of(run))
+    for file, checksum in record.files.items():
+        if curve.inputs.get(Path(file).stem, checksum) != checksum:
             raise UserError(f"{path}: made from another {file} than the run has now; delete it and make it again")
     return path
 
 
-def same_data(experiment: Experiment, records: dict[str, Record], data: Path) -> None:
-    """Refuse runs of one data set that were trained on different images.
-
-    Raises:
-        UserError: names the run and both checksums.
-    """
-    expected: dict[str, tuple[str, str]] = {}  # data set → (checksum, who says so)
+def same_data(experiment: Experiment, records: dict[str, RunRecord], data: Path) -> None:
+    """Refuse runs of one data set that were trained on different images; raises UserError, which names the run and both checksums."""
+    expected: dict[str, tuple[str | None, str]] = {}  # data set → (checksum, who says so)
     for name, record in records.items():
-        dataset = name.split("/")[0]
-        path = Path(experiment.results, name, "run.json")
-        prepared = data / f"{dataset}.json"
+        dataset, path = record.run.dataset, Path(experiment.results, name, "run.json")
         if dataset not in expected:
-            says = (
-                (read_record(prepared)["sha256"]["train"], str(prepared))
-                if prepared.exists()
-                else (str(record.get("data_sha256")), str(path))
-            )
-            expected[dataset] = says
+            prepared = record_path(data, dataset)
+            of_data = PreparedRecord.read(prepared).checksum("train") if prepared.exists() else None
+            expected[dataset] = (of_data, str(prepared)) if prepared.exists() else (record.data_sha256, str(path))
         checksum, whose = expected[dataset]
-        if record.get("data_sha256") != checksum:
+        if record.data_sha256 != checksum:
             raise UserError(
-                f"{path}: trained on data with SHA-256 {str(record.get('data_sha256'))[:12]}…, but {whose} says {checksum[:12]}…; "
+                f"{path}: trained on data with SHA-256 {record.data_sha256[:12]}…, but {whose} says {str(checksum)[:12]}…; "
                 "what is shown together must be of the same data: train this run again"
             )

@@ -53,10 +53,6 @@ def versions() -> dict[str, str]:
     return found
 
 
-def record() -> dict[str, object]:
-    """What every artifact says of the code and the machine kind that made it (no host name, no path)."""
-    return {
-        "git": git_state(),
-        "versions": versions(),
-        "platform": {"system": platform.system(), "machine": platform.machine()},
-    }
+def machine_kind() -> dict[str, str]:
+    """System and processor, without the host's name."""
+    return {"system": platform.system(), "machine": platform.machine()}

@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -90,11 +90,7 @@ def write_json(path: str | os.PathLike[str], content: Any) -> None:
 
 
 def read_json(path: str | os.PathLike[str]) -> Any:
-    """Read JSON.
-
-    Raises:
-        UserError: the file is absent, cannot be read or is not JSON.
-    """
+    """Read JSON; raises UserError if the file is absent, cannot be read or is not JSON."""
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
@@ -109,11 +105,7 @@ def write_record(path: str | os.PathLike[str], content: dict[str, Any]) -> None:
 
 
 def read_record(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """What `write_record` wrote, without the checksum.
-
-    Raises:
-        UserError: the file is absent, or is not what this program wrote.
-    """
+    """What `write_record` wrote, without the checksum; raises UserError if the file is absent, or is not what this program wrote."""
     content = read_json(path)
     if not isinstance(content, dict) or "checksum" not in content:
         raise UserError(
@@ -125,39 +117,8 @@ def read_record(path: str | os.PathLike[str]) -> dict[str, Any]:
     return content
 
 
-def write_beside(files: Sequence[Path], content: dict[str, Any]) -> None:
-    """A record beside files of one name, `<name>.json`, with their checksums: what says of CSV and text what they have no place for.
-
-    It is written after them, so that it never vouches for files that are not there.
-    """
-    write_record(files[0].with_suffix(".json"), {**content, "files": {file.name: sha256(file) for file in files}})
-
-
-def read_beside(path: Path) -> dict[str, Any]:
-    """What the record beside `path` says, which `path` must agree with.
-
-    Raises:
-        UserError: there is no such record, it is damaged, or it vouches for another content.
-    """
-    beside = path.with_suffix(".json")
-    if not beside.exists():
-        raise UserError(f"{path}: {beside}, which vouches for it, is not there; delete it and make it again")
-    said = read_record(beside)
-    files = said.pop("files", None)
-    expected = files.get(path.name) if isinstance(files, dict) else None
-    if (found := sha256(path)) != expected:
-        raise UserError(
-            f"{path}: changed since it was made: its SHA-256 is {found[:12]}…, {beside} says {str(expected)[:12]}…; make it again"
-        )
-    return said
-
-
 def sha256(path: str | os.PathLike[str]) -> str:
-    """SHA-256 of a file's bytes, in hexadecimal.
-
-    Raises:
-        UserError: the file is absent or cannot be read.
-    """
+    """SHA-256 of a file's bytes, in hexadecimal; raises UserError if the file is absent or cannot be read."""
     try:
         with open(path, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

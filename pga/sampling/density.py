@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from pga.data.pixels import batch_to_network
 from pga.data.prepared import Images
 from pga.networks.architectures import unit_range
 from pga.params.run import Run
@@ -56,7 +57,7 @@ def encode(encoder: nn.Module, images: Images, run: Run, device: torch.device) -
     codes = []
     with torch.inference_mode(), Progress(len(images), f"codes {run.dataset}/{run.name} seed {run.seed}", "image") as progress:
         for start in range(0, len(images) - run.batch_size + 1, run.batch_size):
-            codes.append(encoder(from_uint8(images[start : start + run.batch_size], run, device)).cpu().numpy())
+            codes.append(encoder(batch_for(run, images[start : start + run.batch_size], device)).cpu().numpy())
             progress.advance(run.batch_size)
     if not codes:
         raise UserError(f"{run.dataset}/{run.name}: {len(images)} training images make no whole batch of {run.batch_size}: no codes to fit")
@@ -66,7 +67,6 @@ def encode(encoder: nn.Module, images: Images, run: Run, device: torch.device) -
     return found
 
 
-def from_uint8(images: Images, run: Run, device: torch.device) -> Tensor:
-    """(B, S, S, C) uint8 → (B, C, S, S) in the range of the run's network."""
-    x = torch.from_numpy(np.array(images.transpose(0, 3, 1, 2), order="C")).to(device, getattr(torch, run.dtype))
-    return x / 255.0 if unit_range(run.network) else x / 127.5 - 1.0
+def batch_for(run: Run, images: Images, device: torch.device) -> Tensor:
+    """(B, S, S, C) uint8 → (B, C, S, S) in the range and type of the run's network."""
+    return batch_to_network(images, unit_range(run.network), getattr(torch, run.dtype), device)

@@ -11,11 +11,7 @@ PREFIX = "hf://"
 
 
 def repository(address: str) -> str:
-    """`user/name` of an address.
-
-    Raises:
-        UserError: it is no such address.
-    """
+    """`user/name` of an address; raises UserError if it is no such address."""
     if not re.fullmatch(r"hf://[\w.-]+/[\w.-]+", address):
         raise UserError(f"{address}: accepted is hf://user/name")
     return address.removeprefix(PREFIX)

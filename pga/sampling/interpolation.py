@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from pga.data.prepared import Images
-from pga.networks.architectures import unit_range
 from pga.params.run import Run
 from pga.params.sampling import Interpolation
 from pga.runtime.errors import UserError
 from pga.runtime.seeds import derive
-from pga.sampling.density import from_uint8
-from pga.sampling.sample import to_uint8
+from pga.sampling.density import batch_for
+from pga.sampling.sample import decoded
 
 
 def interpolate(encoder: nn.Module, decoder: nn.Module, run: Run, images: Images, line: Interpolation, device: torch.device) -> Images:
@@ -45,15 +44,7 @@ def interpolate(encoder: nn.Module, decoder: nn.Module, run: Run, images: Images
     chosen = np.random.default_rng(derive(run.seed, "pairs")).permutation(len(images))[: 2 * line.batch_size]
     ends = np.stack([images[k] for k in chosen])  # of a memory map only these are read
     with torch.inference_mode():
-        start, end = encoder(from_uint8(ends, run, device)).chunk(2)
+        start, end = encoder(batch_for(run, ends, device)).chunk(2)
         points = [decoded(decoder, torch.lerp(start, end, float(t)), run) for t in np.linspace(0, 1, line.points)]
     first, last = np.split(ends, 2)
     return np.stack([first, *points, last], axis=1)[: line.pairs]
-
-
-def decoded(decoder: nn.Module, z: Tensor, run: Run) -> Images:
-    """g(z) as (B, H, W, C) uint8."""
-    x = decoder(z)
-    if not bool(torch.isfinite(x).all()):
-        raise UserError(f"{run.dataset}/{run.name}, seed {run.seed}: the decoder makes non-finite images; the run has diverged")
-    return to_uint8(x, unit_range(run.network))

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from pga.data.pixels import truncate_to_uint8
 from pga.data.prepared import Images, full_batches
 from pga.fingerprints.steps import training_code
 from pga.networks.architectures import unit_range
@@ -25,7 +26,7 @@ from pga.runtime.errors import UserError
 from pga.runtime.files import atomic, read_record
 from pga.sampling import density as densities
 from pga.sampling import hub
-from pga.sampling.sample import load_networks, sample, to_uint8
+from pga.sampling.sample import load_networks, sample
 from pga.sampling.standing_statistics import standing
 from pga.training.loop import Stopped, train
 
@@ -70,7 +71,7 @@ class TrainedModel:
             UserError: these are no such images, or of another size than the run's.
         """
         images = self.fitting(images)
-        return self.batches(len(images), lambda index: self.encoder(densities.from_uint8(images[index], self.run, self.device)))
+        return self.batches(len(images), lambda index: self.encoder(densities.batch_for(self.run, images[index], self.device)))
 
     def decode(self, codes: Tensor | npt.ArrayLike) -> Images:
         """g(z) of codes (N, H): images (N, height, width, channels) uint8."""
@@ -80,9 +81,9 @@ class TrainedModel:
         """x̂ = g(f(x)) of images uint8, the same shape."""
         images = self.fitting(images)
         tensors = self.batches(
-            len(images), lambda index: self.decoder(self.encoder(densities.from_uint8(images[index], self.run, self.device)))
+            len(images), lambda index: self.decoder(self.encoder(densities.batch_for(self.run, images[index], self.device)))
         )
-        return to_uint8(tensors, unit_range(self.run.network))
+        return truncate_to_uint8(tensors, unit_range(self.run.network))
 
     def sample(
         self,
@@ -140,11 +141,7 @@ class TrainedModel:
         return Path(folder)
 
     def fitting(self, images: Images) -> Images:
-        """Images of the run's size.
-
-        Raises:
-            UserError: these are no images, or of another size.
-        """
+        """Images of the run's size; raises UserError if these are no images, or of another size."""
         images = checked(images)
         shape = self.decoded(torch.zeros(1, self.run.latent_dim)).shape[1:]
         if images.shape[1:] != shape:
@@ -162,7 +159,7 @@ class TrainedModel:
         if codes.ndim != 2 or codes.shape[1] != self.run.latent_dim or not len(codes):
             raise UserError(f"found codes of shape {tuple(codes.shape)}; accepted is (N, {self.run.latent_dim}) with N of at least 1")
         codes = codes.to(self.device, getattr(torch, self.run.dtype))
-        return to_uint8(self.batches(len(codes), lambda index: self.decoder(codes[index])), unit_range(self.run.network))
+        return truncate_to_uint8(self.batches(len(codes), lambda index: self.decoder(codes[index])), unit_range(self.run.network))
 
     def __repr__(self) -> str:
         return f"<{self.run.model} on {self.run.dataset}, seed {self.run.seed}, {self.run.network}, H = {self.run.latent_dim}>"

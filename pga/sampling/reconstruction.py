@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from pga.data.pixels import truncate_to_uint8
 from pga.data.prepared import Images, full_batches
 from pga.networks.architectures import unit_range
 from pga.networks.autoencoder import Decoder, Encoder
 from pga.params.run import Run
 from pga.runtime.errors import UserError
 from pga.runtime.progress import track
-from pga.sampling.density import from_uint8
-from pga.sampling.sample import to_uint8
+from pga.sampling.density import batch_for
 
 
 def reconstruct(
@@ -44,10 +44,10 @@ def reconstruct(
     title = f"reconstructing {run.dataset}/{run.name} seed {run.seed}"
     with torch.inference_mode():
         for index, count in track(full_batches(len(images), run.batch_size), batches, title, "batch"):
-            x = from_uint8(images[index], run, device)
+            x = batch_for(run, images[index], device)
             x_hat = decoder(encoder(x))
             total += float((x_hat - x)[:count].double().square().mean(dim=(1, 2, 3)).sum()) * (4.0 if unit else 1.0)
             if sum(map(len, made)) < shown:
-                made.append(to_uint8(x_hat[:count], unit))
+                made.append(truncate_to_uint8(x_hat[:count], unit))
     beside = np.concatenate(made)[:shown]
     return np.stack([images[: len(beside)], beside]), total / len(images)

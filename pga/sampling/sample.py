@@ -9,22 +9,17 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from pga.data.pixels import truncate_to_uint8
 from pga.data.prepared import Images
 from pga.networks.architectures import unit_range
 from pga.networks.autoencoder import Decoder, Encoder
 from pga.params.run import Run
+from pga.runtime import devices
 from pga.runtime.checkpoint import load_tensors
 from pga.runtime.errors import UserError
 from pga.runtime.progress import Progress
 from pga.sampling.density import Draw, prior
-from pga.training.weights import build_run, load_network
-
-
-def to_uint8(x: Tensor, unit: bool = False) -> Images:
-    """(B, C, S, S) in [-1, 1], or [0, 1] if `unit` → (B, S, S, C) uint8 of 0…255, by truncation as in the released code."""
-    pixels = ((x if unit else (x + 1) / 2) * 255).to(torch.uint8)
-    images: Images = pixels.permute(0, 2, 3, 1).cpu().numpy()
-    return images
+from pga.training.weights import build_run, fill_network
 
 
 def load_run(path: Path) -> tuple[Run, dict[str, Tensor], dict[str, Any]]:
@@ -46,9 +41,21 @@ def load_networks(path: Path, device: torch.device) -> tuple[Run, Encoder, Decod
     if "steps" in record:
         raise UserError(f"{path}: snapshots of a run, which `pga curve` reads; wanted is its model.safetensors")
     encoder, decoder = build_run(run, 0)
-    load_network(encoder, "encoder", tensors)
-    load_network(decoder, "decoder", tensors)
+    fill_network(encoder, "encoder", tensors)
+    fill_network(decoder, "decoder", tensors)
     return run, encoder.to(device).eval(), decoder.to(device).eval()
+
+
+def open_run(path: Path, device: str) -> tuple[Run, Encoder, Decoder, torch.device]:
+    """A trained run for one command: its networks, on a device of this name, by deterministic kernels.
+
+    Args:
+        path: the run's folder, or its model.safetensors.
+        device: "auto", "cpu", "cuda" or "cuda:K".
+    """
+    chosen = devices.choose(device)
+    devices.make_deterministic(threads=1)
+    return *load_networks(path / "model.safetensors" if path.is_dir() else path, chosen), chosen
 
 
 def load_snapshots(path: Path, device: torch.device) -> tuple[Run, list[tuple[int, Decoder]]]:
@@ -67,7 +74,7 @@ def load_snapshots(path: Path, device: torch.device) -> tuple[Run, list[tuple[in
 def decoder_of(run: Run, tensors: dict[str, Tensor], device: torch.device) -> Decoder:
     """The run's decoder with the weights under `decoder.`."""
     _, decoder = build_run(run, 0)
-    load_network(decoder, "decoder", tensors)
+    fill_network(decoder, "decoder", tensors)
     return decoder.to(device).eval()
 
 
@@ -89,9 +96,14 @@ def sample(decoder: nn.Module, run: Run, n: int, batch_size: int, device: torch.
     made: list[Images] = []
     with torch.inference_mode(), Progress(n, f"sampling {run.dataset}/{run.name} seed {run.seed}", "image") as progress:
         for start in range(0, n, batch_size):
-            x = decoder(draw(batch_size))
-            if not bool(torch.isfinite(x).all()):
-                raise UserError(f"{run.dataset}/{run.name}, seed {run.seed}: the decoder makes non-finite images; the run has diverged")
-            made.append(to_uint8(x, unit_range(run.network))[: n - start])
+            made.append(decoded(decoder, draw(batch_size), run)[: n - start])
             progress.advance(len(made[-1]))
     return np.concatenate(made)
+
+
+def decoded(decoder: nn.Module, z: Tensor, run: Run) -> Images:
+    """g(z) as (B, S, S, C) uint8; raises UserError if a value is not finite."""
+    x = decoder(z)
+    if not bool(torch.isfinite(x).all()):
+        raise UserError(f"{run.dataset}/{run.name}, seed {run.seed}: the decoder makes non-finite images; the run has diverged")
+    return truncate_to_uint8(x, unit_range(run.network))

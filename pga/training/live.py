@@ -9,6 +9,7 @@ from typing import Any, Self, TextIO
 
 import torch
 
+from pga.data.pixels import truncate_to_uint8
 from pga.networks.architectures import unit_range
 from pga.runtime.files import atomic
 from pga.runtime.seeds import generator
@@ -69,8 +70,7 @@ class Live:
         with torch.no_grad():
             x = decoder(codes)
         decoder.train()
-        pixels = ((x if unit_range(run.network) else (x + 1) / 2) * 255).to(torch.uint8).cpu().numpy()
-        self.events.add_images("samples", pixels, self.trainer.step)
+        self.events.add_images("samples", truncate_to_uint8(x, unit_range(run.network)), self.trainer.step, dataformats="NHWC")
         self.events.flush()
 
 

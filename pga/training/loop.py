@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -23,10 +23,12 @@ from pga.params.run import Run
 from pga.runtime import devices, environment
 from pga.runtime.checkpoint import load_tensors, save_tensors
 from pga.runtime.errors import UserError
-from pga.runtime.files import atomic, digest, read_record, sha256, write_record
+from pga.runtime.files import atomic, digest
 from pga.runtime.locks import Busy, alone
 from pga.runtime.progress import Progress
+from pga.runtime.sidecar import checksums
 from pga.training.live import Live
+from pga.training.run_record import Git, RunRecord
 from pga.training.trainer import Trainer
 
 CHECKPOINT_EVERY_S = 60.0
@@ -106,9 +108,9 @@ def train(
             if run.precision == "tf32" and device.type == "cpu":
                 print("note: precision tf32 is float32 on a CPU", file=sys.stderr)
             trainer = Trainer(run, images, device)
-            record = run_to_end(trainer, folder, every_s, live)
+            found = run_to_end(trainer, folder, every_s, live)
             before_writing()
-            write_results(trainer, folder, out, {**record, "data_sha256": data_sha256, "code": code}, started)
+            write_results(trainer, folder, out, found, data_sha256, code, started)
             shutil.rmtree(folder, ignore_errors=True)  # another process may look into it just now, for the lock
     except Busy:
         raise UserError(
@@ -116,8 +118,15 @@ def train(
         ) from None
 
 
-def run_to_end(trainer: Trainer, folder: Path, every_s: float, live: Path | None) -> dict[str, Any]:
-    """Resume if there is something to resume from, then step until the end. Returns what was resumed."""
+class Resumed(NamedTuple):
+    """The steps at which a training went on after an interruption, and the seconds of its steps, of all starts together."""
+
+    at_steps: list[int]
+    wall_s: float
+
+
+def run_to_end(trainer: Trainer, folder: Path, every_s: float, live: Path | None) -> Resumed:
+    """Resume if there is something to resume from, then step until the end."""
     run = trainer.run
     saved = folder / "state.safetensors"
     wall_before = 0.0
@@ -173,7 +182,7 @@ def run_to_end(trainer: Trainer, folder: Path, every_s: float, live: Path | None
                 save()
                 saved_at = time.monotonic()
     save()  # so that a kill while the results are written costs nothing
-    return {"resumed_at_steps": resumed, "wall_s": wall_before + time.monotonic() - started}
+    return Resumed(resumed, wall_before + time.monotonic() - started)
 
 
 def warn_of_length(progress: Progress, trainer: Trainer) -> None:
@@ -190,12 +199,12 @@ def warn_of_length(progress: Progress, trainer: Trainer) -> None:
 def say_why_not_extended(run: Run, out: Path) -> None:
     """Say why a longer run does not continue a finished one that lies in its place."""
     try:
-        before = read_record(out / "run.json")["run"]
-    except (UserError, KeyError):
+        before, now = RunRecord.read(out / "run.json").run.asdict(), run.asdict()
+    except UserError:
         return
     length = {"steps", "epochs"}
-    if {key for key, value in run.asdict().items() if before.get(key) != value} in ({"steps"}, {"epochs"}, length):
-        lengths = [", ".join(f"{key} {of[key]:,}" for key in sorted(length) if of.get(key)) for of in (before, run.asdict())]
+    if {key for key in now if before[key] != now[key]} in ({"steps"}, {"epochs"}, length):
+        lengths = [", ".join(f"{key} {of[key]:,}" for key in sorted(length) if of[key]) for of in (before, now)]
         print(
             f"note: {out} holds this run with {lengths[0]}. With {lengths[1]} it begins at step 0: a finished run keeps its weights, not "
             "its optimiser's state, and history and snapshots of another length are of other steps",
@@ -225,39 +234,33 @@ def snapshot_name(number: int) -> str:
     return f"snapshot{number:03d}.safetensors"
 
 
-def write_results(trainer: Trainer, folder: Path, out: Path, record: dict[str, Any], started: float) -> None:
+def write_results(trainer: Trainer, folder: Path, out: Path, found: Resumed, data_sha256: str, code: str, started: float) -> None:
     """Move what the run made under its final names; run.json, which vouches for the rest, comes last."""
     run = trainer.run
-    made_by = {"run": run.asdict(), "code": record["code"]}
+    made_by = {"run": run.asdict(), "code": code}
     write_snapshots(folder, out / "snapshots.safetensors", made_by, run.snapshot_steps(len(trainer.images)))
     write_history(out / "history.csv", trainer.history, list(trainer.weights))
     save_tensors(out / "model.safetensors", trainer.result(), {**made_by, "step": trainer.step})
-    wall = record["wall_s"]
-    write_record(
-        out / "run.json",
-        {
-            "run": run.asdict(),
-            "digest": run.digest,
-            **record,
-            "steps": trainer.step,
-            "selected_step": trainer.plateau.best_epoch if trainer.best else trainer.step,
-            "steps_per_s": trainer.step / wall if wall else None,
-            "start_up_and_write_s": time.monotonic() - started - wall,
-            **peak_memory(trainer.device),
-            "parameters": {name: sum(p.numel() for p in getattr(trainer, name).parameters()) for name in ("encoder", "decoder")},
-            "device": devices.describe(trainer.device),
-            "files": {name: sha256(out / name) for name in ("history.csv", "model.safetensors", "snapshots.safetensors")},
-            **environment.record(),
-        },
-    )
-
-
-def peak_memory(device: torch.device) -> dict[str, int]:
-    """The most memory that this process has held; that of a GPU only where one was used."""
-    held = {"peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)}
-    if device.type == "cuda":
-        held["peak_gpu_memory_bytes"] = torch.cuda.max_memory_allocated(device)
-    return held
+    RunRecord(
+        run=run,
+        digest=run.digest,
+        data_sha256=data_sha256,
+        code=code,
+        git=Git.model_validate(environment.git_state()),
+        versions=environment.versions(),
+        platform=environment.machine_kind(),
+        parameters={name: sum(p.numel() for p in getattr(trainer, name).parameters()) for name in ("encoder", "decoder")},
+        device=devices.describe(trainer.device),
+        steps=trainer.step,
+        selected_step=trainer.plateau.best_epoch if trainer.best else trainer.step,
+        resumed_at_steps=found.at_steps,
+        wall_s=found.wall_s,
+        steps_per_s=trainer.step / found.wall_s if found.wall_s else None,
+        start_up_and_write_s=time.monotonic() - started - found.wall_s,
+        peak_memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024),
+        peak_gpu_memory_bytes=torch.cuda.max_memory_allocated(trainer.device) if trainer.device.type == "cuda" else None,
+        files=checksums(out / name for name in ("history.csv", "model.safetensors", "snapshots.safetensors")),
+    ).write(out / "run.json")
 
 
 def write_snapshots(folder: Path, path: Path, made_by: dict[str, Any], steps: list[int]) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from pga.data.pixels import to_network
 from pga.data.prepared import Images, full_batches
 from pga.method.pga import PGA, Diverged, Loss
 from pga.method.values import term_value
@@ -22,7 +23,7 @@ from pga.runtime.seeds import derive, generator
 from pga.training.history import History
 from pga.training.optimisers import OPTIMISERS
 from pga.training.plateau import Plateau
-from pga.training.weights import build_run, load_network
+from pga.training.weights import build_run, fill_network
 
 
 class Trainer:
@@ -104,7 +105,7 @@ class Trainer:
 
     def scaled(self, images: Tensor) -> Tensor:
         """uint8 → the network's range."""
-        return images.to(self.dtype) / 255.0 if unit_range(self.run.network) else images.to(self.dtype) / 127.5 - 1.0
+        return to_network(images, unit_range(self.run.network), self.dtype)
 
     def update(self, batch_indices: Tensor, active_terms: tuple[str, ...]) -> Loss:
         """One update of both networks by the active terms, from gradients of the same forward values; all on the device."""
@@ -233,8 +234,8 @@ class Trainer:
 
     def restore(self, tensors: dict[str, Tensor], record: dict[str, Any]) -> None:
         """Continue from what `state` returned."""
-        load_network(self.encoder, "encoder", tensors)
-        load_network(self.decoder, "decoder", tensors)
+        fill_network(self.encoder, "encoder", tensors)
+        fill_network(self.decoder, "decoder", tensors)
         for name, tensor in tensors.items():
             kind, _, rest = name.partition(".")
             if kind == "optimiser":
@@ -251,22 +252,14 @@ class Trainer:
 
 
 def check_batch(n_images: int, run: Run) -> None:
-    """Refuse batches of one image where a batch is compared with itself.
-
-    Raises:
-        UserError: names what needs more.
-    """
+    """Refuse batches of one image where a batch is compared with itself; raises UserError, which names what needs more."""
     needs = [name for name, there in (("batch normalisation", run.batch_norm), ("the discrepancy of codes", run.model == "wae")) if there]
     if n_images < 2 and needs:
         raise UserError(f"{run.dataset}/{run.name}: batches of {n_images} image (batch_size {run.batch_size}); {needs[0]} needs at least 2")
 
 
 def check_shape(images: Tensor, model: PGA, run: Run) -> None:
-    """Refuse images that the network is not made for.
-
-    Raises:
-        UserError: names both shapes.
-    """
+    """Refuse images that the network is not made for; raises UserError, which names both shapes."""
     if model.data_shape != tuple(images.shape[1:]):
         raise UserError(
             f"network {run.network} makes images of (channels, height, width) {model.data_shape}; "

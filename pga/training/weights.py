@@ -16,7 +16,7 @@ def build_run(run: Run, seed: int) -> tuple[Encoder, Decoder]:
     return build(run.network, run.width, run.latent_dim, run.batch_norm, sigma_head, seed, run.spectral_norm)
 
 
-def load_network(network: nn.Module, prefix: str, tensors: dict[str, Tensor]) -> None:
+def fill_network(network: nn.Module, prefix: str, tensors: dict[str, Tensor]) -> None:
     """Put the tensors under `prefix` into `network`; every name must fit."""
     start = f"{prefix}."
     network.load_state_dict({name.removeprefix(start): tensor for name, tensor in tensors.items() if name.startswith(start)})

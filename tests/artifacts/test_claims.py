@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from artifacts import record
+from artifacts import record, run_record
 from scipy import stats
+from stored import write_curve_record
 
 from pga.artifacts.collect import COLUMNS
 from pga.artifacts.tables.claims_table import number_verdict, run_of, summary, verdicts
@@ -20,8 +21,7 @@ from pga.params.claims import curves_read, load_claims, place_of
 from pga.params.experiment import load_experiment
 from pga.provenance.records import Place
 from pga.runtime.errors import UserError
-from pga.runtime.files import read_json, sha256, write_beside, write_record
-from pga.sampling.generated import maker
+from pga.runtime.files import read_json, sha256, write_record
 
 PAPER, QUICK, CLAIMS = load_experiment("params/paper.yaml"), load_experiment("params/quick.yaml"), load_claims("params/claims.yaml")
 Row = tuple[str, str, str, int, float]
@@ -261,7 +261,7 @@ def place_curves(folder: Path, model: str, curve: list[float], losses: list[floa
         steps = [600 * k for k in range(1, 6)]
         found = pd.DataFrame({"step": steps, "metric": "classifier_fd", "value": np.array(curve) + 0.1 * seed, "n": 5000})
         found.to_csv(place / "curve.csv", index=False)
-        write_beside([place / "curve.csv"], {**maker(QUICK.run(*run)), "inputs": {}, "extractors": [], "metrics": []})
+        write_curve_record(place / "curve.csv", QUICK.run(*run))
 
 
 def test_statements_about_training_read_the_curves_of_the_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -269,13 +269,14 @@ def test_statements_about_training_read_the_curves_of_the_runs(tmp_path: Path, m
     fall, flat = [40.0, 30.0, 20.0, 12.0, 10.0], [1.0, *[0.1] * 199]
     place_curves(Path("results/quick"), "lpga", fall, flat)
     place_curves(Path("results/quick"), "vpga", fall, flat)
-    records = {f"digits/{model}/seed{seed}": record(QUICK, Place("digits", model, seed)) for model in ("lpga", "vpga") for seed in range(3)}
+    places = [Place("digits", model, seed) for model in ("lpga", "vpga") for seed in range(3)]
+    records = {str(place): run_record(QUICK, place) for place in places}
     found = verdicts(QUICK, metrics(), CLAIMS, records)
     falls, flatter = statement(found, "distance_falls", "mnist"), statement(found, "loss_is_flat", "mnist")
     assert (falls.verdict, falls.n) == ("holds", 3) and falls.effect == pytest.approx(10.1 / 30.1 - 1) and falls.data == "digits"
     assert (flatter.verdict, flatter.n) == ("holds", 3) and flatter.against == pytest.approx(0.9) and "stands in" in flatter.note
     assert statement(found, "vpga_rises_late", "celeba").verdict == "not run"
-    write_record(Path("results/quick/digits/lpga/seed0/curve.json"), {**maker(QUICK.run("digits", "vpga", 0))})
+    write_curve_record(Path("results/quick/digits/lpga/seed0/curve.csv"), QUICK.run("digits", "vpga", 0))
     with pytest.raises(UserError, match="curve"):
         verdicts(QUICK, metrics(), CLAIMS, records)
 

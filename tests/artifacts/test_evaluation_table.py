@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from pga.artifacts.collect import COLUMNS
-from pga.artifacts.tables.evaluation_table import caption, grid, lacking, metric_names, summaries, text, way
+from pga.artifacts.tables.evaluation_table import caption, grid, lacking, metric_names, protocol_label, summaries, text
 from pga.metrics.metric_registry import METRICS
 from pga.params.experiment import REAL, Experiment, load_experiment
 from pga.params.feature_spaces import FEATURE_SPACES, PIXELS
@@ -77,7 +77,7 @@ def test_a_grid_shows_each_way_of_sampling_and_the_accuracy_of_the_features(quic
     assert rows["LPGA, residual network", "prior, standing batch statistics, against training images"] == ["300", "1,437", "10.0", "0.500"]
     assert ("LPGA, residual network", "prior, against test images") in rows
     assert rows["Real images", "test against training images"] == ["300", "1,437", "10.0", "0.500"]
-    assert way(REAL, "prior_test", quick) == "training against test images"
+    assert protocol_label(REAL, "prior_test", quick) == "training against test images"
 
 
 @pytest.mark.parametrize("weights", ["official", "other"])

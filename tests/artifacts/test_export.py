@@ -11,8 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from artifacts import measured
 from hub_server import hub
 from PIL import Image
+from stored import metrics_content
 
 import pga
 from pga.cli import main
@@ -20,7 +22,7 @@ from pga.runtime.errors import UserError
 from pga.runtime.files import read_record, sha256, write_record
 
 ROOT = Path(__file__).parents[2]
-METRIC = {"extractor": "classifier", "metric": "classifier_fd", "n": 5000, "reference": "train", "standard_error": None, "value": 10.90377}
+METRIC = measured("classifier_fd", 10.90377, n=5000)
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +30,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     images = np.random.default_rng(0).integers(0, 256, (64, 8, 8, 1), np.uint8)
     folder = tmp_path_factory.mktemp("trained") / "run"
     pga.fit(images, "vae", preset="digits", steps=3, dataset="mnist", device="cpu").save(folder)
-    write_record(folder / "prior/metrics.json", {"metrics": [METRIC], "n": 5000})
+    write_record(folder / "prior/metrics.json", metrics_content("mnist", "vae", 0, "prior", METRIC))
     return folder
 
 

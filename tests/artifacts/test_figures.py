@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import itertools
-import json
 import os
 import re
 import subprocess
@@ -15,22 +14,23 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 import pytest
-from artifacts import measured
+from artifacts import measured, record
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
+from stored import metrics_content, write_prepared
 from test_tables import SCALE
 
 from pga.artifacts.figures import canvas, samples_figure
 from pga.artifacts.figures.figure_inputs import Sources
 from pga.artifacts.figures.sheet import grid, tile
 from pga.cli import main
-from pga.fingerprints.steps import training_code
 from pga.params.experiment import load_experiment
-from pga.provenance.read import read_about
+from pga.provenance.metadata import ArtifactRecord
+from pga.provenance.records import Place
 from pga.runtime.errors import UserError
 from pga.runtime.files import read_record, sha256, write_record
-from pga.sampling.generated import maker, save_made
+from pga.sampling.generated import id_of, save_samples
 
 MODELS = ("lpga", "vpga")
 DATASETS = {"digits": (8, 1), "cifar10": (10, 3)}
@@ -59,25 +59,21 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         for model in MODELS:
             for seed in range(3):
                 run = Path("results", "tiny", dataset, model, f"seed{seed}")
-                own = load_experiment("tiny.yaml").run(dataset, model, seed)
-                record = {"run": own.asdict(), "digest": own.digest, "git": "abc", "data_sha256": dataset, "wall_s": 1.0}
-                record["code"] = training_code(own)
-                write_record(run / "run.json", record)
+                place = Place(dataset, model, seed)
+                write_record(run / "run.json", record(load_experiment("tiny.yaml"), place, data_sha256=dataset, wall_s=1.0))
                 write_metrics(dataset, model, seed, VALUES.get((dataset, model), (4.0, 5.0, 6.0))[seed])
-                save_samples(dataset, model, rng.integers(0, 256, (70, size, size, channels), np.uint8), seed)
+                place_samples(dataset, model, rng.integers(0, 256, (70, size, size, channels), np.uint8), seed)
     return tmp_path
 
 
 def write_metrics(dataset: str, model: str, seed: int, value: float) -> None:
-    metric = measured("classifier_fd", value)
-    content = {"dataset": dataset, "model": model, "seed": seed, "sampling": "prior", "metrics": [metric]}
     path = Path("results", "tiny", dataset, model, f"seed{seed}", "prior", "metrics.json")
-    write_record(path, {**content, "extractors": [{"name": "classifier", "accuracy": 0.9}]})
+    write_record(path, metrics_content(dataset, model, seed, "prior", measured("classifier_fd", value)))
 
 
-def save_samples(dataset: str, model: str, images: np.ndarray, seed: int = 0) -> None:
+def place_samples(dataset: str, model: str, images: np.ndarray, seed: int = 0) -> None:
     run = load_experiment("tiny.yaml").run(dataset, model, seed)
-    save_made(Path("results", "tiny", dataset, model, f"seed{seed}", "prior", "samples.npy"), images, maker(run))
+    save_samples(Path("results", "tiny", dataset, model, f"seed{seed}", "prior", "samples.npy"), images, id_of(run))
 
 
 def drawn(folder: Path) -> dict[str, str]:
@@ -134,7 +130,7 @@ def test_equal_inputs_give_equal_bytes_and_other_samples_give_others(folder: Pat
     assert drawn(folder / "one") == drawn(folder / "two")
     other = of_disk("cifar10", "vpga")
     other[63, 0, 0, 0] ^= 0xFF  # one value of the last image that is shown
-    save_samples("cifar10", "vpga", other)
+    place_samples("cifar10", "vpga", other)
     assert main([*COMMAND, "three"]) == 0
     before, after = drawn(folder / "one"), drawn(folder / "three")
     assert [ending for ending in before if before[ending] != after[ending]] == ["png", "pdf"]  # its caption says the same
@@ -168,12 +164,13 @@ def test_every_file_has_the_size_that_it_has_in_a_paper_and_says_what_it_is_of(w
     assert main([*COMMAND, "out"]) == 0
     found = sources()
     caption = samples_figure.draw(found).caption
-    about = found.about(caption)
     with Image.open("out/figure2.png") as png:
         assert png.size[0] / png.info["dpi"][0] == pytest.approx(width, rel=1e-3) and round(png.info["dpi"][0]) >= 300
         assert (png.info["Title"], png.info["Description"]) == ("Figure 2, for the tests", caption)
         height = png.size[1] / png.info["dpi"][0]
-    assert all(read_about(Path(f"out/figure2.{ending}")) == about for ending in ("png", "pdf", "tex"))
+        assert png.info["Comment"] == found.record(caption).text()
+    records = [ArtifactRecord.require_beside(Path(f"out/figure2.{ending}")) for ending in ("png", "pdf", "tex")]
+    assert all(record.model_copy(update={"files": {}}) == found.record(caption) for record in records)
     pdf = (folder / "out" / "figure2.pdf").read_bytes()
     assert pdf.startswith(b"%PDF-") and pdf.rstrip().endswith(b"%%EOF") and b"/Title (Figure 2, for the tests)" in pdf
     [box] = re.findall(rb"/MediaBox \[ 0 0 ([\d.]+) ([\d.]+) \]", pdf)
@@ -193,15 +190,15 @@ def test_no_text_is_wider_than_the_page(models: tuple[str, ...], folder: Path) -
 
 
 def test_metadata_name_every_run_that_is_shown(folder: Path) -> None:
-    found = sources().about("what it shows")
-    assert (found["artifact"], found["caption"], found["experiment"]["description"]) == ("figure2", "what it shows", "for the tests")
+    found = sources().record("what it shows")
+    assert (found.artifact, found.caption, found.experiment.description) == ("figure2", "what it shows", "for the tests")
     experiment = load_experiment("tiny.yaml")
-    assert found["runs"].keys() == {f"{run[0]}/{run[1]}/seed{seed}" for run in itertools.product(DATASETS, MODELS) for seed in range(3)}
-    for name, said in found["runs"].items():
+    assert found.runs.keys() == {f"{run[0]}/{run[1]}/seed{seed}" for run in itertools.product(DATASETS, MODELS) for seed in range(3)}
+    for name, said in found.runs.items():
         dataset, model, seed = name.split("/")
-        assert said["digest"] == experiment.run(dataset, model, int(seed[-1])).digest
-        assert (said["git"], said["data_sha256"]) == ("abc", dataset)
-    assert "wall_s" not in json.dumps(found)  # or two builds would differ
+        assert said.digest == experiment.run(dataset, model, int(seed[-1])).digest
+        assert (said.git.commit, said.data_sha256) == ("0123456789abcdef0123456789abcdef01234567", dataset)
+    assert "wall_s" not in found.text()  # or two builds would differ
 
 
 def test_a_run_with_other_parameters_than_the_experiments_is_refused_by_name(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -270,7 +267,7 @@ def test_a_panel_tells_its_difference_from_another_run_seed_by_seed(folder: Path
 def test_every_pixel_of_every_sample_is_a_square_of_equal_size_in_the_png_and_the_gap_is_constant(size: int, folder: Path) -> None:
     rng = np.random.default_rng(1)
     for model in MODELS:
-        save_samples("cifar10", model, rng.integers(0, 255, (64, size, size, 3), np.uint8))
+        place_samples("cifar10", model, rng.integers(0, 255, (64, size, size, 3), np.uint8))
     assert main([*COMMAND, "out"]) == 0
     with Image.open("out/figure2.png") as png:
         pixels, dots = np.asarray(png.convert("RGB")), round(png.info["dpi"][0])
@@ -287,19 +284,19 @@ def test_every_pixel_of_every_sample_is_a_square_of_equal_size_in_the_png_and_th
         assert np.array_equal(seen, np.broadcast_to(sheet, seen.shape))
 
 
-def test_saving_leaves_the_figure_as_it_was_and_writes_whole_files_only(tmp_path: Path) -> None:
+def test_saving_leaves_the_figure_as_it_was_and_writes_whole_files_only(folder: Path) -> None:
     figure = Figure(figsize=(1, 1))
     figure.subplots().plot([0, 1])
     before = io.BytesIO()
     figure.savefig(before, format="png")
-    canvas.save(figure, tmp_path / "new" / "folder", "name", {})
-    assert sorted(path.name for path in (tmp_path / "new" / "folder").iterdir()) == ["name.pdf", "name.png", "name.tex"]
+    canvas.save(figure, Path("new/folder"), sources().record("caption"))
+    assert sorted(path.name for path in Path("new/folder").iterdir()) == [f"figure2.{ending}" for ending in ("json", "pdf", "png", "tex")]
     after = io.BytesIO()
     figure.savefig(after, format="png")
     assert after.getvalue() == before.getvalue()
 
 
-@pytest.mark.parametrize("missing", ["prior/samples.npy", "run.json"])
+@pytest.mark.parametrize("missing", ["prior/samples.npy", "prior/samples.json", "run.json"])
 def test_a_run_without_its_files_is_refused_by_name(missing: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Path("results", "tiny", "digits", "vpga", "seed0", missing).unlink()
     assert main([*COMMAND, "out"]) == 1
@@ -307,8 +304,9 @@ def test_a_run_without_its_files_is_refused_by_name(missing: str, folder: Path, 
     assert not Path("out").exists()
 
 
-def test_a_partial_figure_names_what_is_missing_on_the_page_and_counts_it_in_its_caption(folder: Path) -> None:
-    Path("results", "tiny", "digits", "vpga", "seed0", "prior", "samples.npy").unlink()
+@pytest.mark.parametrize("missing", ["samples.npy", "samples.json"])
+def test_a_partial_figure_names_what_is_missing_on_the_page_and_counts_it_in_its_caption(missing: str, folder: Path) -> None:
+    Path("results", "tiny", "digits", "vpga", "seed0", "prior", missing).unlink()
     Path("results", "tiny", "cifar10", "lpga", "seed2", "prior", "metrics.json").unlink()
     assert main([*COMMAND, "out", "--allow-missing"]) == 0
     with Image.open("out/figure2.png") as png:
@@ -335,17 +333,21 @@ def test_a_run_on_other_data_than_its_neighbours_is_refused_by_name(folder: Path
 
 
 def test_runs_on_other_data_than_what_is_prepared_are_refused_by_name(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    write_record(Path("data", "processed", "digits.json"), {"sha256": {"train": "fedcba9876543210"}})
+    images = Path("data/processed/digits.npy")
+    images.parent.mkdir(parents=True)
+    images.write_bytes(b"others")
+    write_prepared(images.parent, "digits")
     assert main([*COMMAND, "out"]) == 1
-    assert re.search(r"digits/lpga/seed0/run.json: .* data/processed/digits.json says fedcba987654…", capsys.readouterr().err)
-    write_record(Path("data", "processed", "digits.json"), {"sha256": {"train": "digits"}})
+    assert re.search(rf"digits/lpga/seed0/run.json: .* data/processed/digits.json says {sha256(images)[:12]}…", capsys.readouterr().err)
+    for path in Path("results/tiny/digits").glob("*/*/run.json"):
+        write_record(path, {**read_record(path), "data_sha256": sha256(images)})
     assert main([*COMMAND, "out"]) == 0
 
 
 def test_an_interrupted_figure_leaves_the_one_that_was_there(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert main([*COMMAND, "out"]) == 0
     before = drawn(folder / "out")
-    save_samples("digits", "lpga", np.zeros((70, 8, 8, 1), np.uint8))
+    place_samples("digits", "lpga", np.zeros((70, 8, 8, 1), np.uint8))
     savefig = Figure.savefig
 
     def interrupted(figure: Figure, *arguments: object, format: str, **settings: object) -> None:
@@ -355,7 +357,7 @@ def test_an_interrupted_figure_leaves_the_one_that_was_there(folder: Path, monke
 
     monkeypatch.setattr(Figure, "savefig", interrupted)
     assert main([*COMMAND, "out"]) == 130
-    assert drawn(folder / "out") == before and len(list(Path("out").iterdir())) == 3
+    assert drawn(folder / "out") == before and len(list(Path("out").iterdir())) == 4
 
 
 def test_a_figure_that_the_experiment_does_not_define_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

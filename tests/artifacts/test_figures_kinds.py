@@ -11,27 +11,28 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
-from artifacts import measured
+from artifacts import measured, record
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
 from scales import COMMON
+from stored import metrics_content, write_curve_record
 
 from pga.artifacts.figures import canvas
 from pga.artifacts.figures.figure_inputs import Sources
 from pga.artifacts.figures.figure_registry import FIGURES
 from pga.artifacts.figures.sheet import WIDE
 from pga.cli import main
-from pga.fingerprints.steps import training_code
 from pga.method.terms import MODELS
 from pga.params.artifacts import MOST_LINES, NEEDS
 from pga.params.artifacts import Figure as Row
 from pga.params.experiment import load_experiment
+from pga.provenance.records import Place
 from pga.runtime.errors import UserError
-from pga.runtime.files import sha256, write_beside, write_record
-from pga.sampling.generated import load_made, maker, save_made
+from pga.runtime.files import sha256, write_record
+from pga.sampling.generated import GeneratedRecord, id_of, save_samples
 
 SCALE = (
     """
@@ -82,8 +83,7 @@ def of(dataset: str, model: str, seed: int, file: str) -> Path:
 
 
 def write_metrics(dataset: str, model: str, seed: int, sampling: str, metric: str, value: float) -> None:
-    who = {"dataset": dataset, "model": model, "seed": seed, "sampling": sampling}
-    content = {**who, "extractors": [{"name": "classifier", "accuracy": 0.9}], "metrics": [measured(metric, value)]}
+    content = metrics_content(dataset, model, seed, sampling, measured(metric, value))
     write_record(of(dataset, model, seed, f"{sampling}/metrics.json"), content)
 
 
@@ -105,8 +105,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         for model, seeds in SEEDS.items():
             for seed in seeds:
                 run = experiment.run(dataset, model, seed)
-                record = {"run": run.asdict(), "digest": run.digest, "git": "abc", "data_sha256": dataset, "code": training_code(run)}
-                write_record(of(dataset, model, seed, "run.json"), record)
+                write_record(of(dataset, model, seed, "run.json"), record(experiment, Place(dataset, model, seed), data_sha256=dataset))
                 write_metrics(dataset, model, seed, "prior", "classifier_fd", 10.0 + seed)
                 write_metrics(dataset, model, seed, "reconstruction", "reconstruction_error", 0.01 * (seed + 1))
                 arrays = {
@@ -116,15 +115,15 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
                     "reconstruction/reconstructions.npy": np.stack([originals, rng.integers(0, 256, originals.shape, np.uint8)]),
                 }
                 for file, array in arrays.items() if seed == seeds[0] else ():
-                    save_made(of(dataset, model, seed, file), array, maker(run))
+                    save_samples(of(dataset, model, seed, file), array, id_of(run))
                 history(model, seed).to_csv(of(dataset, model, seed, "history.csv"), index=False)
                 curve = [(step, metric, value + seed, 300) for step in STEPS for metric, value in (("classifier_fd", 9.0), ("other", 77.0))]
                 pd.DataFrame(curve, columns=["step", "metric", "value", "n"]).to_csv(of(dataset, model, seed, "curve.csv"), index=False)
-                write_beside([of(dataset, model, seed, "curve.csv")], maker(run))
+                write_curve_record(of(dataset, model, seed, "curve.csv"), run)
     return tmp_path
 
 
-def draw(name: str, allow_missing: bool = False) -> canvas.Drawn:
+def draw(name: str, allow_missing: bool = False) -> canvas.DrawnFigure:
     """A figure, finished as `pga figure` does."""
     sources = Sources(load_experiment("tiny.yaml"), name, Path("data"), allow_missing)
     drawn = FIGURES[sources.row.kind](sources)
@@ -189,9 +188,9 @@ def change(dataset: str, model: str, seed: int) -> None:
     write_metrics(dataset, model, seed, "reconstruction", "reconstruction_error", 0.5)
     history(model, seed + 5).to_csv(of(dataset, model, seed, "history.csv"), index=False)
     for path in of(dataset, model, seed, "").rglob("*.npy"):
-        array, who = np.load(path), load_made(path, np.load(path).ndim)[1] or {}
+        array, who = np.load(path), GeneratedRecord.require_beside(path).run_id
         array[-1] = 255 - array[-1]
-        save_made(path, array[::-1] if path.name == "samples.npy" else array, who)
+        save_samples(path, array[::-1] if path.name == "samples.npy" else array, who)
 
 
 @pytest.mark.slow
@@ -267,8 +266,7 @@ def test_reconstructions_stand_below_the_images_with_their_error(folder: Path) -
 
 def test_reconstructions_of_other_images_are_refused(folder: Path) -> None:
     path = of("celeba", "vpga", 0, "reconstruction/reconstructions.npy")
-    images, who = load_made(path, ndim=5)
-    save_made(path, images[::-1], who or {})
+    save_samples(path, np.load(path)[::-1], GeneratedRecord.require_beside(path).run_id)
     with pytest.raises(UserError, match="celeba/vpga: its reconstructions are of other test images"):
         draw("reconstructions")
 

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 from artifacts import measured
+from stored import metrics_content
 from test_workflow import TINY
 
 from pga.cli import main
-from pga.runtime.files import write_record
+from pga.runtime.files import read_record, write_record
 
 VALUES = {("lpga", 0): 1.0, ("lpga", 1): 4.0, ("vpga", 0): 2.5, ("vpga", 1): 3.5}
 
@@ -23,10 +24,9 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for (model, seed), value in VALUES.items():
         for sampling in ("prior", "reconstruction"):  # reconstructions have no KID here
             numbers = {"classifier_fd": value, **({"classifier_kid": 2 * value} if sampling == "prior" else {})}
-            who = {"dataset": "digits", "model": model, "seed": seed, "sampling": sampling}
             metrics = [measured(metric, number) for metric, number in numbers.items()]
             path = Path(f"results/tiny/digits/{model}/seed{seed}/{sampling}/metrics.json")
-            write_record(path, {**who, "extractors": [{"name": "classifier", "accuracy": 0.99}], "metrics": metrics})
+            write_record(path, metrics_content("digits", model, seed, sampling, *metrics))
     return Path("results/tiny/digits")
 
 
@@ -44,7 +44,19 @@ def test_every_metric_is_averaged_over_seeds(results: Path) -> None:
 def test_a_missing_run_or_an_unknown_data_set_is_named(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (results / "lpga/seed1/prior/metrics.json").unlink()
     assert main(["summary", "digits", "--params", "tiny.yaml", "--out", str(results)]) == 1
-    assert "results/tiny/digits/lpga/seed1/prior/metrics.json: no such file" in capsys.readouterr().err
+    assert "runs are missing: digits/lpga seed 1 (prior)" in capsys.readouterr().err
     assert main(["summary", "mnist", "--params", "tiny.yaml", "--out", str(results)]) == 1
     assert "no data set 'mnist'" in capsys.readouterr().err
+    assert not (results / "summary.json").exists()
+
+
+def test_metrics_that_were_measured_in_another_way_than_the_experiment_says_are_refused(
+    results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = results / "lpga/seed1/prior/metrics.json"
+    content = read_record(path)
+    content["metrics"][0]["n"] += 1
+    write_record(path, content)
+    assert main(["summary", "digits", "--params", "tiny.yaml", "--out", str(results)]) == 1
+    assert f"{path}: classifier_fd was measured in another way than the experiment says: n " in capsys.readouterr().err
     assert not (results / "summary.json").exists()

@@ -15,9 +15,10 @@ from xml.etree import ElementTree
 import numpy as np
 import pandas as pd
 import pytest
-from artifacts import record, write_records
+from artifacts import record, run_record, write_records
 from browser import chromium, visit
 from kills import content
+from stored import write_curve_record
 from test_tables import CLAIMS, SCALE, place_results
 
 from pga.artifacts.report.charts import line_chart
@@ -29,12 +30,11 @@ from pga.artifacts.tables.notation_table import rows as notation_rows
 from pga.cli import main
 from pga.fingerprints.steps import training_code
 from pga.params.experiment import Experiment, load_experiment
-from pga.provenance.read import read_about
+from pga.provenance.metadata import ArtifactRecord
 from pga.provenance.records import Place
-from pga.provenance.seal import KEY
 from pga.runtime.checkpoint import save_tensors
-from pga.runtime.files import read_record, sha256, write_beside, write_record
-from pga.sampling.generated import maker, save_made
+from pga.runtime.files import read_record, sha256, write_record
+from pga.sampling.generated import id_of, save_samples
 from pga.training.weights import build_run
 
 DOT = """digraph snakemake_dag {
@@ -86,14 +86,14 @@ def make(tmp_path: Path) -> None:
         }
         pd.DataFrame(values).to_csv(folder / "history.csv", index=False)
         for sampling in experiment.params(run.dataset, run.name).samplings:
-            save_made(folder / sampling / "samples.npy", rng.integers(0, 256, (70, 8, 8, 1), np.uint8), maker(run))
+            save_samples(folder / sampling / "samples.npy", rng.integers(0, 256, (70, 8, 8, 1), np.uint8), id_of(run))
     first = experiment.run("digits", "lpga", 0)
     _, decoder = build_run(first, 1)
     tensors = {f"{k:03d}.decoder.{name}": value * k for k in range(1, 8) for name, value in decoder.state_dict().items()}
     folder = Path(experiment.results, "digits/lpga/seed0")
     save_tensors(folder / "snapshots.safetensors", tensors, {"run": first.asdict(), "steps": [40 * k for k in range(1, 8)]})
     pd.DataFrame({"step": [40, 80], "metric": "classifier_fd", "value": [9.0, 4.5], "n": 300}).to_csv(folder / "curve.csv", index=False)
-    write_beside([folder / "curve.csv"], maker(first))
+    write_curve_record(folder / "curve.csv", first)
     assert main(["collect", "--params", "tiny.yaml", "--out", "results/tiny/metrics.csv"]) == 0
     for table in PARTS:
         assert main(["table", table, "--params", "tiny.yaml", "--metrics", "results/tiny/metrics.csv", "--out-dir", "results/tiny"]) == 0
@@ -207,7 +207,8 @@ def test_the_time_of_each_step_is_that_of_the_jobs_which_the_page_shows(folder: 
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"s\th:m:s\n{seconds}\t0:00:00\n")
     experiment = load_experiment("tiny.yaml")
-    records = {"digits/lpga/seed0": {"wall_s": 100.0}, "digits/lpga/seed1": {"wall_s": 80.0}}
+    times = {Place("digits", "lpga", 0): 100.0, Place("digits", "lpga", 1): 80.0}
+    records = {str(place): run_record(experiment, place, wall_s=wall_s) for place, wall_s in times.items()}
     found = rule_times(Path("logs"), experiment, records, list(PARTS))
     assert found == [("prepare", 1, 2.0, 2 / 180), ("train", 2, 180.0, 1.0), ("sample", 2, 90.0, 0.5)]
     assert main(ARGUMENTS) == 0
@@ -252,12 +253,12 @@ def test_text_of_an_experiment_is_escaped(page: str) -> None:
 
 
 def test_the_page_says_of_which_runs_it_is(made: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    said = read_about(made / "results/tiny/report.html")
-    assert said is not None and len(said["runs"]) == 27 and said["artifact"] == "report"
+    said = ArtifactRecord.require_beside(made / "results/tiny/report.html")
+    assert len(said.runs) == 27 and said.artifact == "report"
     monkeypatch.chdir(made)
     capsys.readouterr()
     assert main(["provenance", "results/tiny/report.html", "--sources", str(sources())]) == 0
-    assert "\n  run digits/lpga/seed0: " in capsys.readouterr().out
+    assert "\n    run digits/lpga/seed0: " in capsys.readouterr().out
 
 
 def sources() -> Path:
@@ -270,9 +271,8 @@ def test_equal_inputs_give_equal_bytes(folder: Path, page: str) -> None:
 
 
 def parts(page: str) -> dict[str, str]:
-    """The page's text by its sections, figures, tables and runs; without its checksum."""
-    blank = re.sub(rf'"{KEY}": "\w+"', "", page)
-    found = re.split(r'<(?:section|figure|figure class="table"|details class="run") id="([^"]+)"', blank)
+    """The page's text by its sections, figures, tables and runs."""
+    found = re.split(r'<(?:section|figure|figure class="table"|details class="run") id="([^"]+)"', page)
     return dict(zip(found[1::2], found[2::2], strict=True))
 
 
@@ -328,8 +328,7 @@ def test_what_is_missing_is_refused_by_name_and_named_on_a_partial_page(
     page = Path("results/tiny/report.html").read_text()
     assert re.search(rf"<strong>Partial:</strong>.*<code>{path}</code>", page, re.S)
     Elements(page)
-    said = read_about(Path("results/tiny/report.html"))
-    assert said is not None and f"PARTIAL: missing are {path}" in said["caption"]
+    assert f"PARTIAL: missing are {path}" in ArtifactRecord.require_beside(Path("results/tiny/report.html")).caption
 
 
 def test_of_nothing_at_all_a_partial_page_is_made(folder: Path) -> None:
@@ -347,6 +346,7 @@ READS = {
     "digits/lpga/seed1/prior/metrics.json": ('"value": ', '"value": 1', [COLLECT, TABLE, FIGURE, ARGUMENTS]),
     "metrics.csv": ("classifier_fd,", "classifier_fd,1", [TABLE]),
     "digits/lpga/seed0/prior/samples.npy": ("\x55", "\x54", [FIGURE, ARGUMENTS]),
+    "digits/lpga/seed0/prior/samples.json": ('"seed": 0', '"seed": 1', [FIGURE, ARGUMENTS]),
     "digits/lpga/seed0/history.csv": ("15,", "14,", [ARGUMENTS]),
     "digits/lpga/seed0/curve.csv": (",4.5,", ",3.5,", [ARGUMENTS]),
     "digits/lpga/seed0/curve.json": ('"model": "lpga"', '"model": "vpga"', [ARGUMENTS]),
@@ -379,7 +379,8 @@ def test_a_plausible_alteration_is_refused_by_every_reader(file: str, folder: Pa
 
 def test_a_figure_refuses_the_samples_of_another_run(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = Path("results/tiny/digits/lpga/seed0/prior/samples.npy")
-    shutil.copy("results/tiny/digits/vpga/seed0/prior/samples.npy", path)
+    for ending in (".npy", ".json"):
+        shutil.copy(f"results/tiny/digits/vpga/seed0/prior/samples{ending}", path.with_suffix(ending))
     for arguments in (FIGURE, ARGUMENTS):
         assert main(arguments) == 1
         assert f"{path}: of another run: model 'vpga', wanted 'lpga'" in capsys.readouterr().err
@@ -390,7 +391,7 @@ CURVES: dict[str, tuple[Callable[[Path, Path], object], str]] = {
         lambda path, other: shutil.copy(other.with_suffix(".json"), path.with_suffix(".json")),
         "of another run: seed 1, wanted 0",
     ),
-    "without its record": (lambda path, other: path.with_suffix(".json").unlink(), "which vouches for it, is not there"),
+    "without its record": (lambda path, other: path.with_suffix(".json").unlink(), "curve.json says what it is"),
     "of another training": (
         lambda path, other: write_record(
             path.with_name("run.json"), {**read_record(path.with_name("run.json")), "files": {"snapshots.safetensors": "1" * 64}}
@@ -407,7 +408,7 @@ def test_a_curve_that_is_not_of_its_run_is_refused(what: str, folder: Path, caps
     other = Path(shutil.copy(path, path.parents[1] / "seed1/curve.csv"))
     experiment = load_experiment("tiny.yaml")
     for seed, file in enumerate((path, other)):
-        write_beside([file], {**maker(experiment.run("digits", "lpga", seed)), "inputs": {"snapshots": "0" * 64}})
+        write_curve_record(file, experiment.run("digits", "lpga", seed), {"snapshots": "0" * 64})
     assert main(ARGUMENTS) == 0
     spoil(path, other)
     assert main(ARGUMENTS) == 1

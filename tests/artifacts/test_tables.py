@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 from artifacts import measured, record, write_records
 from scales import COMMON
+from stored import metrics_content
 
 from pga.artifacts.collect import COLUMNS, collect
 from pga.artifacts.tables import evaluation_table, table1, table1_latex
@@ -449,8 +450,7 @@ def place_results(experiment: Experiment, without: tuple[tuple[str, str, int, st
             metric = measured("classifier_fd", value, n=of.n, reference=of.reference)
             write_record(
                 Path(experiment.results, run.dataset, run.name, f"seed{run.seed}", sampling, "metrics.json"),
-                {"dataset": run.dataset, "model": run.name, "seed": run.seed, "sampling": sampling, "n": 300, "metrics": [metric]}
-                | {"extractors": [{"name": "classifier", "digest": "d", "accuracy": 0.99}]},
+                metrics_content(run.dataset, run.name, run.seed, sampling, metric, accuracy=0.99),
             )
 
 
@@ -515,7 +515,7 @@ def test_collect_refuses_a_file_of_another_run_or_version(
         (
             {
                 "metrics": [measured("fid", 1.0, n=300, reference="train", extractor="inception-tf1")],
-                "extractors": [{"name": "inception-tf1", "accuracy": None}],
+                "extractors": [{"name": "inception-tf1", "digest": None, "accuracy": None}],
             },
             "measured in other features than the experiment says, classifier",
         ),

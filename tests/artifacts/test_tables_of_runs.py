@@ -22,6 +22,7 @@ from pga.cli import main
 from pga.method.terms import MODELS, TERMS, coefficients
 from pga.method.values import EXPRESSIONS as COMPUTED
 from pga.params.experiment import load_experiment
+from pga.provenance.metadata import ArtifactRecord
 from pga.provenance.records import Place
 from pga.runtime.files import write_record
 
@@ -169,7 +170,8 @@ def test_a_paper_with_every_table_and_figure_compiles_and_nothing_leaves_its_col
     for name, image in {"figure1": True, "a_b": False}.items():
         width = 6.75 if image else 3.25
         figure = Figure(figsize=(width, 1))
-        save(figure, Path("figures"), name, {"caption": "100 % of 𝓗 & x̂ in a caption_with everything: $5, {x}~^\\ “q” ± −1", "runs": {}})
+        caption = "100 % of 𝓗 & x̂ in a caption_with everything: $5, {x}~^\\ “q” ± −1"
+        save(figure, Path("figures"), ArtifactRecord.of(name, load_experiment("tiny.yaml"), {}, caption))
         figures.append(f"\\input{{figures/{name}}}")
     tables = [f"\\input{{{path.with_suffix('')}}}\n\\clearpage" for path in written(folder, root)]
     vae = r"\PGAclassifierFdDigitsVae"

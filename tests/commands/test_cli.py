@@ -12,12 +12,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from stored import write_prepared
 from terminal import in_a_terminal
 
 import pga
 from pga.cli import VERBS, main, parser_for
 from pga.runtime.errors import UserError
-from pga.runtime.files import sha256, write_record
 
 ROOT = Path(__file__).resolve().parents[2]
 HEAVY = {"torch", "torchvision", "numpy", "scipy", "pandas", "matplotlib", "sklearn", "pydantic", "yaml"}
@@ -110,7 +110,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder but for a prepared data set `toy` without labels; the current folder is the project's."""
     monkeypatch.chdir(ROOT)
     np.save(tmp_path / "toy.npy", np.zeros((20, 8, 8, 1), np.uint8))
-    write_record(tmp_path / "toy.json", {"sha256": {"train": sha256(tmp_path / "toy.npy")}})
+    write_prepared(tmp_path, "toy")
     np.save(tmp_path / "floats.npy", np.zeros((20, 8, 8, 1), np.float32))
     (tmp_path / "text.txt").write_text("neither YAML: nor: anything\n")
     return tmp_path
@@ -187,8 +187,8 @@ def test_samples_that_are_absent_or_no_images_are_named(
         label, dim, digest, accuracy = "classifier", 2, "abc", None
 
     monkeypatch.setattr(of_files, "load_extractor", lambda *_: Extractor())
-    np.savez(place / "r.npz", mu=np.zeros(2), sigma=np.eye(2), about='{"extractor": {"name": "classifier", "digest": "abc"}}')
-    line = EVALUATE + f" --samples {{0}}/{samples} --reference {{0}}/r.npz --extractor classifier --weights {{0}}/w"
+    np.savez(place / "r.npz", mu=np.zeros(2), sigma=np.eye(2))
+    line = EVALUATE + f" --samples {{0}}/{samples} --reference {{0}}/r.npz --foreign classifier --extractor classifier --weights {{0}}/w"
     assert main(line.format(place).split()) == 1
     assert named in capsys.readouterr().err
 

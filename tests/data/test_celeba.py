@@ -29,7 +29,7 @@ from pga.data.celeba import archive_reader, decode_celeba, read_partition
 from pga.data.decode import CHUNK, BadImage, Rows, decode_all, journal_of, resume
 from pga.data.prepare import prepare
 from pga.data.prepared import load
-from pga.data.tf1_resize import resize_tf1, to_uint8
+from pga.data.tf1_resize import resize_tf1, round_to_uint8
 from pga.data.verify import Mismatch, verify
 from pga.data.celeba import Celeba
 from pga.params.sources import Checksum, load_sources
@@ -100,7 +100,7 @@ def test_the_crop_is_resized_as_the_row_says(crop: int) -> None:
     content = jpeg(seed=1)
     cropped = decode_celeba(content, crop, crop, "tf1_bicubic")
     authors, antialiased = (decode_celeba(content, crop, 64, resize) for resize in ("tf1_bicubic", "antialias"))
-    assert np.array_equal(authors, to_uint8(resize_tf1(cropped[None], 64, "bicubic"))[0])
+    assert np.array_equal(authors, round_to_uint8(resize_tf1(cropped[None], 64, "bicubic"))[0])
     assert np.array_equal(antialiased, Image.fromarray(cropped).resize((64, 64), Image.Resampling.BICUBIC))
     assert np.abs(authors.astype(int) - antialiased).max() > 1
 
@@ -397,7 +397,7 @@ def test_images_stand_in_the_official_order_and_the_test_split_is_partition_2(su
     names = sorted(subset.partition)
     for i in (0, 1, CHUNK - 1, CHUNK, SUBSET - 1):
         pixels = np.asarray(Image.open(io.BytesIO(subset.contents[names[i]])))
-        assert np.array_equal(images[i], to_uint8(resize_tf1(pixels[None, 55:163, 35:143], 64, "bicubic"))[0]), names[i]
+        assert np.array_equal(images[i], round_to_uint8(resize_tf1(pixels[None, 55:163, 35:143], 64, "bicubic"))[0]), names[i]
     assert np.array_equal(test, images[[subset.partition[name] == 2 for name in names]])  # all images train, as in the authors' code
     found = json.loads((prepared / "celeba.json").read_text(encoding="utf-8"))
     assert found["official_partition"] == {"train": 180, "validation": 50, "test": 70}

@@ -448,7 +448,7 @@ def test_every_so_manyth_image_is_a_test_image(tmp_path: Path) -> None:
     assert test[:, 0, 0, 0].tolist() == [3, 7, 11]
     assert train[:, 0, 0, 0].tolist() == [0, 1, 2, 4, 5, 6, 8, 9, 10, 12]
     assert train.shape == (10, 8, 8, 3) and train.dtype == test.dtype == np.uint8
-    assert (found["n_train"], found["n_test"], found["n_classes"], found["shape"], found["files"]) == (10, 3, None, [8, 8, 3], 13)
+    assert (found["n_train"], found["n_test"], found["n_classes"], found["shape"], found["images"]) == (10, 3, None, [8, 8, 3], 13)
     assert found["skipped"] == [] and found["sources"] == {}
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [".mine.contents", *OUTPUTS]  # no part is left
 

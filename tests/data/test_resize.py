@@ -14,7 +14,7 @@ from PIL import Image
 from torch.nn import functional as F
 from torch_fidelity.interpolate_compat_tensorflow import interpolate_bilinear_2d_like_tensorflow1x
 
-from pga.data.tf1_resize import resize_matrix, resize_tf1, to_uint8
+from pga.data.tf1_resize import resize_matrix, resize_tf1, round_to_uint8
 
 A = -0.75
 
@@ -131,7 +131,7 @@ def test_a_resize_to_the_same_size_changes_nothing(kernel: str, side: int) -> No
 
 def test_a_flat_image_stays_flat() -> None:
     for value in (0, 1, 254, 255):
-        assert (to_uint8(resize_tf1(np.full((1, 108, 140, 3), value, np.uint8), 64, "bicubic")) == value).all()
+        assert (round_to_uint8(resize_tf1(np.full((1, 108, 140, 3), value, np.uint8), 64, "bicubic")) == value).all()
 
 
 def test_every_image_of_a_batch_is_resized_alone() -> None:
@@ -147,13 +147,13 @@ OTHERS = {
     "torch's bicubic": lambda image, size: by_torch(image, size, mode="bicubic"),
     "torch's, aligned": lambda image, size: by_torch(image, size, mode="bicubic", align_corners=True),
     "torch's, antialiased": lambda image, size: by_torch(image, size, mode="bicubic", antialias=True),
-    "TensorFlow 1's bilinear": lambda image, size: to_uint8(resize_tf1(image[None], size, "bilinear"))[0],
+    "TensorFlow 1's bilinear": lambda image, size: round_to_uint8(resize_tf1(image[None], size, "bilinear"))[0],
 }
 
 
 def by_torch(image: np.ndarray, size: int, **options: object) -> np.ndarray:
     planes = torch.from_numpy(image.transpose(2, 0, 1)[None].astype(np.float32))
-    return to_uint8(F.interpolate(planes, size=(size, size), **options)[0].numpy().transpose(1, 2, 0))
+    return round_to_uint8(F.interpolate(planes, size=(size, size), **options)[0].numpy().transpose(1, 2, 0))
 
 
 @pytest.mark.parametrize("side", [108, 140])
@@ -161,13 +161,13 @@ def by_torch(image: np.ndarray, size: int, **options: object) -> np.ndarray:
 def test_what_is_easier_to_get_differs_measurably(other: str, side: int) -> None:
     # Who swaps the resize for one of these changes the data set: its FID to the authors' images is not 0.
     image = photograph(side)
-    difference = np.abs(to_uint8(resize_tf1(image[None], 64, "bicubic"))[0].astype(int) - OTHERS[other](image, 64))
+    difference = np.abs(round_to_uint8(resize_tf1(image[None], 64, "bicubic"))[0].astype(int) - OTHERS[other](image, 64))
     assert difference.mean() > 0.5 and difference.max() > 10
 
 
 def test_to_uint8_rounds_to_the_nearest_and_clips() -> None:
     values = np.array([-20, -0.6, -0.4, 0.49, 0.51, 0.5, 1.5, 2.5, 127.2, 127.8, 254.4, 254.6, 255.4, 255.6, 300, 1e9], np.float32)
-    found = to_uint8(values)
+    found = round_to_uint8(values)
     assert found.dtype == np.uint8
     assert found.tolist() == [0, 0, 0, 0, 1, 0, 2, 2, 127, 128, 254, 255, 255, 255, 255, 255]  # halves to even
 
@@ -177,8 +177,8 @@ def test_bicubic_overshoots_and_is_clipped_not_wrapped() -> None:
     step[:, :, 8:] = 255
     resized = resize_tf1(step, 27, "bicubic")
     assert resized.min() < -5 and resized.max() > 260  # so that a wrapped cast would show
-    whole = to_uint8(resized).astype(float)
+    whole = round_to_uint8(resized).astype(float)
     assert np.abs(whole - resized.clip(0, 255)).max() <= 0.5
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # NumPy warns of casts that do not fit
-        to_uint8(resized)
+        round_to_uint8(resized)

@@ -19,7 +19,6 @@ from safetensors.torch import load_file, save_file
 from pga.cli import main
 from pga.evaluation.features.dinov2 import DEVIATION, MEAN, Dinov2Features, network
 from pga.evaluation.protocol import Space, evaluate
-from pga.evaluation.statistics import identity
 from pga.metrics.moments import statistics
 from pga.params.feature_spaces import FEATURE_SPACES
 from pga.runtime.errors import UserError
@@ -71,7 +70,7 @@ def test_its_distance_and_metrics_have_names_of_their_own(served: tuple[Path, st
     extractor = Dinov2Features(served[0], "vits14", "cpu")
     assert (extractor.dim, extractor.digest) == (FEATURE_SPACES["dinov2-vits14"].dim, sha256(served[0]))
     real = extractor(images(3))
-    space = Space(extractor, statistics([real], {"split": "train", "extractor": identity(extractor)}), real)
+    space = Space(extractor, statistics([real]), real)
     found = evaluate(images(3, seed=1, channels=1), [space], ("kid",), few_samples=True)  # grey becomes three channels
     assert [(part.metric, part.extractor) for part in found] == [
         ("fd_dinov2_vits14", "dinov2-vits14"),

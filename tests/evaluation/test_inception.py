@@ -17,13 +17,13 @@ import yaml
 from PIL import Image
 from pytorch_fid import fid_score
 from pytorch_fid.inception import InceptionV3
+from stored import load_reference, save_reference
 from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
 from pga.cli import main
 from pga.evaluation.features.extractor import stream
 from pga.evaluation.features.inception import SIZE, InceptionFeatures, network, resize_as_tf1
 from pga.evaluation.protocol import Space, evaluate
-from pga.evaluation.statistics import identity, load_statistics, save_statistics
 from pga.metrics.frechet import frechet_distance
 from pga.metrics.moments import statistics
 from pga.runtime.errors import UserError
@@ -155,7 +155,7 @@ def test_only_the_official_weights_give_a_distance_called_fid(weights: tuple[Pat
             return super().__call__(pixels)[:, :4]
 
     extractor = Small(*weights, "tf1", "cpu")
-    reference = statistics(stream(extractor, images(1)), {"split": "train", "extractor": identity(extractor)})
+    reference = statistics(stream(extractor, images(1)))
     [metric] = evaluate(images(2), [Space(extractor, reference)])
     assert metric.metric == "inception_fd"
     extractor.digest = "6726825d" + 56 * "0"
@@ -166,11 +166,10 @@ def test_only_the_official_weights_give_a_distance_called_fid(weights: tuple[Pat
 def test_statistics_of_another_resize_are_refused(weights: tuple[Path, str], tmp_path: Path) -> None:
     tf1, other = (InceptionFeatures(*weights, resize, "cpu") for resize in ("tf1", "pytorch_fid"))
     rng = np.random.default_rng(0)
-    found = statistics([rng.standard_normal((8, 3)).astype(np.float32)], {"extractor": identity(tf1)})
-    save_statistics(tmp_path / "s.npz", found)
-    assert np.array_equal(load_statistics(tmp_path / "s.npz", tf1).mu, found.mu)
+    found = save_reference(tmp_path / "s.npz", tf1, rng.standard_normal((8, 3)).astype(np.float32))
+    assert np.array_equal(load_reference(tmp_path / "s.npz", tf1).mu, found.mu)
     with pytest.raises(UserError, match="inception-tf1.*inception-pytorch_fid"):
-        load_statistics(tmp_path / "s.npz", other)
+        load_reference(tmp_path / "s.npz", other)
 
 
 def test_other_weights_than_the_pinned_are_refused(weights: tuple[Path, str]) -> None:

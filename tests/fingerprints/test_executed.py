@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from scales import COMMON
+from stored import write_prepared
 from test_celeba import SMALL, SOURCES, synthetic
 from test_own_kinds import write_table
 
@@ -27,7 +28,6 @@ from pga.fingerprints.steps import Step
 from pga.method.terms import MODELS, ONE
 from pga.networks.architectures import NETWORKS
 from pga.params.experiment import Experiment, load_experiment
-from pga.runtime.files import sha256, write_record
 
 NOT_OF_A_STEP = {"pga.cli": "parses the command line and prints errors", "pga.__main__": "calls it"}
 PARAMS = ROOT.parent / "params"
@@ -169,12 +169,9 @@ def prepare_all(trace: Trace) -> None:
     trace.during(Step("prepare", (("KINDS", ("celeba",)),)), lambda: prepare("celeba", SMALL, Path("raw"), Path("celeba"), SOURCES, 1))
     for name, row in NETWORKS.items():
         images = np.random.default_rng(0).integers(0, 256, (40, row.size, row.size, row.channels), np.uint8)
-        paths = {"train": Path(f"data/processed/images_{name}.npy"), "test": Path(f"data/processed/images_{name}-test.npy")}
-        for path in paths.values():
-            np.save(path, images)
-        write_record(
-            paths["train"].with_suffix(".json"), {"dataset": name, "sha256": {split: sha256(path) for split, path in paths.items()}}
-        )
+        for split in ("", "-test"):
+            np.save(f"data/processed/images_{name}{split}.npy", images)
+        write_prepared("data/processed", f"images_{name}")
 
 
 def train_all(trace: Trace, experiment: Experiment) -> None:

@@ -137,7 +137,7 @@ EDITS: dict[str, tuple[Edit, set[str]]] = {
         replace(r"    def total_steps", "    def unused(self):\n        return 1\n\n    def total_steps"),
         {*TRAININGS, *SAMPLINGS, *SHOWN},
     ),
-    "the name of a local": (replace(r"\bhasher\b", "sha"), {*TRAININGS, *SAMPLINGS, "evaluate", "panels"}),
+    "the name of a local": (replace(r"\bhasher\b", "sha"), {*TRAININGS, *SAMPLINGS, "evaluate"}),
     "a function moved to another file": (move_function, {*TRAININGS, *SAMPLINGS, "evaluate"}),
     "a metric": (change("kernel_distance"), {"evaluate", *SHOWN}),
     "how a table is made": (change("benchmark_seconds"), {"costs"}),

@@ -21,8 +21,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from artifacts import measured
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from stored import metrics_content, save_reference, write_curve_record, write_prepared
 from test_fetch import a_source
 from test_training import CPU, a_run, blobs
 
@@ -37,19 +39,22 @@ from pga.data.datasets import load_datasets
 from pga.data.fetch import fetch
 from pga.data.idx import read_idx
 from pga.evaluation.features.classifier import ClassifierFeatures
-from pga.evaluation.features.inception import load_network
-from pga.evaluation.statistics import load_features, load_statistics, save_statistics
-from pga.metrics.moments import Statistics
+from pga.evaluation.features.inception import load_inception
+from pga.evaluation.features.load_extractor import PixelFeatures
+from pga.evaluation.metrics_record import CurveRecord, MetricsRecord
+from pga.evaluation.statistics import load_features, load_statistics
 from pga.params.claims import load_claims
 from pga.params.experiment import load_experiment
 from pga.params.sources import Checksum, Source, load_sources
-from pga.provenance.records import made_from
+from pga.provenance.metadata import ArtifactRecord
+from pga.provenance.records import verified_curve
 from pga.runtime.checkpoint import load_tensors, save_tensors
 from pga.runtime.errors import UserError
-from pga.runtime.files import read_beside, read_record, sha256, write_beside, write_record
-from pga.sampling.generated import load_made, load_measured, load_of, maker, save_made
+from pga.runtime.files import write_record
+from pga.sampling.generated import GeneratedRecord, id_of, load_measured, load_samples_of, save_samples
 from pga.sampling.sample import load_networks, load_snapshots
 from pga.training.loop import checkpoint_folder, load_state, train
+from pga.training.run_record import RunRecord
 from pga.training.trainer import Trainer
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -87,20 +92,26 @@ STORED = {
     "array": Stored("toy.npy", lambda path: prepared.load(path.parent, "toy")),
     "labels": Stored("toy-labels.npz", lambda path: prepared.load_labels(path.parent, "toy")),
     "provenance": Stored("toy.json", lambda path: prepared.load(path.parent, "toy")[1]),
-    "statistics": Stored("reference.npz", lambda path: vars(load_statistics(path))),
-    "features": Stored("features.npy", lambda path: load_features(path, load_statistics(path.with_name("reference.npz")))),
-    "inception": Stored("inception.pth", lambda path: load_network(path, "0" * 64)),
+    "statistics": Stored("reference.npz", lambda path: vars(load_statistics(path)[0])),
+    "features": Stored(
+        "reference-features.npy",
+        lambda path: load_features(path, load_statistics(path.with_name("reference.npz"))[1], path.with_name("reference.json")),
+    ),
+    "inception": Stored("inception.pth", lambda path: load_inception(path, "0" * 64)),
     "cifar10": Stored("cifar.tar", lambda path: read_cifar10(path, Checksum(of="members", algorithm="md5", members={"a": "0" * 8}))),
-    "samples": Stored("samples.npy", lambda path: load_of(path, RUN)),
+    "samples": Stored("samples.npy", lambda path: load_samples_of(path, id_of(RUN))),
     "own images": Stored("own.npy", prepared.load_images, sealed=False),
     "idx": Stored("images.gz", read_idx),
-    "run.json": Stored("out/run.json", read_record),
-    "metrics.json": Stored("metrics.json", read_record),
+    "samples.json": Stored("samples.json", lambda path: load_samples_of(path.with_suffix(".npy"), id_of(RUN))),
+    "run.json": Stored("out/run.json", RunRecord.read),
+    "metrics.json": Stored("metrics.json", MetricsRecord.read),
     "metrics.csv": Stored("metrics.csv", lambda path: read_metrics(path).to_csv(), sealed=False),
     "history.csv": Stored("out/history.csv", lambda path: read_table(path, ("step",)).to_csv(), sealed=False),
     "partition": Stored("partition.txt", read_partition, sealed=False),
-    "curve.csv": Stored("curve.csv", lambda path: read_table(made_from(path, RUN, {}), ("step",)).to_csv()),
-    "curve.json": Stored("curve.json", lambda path: read_beside(path.with_suffix(".csv"))),
+    "curve.csv": Stored(
+        "curve.csv", lambda path: read_table(verified_curve(path, RUN, RunRecord.model_construct(files={})), ("step",)).to_csv()
+    ),
+    "curve.json": Stored("curve.json", lambda path: CurveRecord.require_beside(path.with_suffix(".csv"))),
     "a table of the report": Stored("notation.csv", lambda path: shown(path).to_csv()),
     "rules.dot": Stored("rules.dot", lambda path: draw(read_graph(path)), sealed=False),
     "times of jobs": Stored("seed0.tsv", benchmark_seconds, sealed=False),
@@ -108,6 +119,7 @@ STORED = {
     **{f"tar.{kind}": Stored(f"archive/a.tar.{kind}", lambda path: fetched(path, MEMBERS)) for kind in ("gz", "bz2", "xz")},
     "gzip": Stored("archive/a.gz", lambda path: fetched(path, {"of": "content", "value": hashlib.sha256(b"abc").hexdigest()})),
 }
+
 JPEGS = ["000001.jpg", "000002.jpg"]
 MEMBERS = {"of": "members", "members": {"b/a": hashlib.sha256(b"abc").hexdigest()}}
 
@@ -148,21 +160,18 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
     np.save(folder / "toy.npy", blobs())
     labels = np.arange(100) % 10
     np.savez(folder / "toy-labels.npz", train=labels, test=labels)
-    checksums = {"train": sha256(folder / "toy.npy"), "labels": prepared.labels_digest(labels, labels)}
-    write_record(folder / "toy.json", {"sha256": checksums})
-    np.save(folder / "features.npy", np.ones((5, 2), np.float32))
-    about = {"features_sha256": sha256(folder / "features.npy")}
-    save_statistics(folder / "reference.npz", Statistics(np.zeros(2), np.eye(2), 5, about))
-    save_made(folder / "samples.npy", blobs(20), maker(RUN))
+    write_prepared(folder, "toy")
+    save_reference(folder / "reference.npz", PixelFeatures(), np.eye(5, 2, dtype=np.float32))
+    save_samples(folder / "samples.npy", blobs(20), id_of(RUN))
     np.save(folder / "own.npy", blobs(20))
-    write_record(folder / "metrics.json", {"dataset": "toy", "model": "lpga", "seed": 3, "metrics": [{"metric": "fid", "value": 1.5}]})
+    write_record(folder / "metrics.json", metrics_content("toy", "lpga", 3, "prior", measured("fid", 1.5)))
     (folder / "images.gz").write_bytes(__import__("kills").idx(blobs(5)))
     (folder / "metrics.csv").write_text(",".join(COLUMNS) + "\ntoy,lpga,0,prior,fid,1.5,,20,train,100,classifier,,0.9\n")
     (folder / "partition.txt").write_text("000001.jpg 0\n000002.jpg 2\n")
     (folder / "curve.csv").write_text("step,metric,value,n\n10,fid,1.5,20\n20,fid,1.25,20\n")
-    write_beside([folder / "curve.csv"], maker(RUN))
+    write_curve_record(folder / "curve.csv", RUN)
     (folder / "notation.csv").write_text("name,symbol\nr,L_r\n")
-    write_beside([folder / "notation.csv"], {"artifact": "notation", "caption": "symbols", "runs": {}})
+    ArtifactRecord.of("notation", load_experiment(ROOT / "params/quick.yaml"), {}, "symbols").write_beside([folder / "notation.csv"])
     (folder / "rules.dot").write_text('digraph {\n0[label = "b"];\n1[label = "a"];\n2[label = "c"];\n1 -> 0\n0 -> 2\n1 -> 2\n}\n')
     (folder / "seed0.tsv").write_text("s\th:m:s\tmax_rss\n1.5\t0:00:01\t20.5\n2.5\t0:00:02\t-\n")
     with zipfile.ZipFile(folder / "celeba.zip", "w", zipfile.ZIP_DEFLATED) as archive:
@@ -262,7 +271,17 @@ def test_a_pickle_in_the_place_of_a_file_is_refused_and_never_runs(name: str, go
 def test_what_is_no_file_is_named(what: str, name: str, tmp_path: Path, good: Path) -> None:
     kind = STORED[name]
     path = tmp_path / Path(kind.name).name
-    for other in ("toy.npy", "toy.json", "toy-labels.npz", "reference.npz", "curve.csv", "curve.json", "notation.json"):
+    for other in (
+        "toy.npy",
+        "toy.json",
+        "toy-labels.npz",
+        "reference.npz",
+        "reference.json",
+        "curve.csv",
+        "curve.json",
+        "notation.json",
+        "samples.npy",
+    ):
         if other != path.name:
             (tmp_path / other).write_bytes((good / other).read_bytes())
     if what == "a folder":
@@ -314,34 +333,33 @@ def other_programs_see(path: Path) -> np.ndarray:
 
 def test_samples_say_of_which_run_they_are_and_other_programs_see_only_images(tmp_path: Path) -> None:
     path, images = tmp_path / "samples.npy", blobs(20)
-    save_made(path, images, maker(RUN))
+    save_samples(path, images, id_of(RUN))
     assert np.array_equal(other_programs_see(path), images) and np.array_equal(np.load(path, mmap_mode="r"), images)
-    found, of = load_made(path)
-    assert np.array_equal(found, images) and of == {"dataset": "toy", "model": "lpga", "seed": 3, "digest": RUN.digest}
-    before = path.read_bytes()
-    save_made(path, images, maker(RUN))
-    assert path.read_bytes() == before
+    assert GeneratedRecord.require_beside(path).run_id == ("toy", "lpga", 3, RUN.digest)
+    before = path.read_bytes(), path.with_suffix(".json").read_bytes()
+    save_samples(path, images, id_of(RUN))
+    assert (path.read_bytes(), path.with_suffix(".json").read_bytes()) == before
     for other, named in ((a_run(seed=4, steps=6, snapshots=2, width=4), "seed 3, wanted 4"), (a_run(seed=3, steps=7), "digest '")):
         with pytest.raises(UserError, match=f"samples.npy: of another run: {named}"):
-            load_of(path, other)
-    np.save(path, images)
-    with pytest.raises(UserError, match=r"samples.npy: does not say of which run it is"):
-        load_of(path, RUN)
+            load_samples_of(path, id_of(other))
+    path.with_suffix(".json").unlink()
+    with pytest.raises(UserError, match=r"samples.npy: no .*samples.json says what it is"):
+        load_samples_of(path, id_of(RUN))
 
 
 def test_every_single_bit_of_small_samples_is_vouched_for(tmp_path: Path) -> None:
     path = tmp_path / "samples.npy"
-    save_made(path, blobs(1)[:, :2, :2], maker(RUN))
+    save_samples(path, blobs(1)[:, :2, :2], id_of(RUN))
     content = path.read_bytes()
     for place in range(0, 8 * len(content), 7):
         path.write_bytes(content[: place // 8] + bytes([content[place // 8] ^ 1 << place % 8]) + content[place // 8 + 1 :])
-        assert refused_or_same(Stored("samples.npy", lambda path: load_of(path, RUN)), path, plain(blobs(1)[:, :2, :2]))
+        assert refused_or_same(Stored("samples.npy", lambda path: load_samples_of(path, id_of(RUN))), path, plain(blobs(1)[:, :2, :2]))
 
 
 EVALUATED: dict[str, tuple[Callable[[Path], object], tuple[str, str, int], str]] = {
-    "a flipped bit": (lambda path: path.write_bytes(flipped(path.read_bytes(), 200)), ("toy", "lpga", 3), "does not match its checksum"),
+    "a flipped bit": (lambda path: path.write_bytes(flipped(path.read_bytes(), 200)), ("toy", "lpga", 3), "changed since it was made"),
     "cut": (lambda path: path.write_bytes(path.read_bytes()[:300]), ("toy", "lpga", 3), "not a complete .npy array"),
-    "without what it says": (lambda path: np.save(path, blobs(20)), ("toy", "lpga", 3), "does not say of which run it is"),
+    "without what it says": (lambda path: path.with_suffix(".json").unlink(), ("toy", "lpga", 3), "samples.json says what it is"),
     "of another seed": (lambda path: None, ("toy", "lpga", 4), "of another run: seed 3, wanted 4"),
     "of another model": (lambda path: None, ("toy", "vpga", 3), "of another run: model 'lpga', wanted 'vpga'"),
     "a pickle": (lambda path: path.write_bytes(pickle.dumps(blobs(2))), ("toy", "lpga", 3), "not a complete .npy array"),
@@ -356,7 +374,7 @@ def flipped(content: bytes, place: int) -> bytes:
 def test_samples_that_are_damaged_or_of_another_run_are_not_measured(what: str, tmp_path: Path) -> None:
     spoil, who, named = EVALUATED[what]
     path = tmp_path / "lpga/seed3/prior/samples.npy"
-    save_made(path, blobs(20), maker(RUN))
+    save_samples(path, blobs(20), id_of(RUN))
     write_record(tmp_path / "lpga/seed3/run.json", {"run": RUN.asdict()})
     assert np.array_equal(load_measured(path, "toy", "lpga", 3), blobs(20))
     spoil(path)
@@ -367,10 +385,10 @@ def test_samples_that_are_damaged_or_of_another_run_are_not_measured(what: str, 
 def test_real_images_are_measured_only_as_they_were_prepared(tmp_path: Path) -> None:
     path = tmp_path / "toy-test.npy"
     np.save(path, blobs(20))
-    write_record(tmp_path / "toy.json", {"sha256": {"test": sha256(path)}})
+    write_prepared(tmp_path, "toy")
     assert np.array_equal(load_measured(path, "toy", "real", 0), blobs(20))
     path.write_bytes(flipped(path.read_bytes(), 200))
-    with pytest.raises(UserError, match=r"toy-test.npy: its SHA-256 is .*prepare toy again"):
+    with pytest.raises(UserError, match=r"toy-test.npy: changed since it was made: its SHA-256 is"):
         load_measured(path, "toy", "real", 0)
 
 

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 import yaml
 from child import forked, refuse, skip_without_filters
+from stored import write_prepared
 from test_fetch import CONTENT, a_source
 from test_report import make as make_results
 from test_training import CPU, a_run, blobs
@@ -28,7 +29,6 @@ from pga.artifacts.figures import canvas
 from pga.cli import main
 from pga.evaluation.features.classifier import RECIPES
 from pga.params.experiment import load_experiment
-from pga.runtime.files import sha256, write_record
 from pga.training.loop import train
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -84,7 +84,7 @@ def inputs(open_folder: Path, cheap: None) -> Path:
         assert main(COMMANDS[name].format(inputs=folder, out=folder).split()) == 0
     np.save(folder / "own.npy", np.random.default_rng(0).integers(0, 256, (100, 8, 8, 1), np.uint8))
     np.save(folder / "digits-test.npy", blobs(60))
-    write_record(folder / "digits.json", {"sha256": {"test": sha256(folder / "digits-test.npy")}})
+    write_prepared(folder, "digits")
     (folder / "finished").mkdir()
     with contextlib.chdir(folder / "finished"):
         make_results(folder / "finished")

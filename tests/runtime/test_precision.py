@@ -112,4 +112,4 @@ def test_a_run_in_bfloat16_keeps_float32_weights_and_goes_on_from_a_checkpoint_w
         assert torch.equal(tensor, broken.tensors()[name]), name
     assert not all(torch.equal(tensor, full.tensors()[name]) for name, tensor in whole.tensors().items())
     assert run.digest != dataclasses.replace(run, precision="float32").digest
-    assert density.from_uint8(np.zeros((2, 8, 8, 1), np.uint8), run, CPU).dtype == torch.float32
+    assert density.batch_for(run, np.zeros((2, 8, 8, 1), np.uint8), CPU).dtype == torch.float32

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from stored import write_prepared
 from test_training import CPU, a_run
 
 from pga.cli import main
@@ -15,8 +16,7 @@ from pga.params.run import Run
 from pga.params.sampling import Interpolation
 from pga.runtime.checkpoint import save_tensors
 from pga.runtime.errors import UserError
-from pga.runtime.files import sha256, write_record
-from pga.sampling.density import from_uint8
+from pga.sampling.density import batch_for
 from pga.sampling.interpolation import interpolate
 from pga.training.weights import build_run
 
@@ -43,7 +43,7 @@ def test_ends_are_distinct_test_images_and_the_points_lie_on_the_line_between_th
     assert len({*starts, *ends}) == 40
     encoder, decoder = build_run(RUN, 0)
     with torch.no_grad():
-        codes = encoder(from_uint8(IMAGES[[*starts, *ends]], RUN, CPU)).numpy()
+        codes = encoder(batch_for(RUN, IMAGES[[*starts, *ends]], CPU)).numpy()
         for k, t in enumerate((0, 1 / 3, 2 / 3, 1)):
             z = np.stack([[(1 - t) * a + t * b for a, b in zip(codes[i], codes[20 + i], strict=True)] for i in range(20)])
             x = decoder(torch.from_numpy(z.astype(np.float32))).numpy().transpose(0, 2, 3, 1)
@@ -89,7 +89,7 @@ def trained(tmp_path: Path) -> Path:
     tensors = {f"{name}.{key}": value for name, network in networks.items() for key, value in network.state_dict().items()}
     save_tensors(tmp_path / "run" / "model.safetensors", tensors, {"run": RUN.asdict(), "step": 0})
     np.save(tmp_path / "toy-test.npy", IMAGES)
-    write_record(tmp_path / "toy.json", {"sha256": {"test": sha256(tmp_path / "toy-test.npy")}})
+    write_prepared(tmp_path, "toy")
     return tmp_path
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from stored import write_prepared
 from test_training import CPU, a_run, blobs
 from torch import Tensor, nn
 
@@ -16,8 +17,8 @@ from pga.cli import main
 from pga.data.prepared import full_batches
 from pga.method.losses import reconstruction
 from pga.runtime.errors import UserError
-from pga.runtime.files import sha256, write_record
-from pga.sampling.density import from_uint8
+from pga.runtime.files import sha256
+from pga.sampling.density import batch_for
 from pga.sampling.reconstruction import reconstruct
 from pga.sampling.sample import load_networks
 from pga.training.loop import train
@@ -48,7 +49,7 @@ def test_the_error_is_the_mean_over_all_images_and_values() -> None:
     images = blobs(37)
     encoder = Centre()
     beside, error = reconstruct(encoder, nn.Identity(), images, RUN, CPU, shown=5)
-    x = from_uint8(images, RUN, CPU).double()
+    x = batch_for(RUN, images, CPU).double()
     expected = torch.zeros(())
     for start in (0, 16, 32):
         batch = x[np.arange(start, start + 16) % 37]
@@ -78,7 +79,7 @@ def test_no_images_are_refused_by_the_runs_name() -> None:
 def test_the_command_writes_both_and_says_the_loss_of_the_paper(tmp_path: Path) -> None:
     np.save(tmp_path / "toy.npy", blobs(60))
     np.save(tmp_path / "toy-test.npy", blobs(80)[64:])
-    write_record(tmp_path / "toy.json", {"sha256": {"train": sha256(tmp_path / "toy.npy"), "test": sha256(tmp_path / "toy-test.npy")}})
+    write_prepared(tmp_path, "toy")
     train(RUN, np.load(tmp_path / "toy.npy"), sha256(tmp_path / "toy.npy"), "code", CPU, tmp_path / "run", tmp_path / "scratch")
     for out in ("a", "b"):
         arguments = ["--run", str(tmp_path / "run"), "--data", str(tmp_path), "--out-dir", str(tmp_path / out), "--device", "cpu"]
@@ -93,7 +94,7 @@ def test_the_command_writes_both_and_says_the_loss_of_the_paper(tmp_path: Path) 
     metric, per_pixel = content["metrics"]
     assert per_pixel["value"] == pytest.approx(metric["value"] * (255 / 2) ** 2) and per_pixel["metric"].endswith("_255")
     run, encoder, decoder = load_networks(tmp_path / "run" / "model.safetensors", CPU)
-    x = from_uint8(np.load(tmp_path / "toy-test.npy"), run, CPU)
+    x = batch_for(run, np.load(tmp_path / "toy-test.npy"), CPU)
     with torch.no_grad():
         assert metric["value"] == pytest.approx(float(reconstruction(decoder(encoder(x)), x)), rel=1e-5)
     assert (content["dataset"], content["model"], content["seed"]) == ("toy", RUN.name, RUN.seed)

@@ -10,17 +10,19 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from stored import write_prepared
 from test_training import CPU, a_run, blobs
 from torch import Tensor, nn
 
 from pga.cli import main
+from pga.data.pixels import truncate_to_uint8
 from pga.networks.autoencoder import Decoder, Encoder
 from pga.params.run import Run
 from pga.runtime.checkpoint import load_tensors, save_tensors
 from pga.runtime.errors import UserError
-from pga.runtime.files import sha256, write_record
+from pga.runtime.files import sha256
 from pga.sampling import density
-from pga.sampling.sample import load_networks, sample, to_uint8
+from pga.sampling.sample import load_networks, sample
 from pga.training.loop import train
 from pga.training.trainer import Trainer
 
@@ -31,7 +33,7 @@ RUN = a_run(steps=60, batch_size=16, train_images=100, snapshots=1)
 def prepare(folder: Path, images: np.ndarray) -> None:
     """`images` as the prepared data set `toy`."""
     np.save(folder / "toy.npy", images)
-    write_record(folder / "toy.json", {"sha256": {"train": sha256(folder / "toy.npy")}})
+    write_prepared(folder, "toy")
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +120,7 @@ def test_images_are_the_decoders_of_codes_drawn_batch_by_batch(networks: tuple[R
     run, _, decoder = networks
     draw = density.prior(run, CPU, torch.float32)
     with torch.inference_mode():
-        expected = np.concatenate([to_uint8(decoder(draw(16))) for _ in range(3)])[:40]
+        expected = np.concatenate([truncate_to_uint8(decoder(draw(16))) for _ in range(3)])[:40]
     found = sample(decoder, run, 40, 16, CPU)
     assert np.array_equal(found, expected)
     assert len(np.unique(found.reshape(40, -1), axis=0)) == 40  # no batch repeats another
@@ -139,12 +141,12 @@ def test_networks_read_from_disk_are_the_trained_ones(networks: tuple[Run, Encod
 
 def test_a_network_of_range_zero_to_one_fills_all_grey_levels() -> None:
     values = torch.tensor([0.0, 0.999 / 255, 1.001 / 255, 0.5, 1.0]).reshape(1, 1, 1, 5)
-    assert to_uint8(values, unit=True).ravel().tolist() == [0, 0, 1, 127, 255]
+    assert truncate_to_uint8(values, unit=True).ravel().tolist() == [0, 0, 1, 127, 255]
 
 
 def test_channels_come_last() -> None:
     x = torch.stack([torch.full((4, 5), -1.0), torch.zeros(4, 5), torch.ones(4, 5)])[None]
-    images = to_uint8(x)
+    images = truncate_to_uint8(x)
     assert images.shape == (1, 4, 5, 3)
     assert (images == np.array([0, 127, 255], np.uint8)).all()
 
@@ -233,8 +235,8 @@ def test_codes_that_are_not_finite_are_refused_by_the_runs_name(networks: tuple[
 @pytest.mark.parametrize("network, low", [("dense_8", -1.0), ("ghosh_32_grey", 0.0)])
 def test_images_reach_the_encoder_in_the_range_of_its_network(network: str, low: float) -> None:
     images = np.array([0, 255], np.uint8).reshape(2, 1, 1, 1)
-    assert density.from_uint8(images, replace(RUN, network=network), CPU).flatten().tolist() == [low, 1.0]
-    x = density.from_uint8(images, replace(RUN, precision="float64"), CPU)
+    assert density.batch_for(replace(RUN, network=network), images, CPU).flatten().tolist() == [low, 1.0]
+    x = density.batch_for(replace(RUN, precision="float64"), images, CPU)
     assert x.dtype == torch.float64 and x.shape == (2, 1, 1, 1)
 
 
@@ -273,7 +275,7 @@ def test_a_fitted_law_without_the_training_data_is_refused(law: str, copied: Pat
 
 def test_a_fitted_law_on_data_that_were_altered_is_refused(copied: Path, capsys: pytest.CaptureFixture[str]) -> None:
     np.save(copied / "toy.npy", blobs(121))
-    assert "toy.npy: its SHA-256" in refused(copied, capsys, "--density", "gaussian")
+    assert "toy.npy: changed since it was made" in refused(copied, capsys, "--density", "gaussian")
 
 
 @pytest.mark.parametrize("law", ["gaussian", "mixture"])

@@ -9,12 +9,14 @@ from pga.fingerprints.steps import training_code
 from pga.params.experiment import Experiment
 from pga.provenance.records import Place
 from pga.runtime.files import write_record
+from pga.training.run_record import RunRecord
 
 
 def record(scale: Experiment, place: Place, **changes: Any) -> dict[str, Any]:
     """The content of a run.json; every number that a second training would change follows from the seed."""
     run = scale.run(*place)
     return {
+        "kind": "run",
         "run": run.asdict(),
         "digest": run.digest,
         "git": {"commit": "0123456789abcdef0123456789abcdef01234567", "dirty": False},
@@ -29,9 +31,17 @@ def record(scale: Experiment, place: Place, **changes: Any) -> dict[str, Any]:
         "resumed_at_steps": [],
         "wall_s": 10.0 + place.seed,
         "steps_per_s": 300 / (10.0 + place.seed),
+        "start_up_and_write_s": 1.0,
         "peak_memory_bytes": 200_000_000 + place.seed,
+        "peak_gpu_memory_bytes": None,
+        "files": {},
         **changes,
     }
+
+
+def run_record(scale: Experiment, place: Place, **changes: Any) -> RunRecord:
+    """The same as it is read."""
+    return RunRecord.model_validate(record(scale, place, **changes))
 
 
 def measured(metric: str, value: float | None, **changes: Any) -> dict[str, Any]:

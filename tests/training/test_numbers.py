@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from stored import write_prepared
 from test_training import CPU, blobs
 from test_training import a_run as longer_run
 
@@ -19,7 +20,6 @@ from pga.params.run import Run
 from pga.params.sampling import Interpolation
 from pga.runtime.checkpoint import load_tensors
 from pga.runtime.errors import UserError
-from pga.runtime.files import sha256, write_record
 from pga.sampling.density import encode, fitted
 from pga.sampling.interpolation import interpolate
 from pga.sampling.reconstruction import reconstruct
@@ -162,7 +162,7 @@ def test_data_that_are_no_bytes_are_refused(value: float, tmp_path: Path, capsys
     images = blobs(30).astype(np.float32)
     images[3, 2, 1, 0] = value
     np.save(tmp_path / "digits.npy", images)
-    write_record(tmp_path / "digits.json", {"sha256": {"train": sha256(tmp_path / "digits.npy")}})
+    write_prepared(tmp_path, "digits")
     run = ["--params", "params/quick.yaml", "--dataset", "digits", "--model", "lpga", "--seed", "0", "--data", str(tmp_path)]
     assert main(["train", *run, "--out", str(tmp_path / "out")]) == 1
     assert "digits.npy: found float32 of shape (30, 8, 8, 1); images are uint8" in capsys.readouterr().err

@@ -354,10 +354,10 @@ def test_sampling_truncates_and_does_not_depend_on_the_number_asked_for() -> Non
     few, many = sample(decoder, run, 10, 16, CPU), sample(decoder, run, 40, 16, CPU)
     assert few.shape == (10, 8, 8, 1) and few.dtype == np.uint8
     assert np.array_equal(few, many[:10])
-    from pga.sampling.sample import to_uint8
+    from pga.data.pixels import truncate_to_uint8
 
     values = torch.tensor([-1.0, 0.999 / 127.5 - 1, 1 / 127.5 - 1 + 1e-6, 0.0, 1.0]).reshape(1, 1, 1, 5)
-    assert to_uint8(values).ravel().tolist() == [0, 0, 1, 127, 255]
+    assert truncate_to_uint8(values).ravel().tolist() == [0, 0, 1, 127, 255]
 
 
 def test_a_network_of_another_size_is_refused() -> None:

@@ -181,7 +181,7 @@ RETRAINS = {
     "a loss of one model": ("pga/method/losses.py", "return 0.5 * (change /", "return 0.25 * (change /", {"lpga"}),
     "a loss of both": ("pga/method/losses.py", "(h_z - z).square()", "(h_z - z).abs()", {"lpga", "vpga"}),
     "the routing": ("pga/method/values.py", "self.decode(z, moves, exact)", "self.decode(z.detach(), moves, exact)", {"lpga", "vpga"}),
-    "the step": ("pga/training/trainer.py", "/ 127.5 - 1.0", "/ 128.0 - 1.0", {"lpga", "vpga"}),
+    "the step": ("pga/data/pixels.py", "/ 127.5 - 1.0", "/ 128.0 - 1.0", {"lpga", "vpga"}),
 }
 
 

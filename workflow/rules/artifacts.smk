@@ -1,5 +1,4 @@
 # Results of runs → figures.
-# One environment serves all rules (requirements.lock, environment.yml): rules name none of their own.
 
 
 rule figure:
@@ -8,6 +7,7 @@ rule figure:
         png=report("{root}/figures/{figure}.png", caption="../report/figure.rst", category="Figures", subcategory="{root}", labels={"figure": "{figure}"}),
         pdf="{root}/figures/{figure}.pdf",
         latex="{root}/figures/{figure}.tex",
+        about="{root}/figures/{figure}.json",
     params:
         file=experiment_file,
         shows=lambda wildcards: experiment_of(wildcards).shows(wildcards.figure),
@@ -25,6 +25,7 @@ rule partial_figure:
         png="{root}/partial/{figure}.png",
         pdf="{root}/partial/{figure}.pdf",
         latex="{root}/partial/{figure}.tex",
+        about="{root}/partial/{figure}.json",
     params:
         file=experiment_file,
         shows=lambda wildcards: experiment_of(wildcards).shows(wildcards.figure),

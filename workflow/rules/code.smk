@@ -23,12 +23,12 @@ def hand_over_code() -> None:
             each.shellcmd = re.sub(r"pga \w+", r"\g<0> --planned-code {params.code:q}", each.shellcmd, count=1)
 
 
-def record_of_training(job) -> dict:
-    """run.json of a finished training; nothing where it is absent or damaged, or for other jobs."""
+def record_of_training(job) -> RunRecord | None:
+    """run.json of a finished training; None where it is absent or damaged, or for other jobs."""
     try:
-        return read_record(job.output.record) if job.rule.name == "train" else {}
+        return RunRecord.read(Path(job.output.record)) if job.rule.name == "train" else None
     except UserError:
-        return {}
+        return None
 
 
 def let_records_decide() -> None:
@@ -48,7 +48,7 @@ def let_records_decide() -> None:
 
     async def update_needrun(dag, *arguments, **options):
         records = [(record_of_training(job), job.output) for job in dag.jobs]
-        other = {file for record, output in records if record and not fingerprints.is_of_current_code(record) for file in output}
+        other = {file for record, output in records if record and not any(map(fingerprints.is_current, record.codes())) for file in output}
         dag.forcefiles.difference_update(forced - other) # what the user forces stays forced
         forced.intersection_update(other)
         forced.update(other - dag.forcefiles)

@@ -11,8 +11,9 @@ from snakemake.utils import validate
 
 from pga.fingerprints import steps as fingerprints
 from pga.data.prepare import recipe
+from pga.data.prepared import PreparedRecord
 from pga.runtime.errors import UserError
-from pga.runtime.files import digest, read_record
+from pga.runtime.files import digest
 from pga.params.base import NAME
 from pga.params.catalogue import read_catalogue
 from pga.params.claims import curves_read, load_claims
@@ -23,6 +24,7 @@ from pga.metrics.metric_registry import METRICS
 from pga.params.feature_spaces import FEATURE_SPACES, PIXELS
 from pga.params.sampling import RECONSTRUCTION
 from pga.params.sources import read_sources
+from pga.training.run_record import RunRecord
 
 # The code of this folder runs, the same whose meaning the rules' params hold, whatever is installed. One thread for linear algebra,
 # whatever the machine has: sums depend on it (training sets its own number, which is part of the run).
@@ -149,8 +151,17 @@ def experiment_file(wildcards) -> str:
     return EXPERIMENTS[wildcards.root][0]
 
 
+def device_of(wildcards) -> str:
+    return experiment_of(wildcards).device
+
+
+def gpu_of(wildcards) -> int:
+    """GPUs of a job: the resource that `--resources gpu=N` limits."""
+    return 0 if device_of(wildcards) == "cpu" else 1
+
+
 def run_of(wildcards):
-    """The run of a path results[/SCALE]/DATASET/MODEL/seedK/…"""
+    """The run of a path results[/EXPERIMENT]/DATASET/MODEL/seedK/…"""
     return experiment_of(wildcards).run(wildcards.dataset, wildcards.model, int(wildcards.seed))
 
 
@@ -195,24 +206,27 @@ def extractors_of(wildcards) -> list[str]:
 
 def artifacts(root: str) -> list[str]:
     """Everything that an experiment makes."""
-    figures = [f"{root}/figures/{figure}.{kind}" for figure in EXPERIMENTS[root][1].figures for kind in ("png", "pdf", "tex")]
+    figures = [f"{root}/figures/{figure}.{kind}" for figure in EXPERIMENTS[root][1].figures for kind in ("png", "pdf", "tex", "json")]
     names = ["table1", "notation", "parameters", "costs", "evaluation", *(["equivalence"] if EXPERIMENTS[root][1].equivalence else [])]
-    tables = [f"{root}/{table}.{kind}" for table in names for kind in ("csv", "md", "tex")]
-    return [*tables, f"{root}/claims.csv", f"{root}/numbers.tex", *figures, f"{root}/report.html"]
+    tables = [f"{root}/{table}.{kind}" for table in names for kind in ("csv", "md", "tex", "json")]
+    others = [f"{root}/{file}" for file in ("claims.csv", "claims.json", "numbers.tex", "numbers.json", "report.html", "report.json")]
+    return [*tables, *figures, *others]
 
 
 def shown_in_report(root: str) -> list[str]:
     """What the report shows of an experiment besides its runs."""
-    return [file for file in artifacts(root) if not file.endswith((".md", ".tex", ".html"))] + [f"{root}/metrics.csv"]
+    left_out = (".md", ".tex", "numbers.json", "report.html", "report.json")
+    return [file for file in artifacts(root) if not file.endswith(left_out)] + [f"{root}/metrics.csv"]
 
 
 def details_of_runs(root: str) -> list[str]:
     """What the report reads of every run, as far as the workflow makes it for other reasons."""
     experiment = EXPERIMENTS[root][1]
     samples = [
-        f"{root}/{dataset}/{model}/seed{seed}/{sampling}/samples.npy"
+        f"{root}/{dataset}/{model}/seed{seed}/{sampling}/samples.{kind}"
         for dataset, model, sampling in experiment.samplings_of_runs()
         for seed in experiment.seeds_of(dataset, model)
+        for kind in ("npy", "json")
     ]
     curves = {f"{root}/{file}" for figure in experiment.figures for file in experiment.files_of_figure(figure) if Path(file).stem == "curve"}
     of_training = [file for name in ("run.json", "history.csv", "snapshots.safetensors") for file in of_runs(root, name)]
@@ -317,11 +331,22 @@ def curve_input(wildcards) -> dict[str, str]:
     return {"reference": references_of(wildcards)[0], "weights": weights_file(label, wildcards.dataset)}
 
 
+def record_of_curve(wildcards) -> list[str]:
+    """What the statistics of real images say of themselves, where the curve is compared with any."""
+    return [path.replace(".npz", ".json") for path in curve_input(wildcards).values() if path.startswith("data/reference/") and path.endswith(".npz")]
+
+
 def samples_of(wildcards) -> str:
     """What is measured: a run's samples; for the pseudo model `real`, the images of the split that is not the reference."""
     if wildcards.model == REAL:
         return f"data/processed/{wildcards.dataset}{'-test' if sampling_of(wildcards).reference == 'train' else ''}.npy"
     return f"{run_path(wildcards)}/{wildcards.sampling}/samples.npy"
+
+
+def records_beside(wildcards) -> list[str]:
+    """What samples and statistics of real images say of themselves; those of another tool say nothing."""
+    own = [path for path in (samples_of(wildcards), *references_of(wildcards)) if path.startswith((wildcards.root, "data/reference/"))]
+    return [f"{os.path.splitext(path)[0]}.json" for path in own]
 
 
 def run_path(wildcards) -> str:
@@ -359,8 +384,10 @@ def recipe_of(wildcards) -> str:
 
 def known(job) -> bool:
     """Whether a job will only make again what is absent: the record of the same recipe is there."""
-    record = Path(job.output.provenance)
-    return not all(map(os.path.exists, job.output)) and record.exists() and read_record(record).get("recipe") == job.params.recipe
+    try:
+        return not all(map(os.path.exists, job.output)) and PreparedRecord.read(Path(job.output.provenance)).recipe == job.params.recipe
+    except UserError:
+        return False
 
 
 def overview() -> str:

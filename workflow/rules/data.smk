@@ -1,5 +1,4 @@
 # Sources → data/raw → data/processed. The digits need no source: they come with scikit-learn.
-# One environment serves all rules (requirements.lock, environment.yml): rules name none of their own.
 
 
 rule fetch:

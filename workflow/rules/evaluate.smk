@@ -1,5 +1,4 @@
 # Samples → metrics, in the features of a classifier that this workflow trains, or of the Inception network that FID is defined by.
-# One environment serves all rules (requirements.lock, environment.yml): rules name none of their own.
 
 
 rule classifier:
@@ -10,7 +9,6 @@ rule classifier:
         provenance=ancient("data/processed/{dataset}.json"),
     output:
         weights="data/reference/{dataset}/classifier.safetensors",
-        record="data/reference/{dataset}/classifier.json",
     params:
         code=lambda wildcards: fingerprints.classifier_code(),
     log: "logs/classifier/{dataset}.log"
@@ -28,6 +26,7 @@ rule reference:
     output:
         statistics="data/reference/{dataset}/{extractor}-{split}.npz",
         features="data/reference/{dataset}/{extractor}-{split}-features.npy",
+        about="data/reference/{dataset}/{extractor}-{split}.json",
     wildcard_constraints:
         extractor=one_of(FEATURE_SPACES),
     params:
@@ -50,6 +49,7 @@ rule evaluate:
     input:
         samples=samples_of,
         references=references_of,
+        about=records_beside,
         features=features_of,
         real=real_images_of,
         weights=lambda wildcards: [weights_file(extractor, wildcards.dataset) for extractor in extractors_of(wildcards)],
@@ -60,7 +60,7 @@ rule evaluate:
         foreign=foreign_of,
         few_samples=few_samples,
         at_most=lambda wildcards: f"--at-most {sampling_of(wildcards).n}" if wildcards.model == REAL else "",
-        device=lambda wildcards: experiment_of(wildcards).device,
+        device=device_of,
         pinned=lambda wildcards: pinned(extractors_of(wildcards)),
         code=lambda wildcards: fingerprints.evaluation_code(),
     log: "logs/evaluate/{root}/{dataset}/{model}/seed{seed}-{sampling}.log"
@@ -69,7 +69,7 @@ rule evaluate:
     resources:
         mem_mb=6000,
         runtime="4h",
-        gpu=lambda wildcards: 0 if experiment_of(wildcards).device == "cpu" else 1,
+        gpu=gpu_of,
     shell:
         "pga evaluate --samples {input.samples:q} {params.at_most} {params.spaces:q} {params.pinned} {params.foreign} {params.metrics:q}"
         " {params.few_samples} --dataset {wildcards.dataset:q} --model {wildcards.model:q} --seed {wildcards.seed:q}"
@@ -79,14 +79,17 @@ rule evaluate:
 rule neighbours:
     input:
         samples="{root}/{dataset}/{model}/seed{seed}/{sampling}/samples.npy",
+        about="{root}/{dataset}/{model}/seed{seed}/{sampling}/samples.json",
         images="data/processed/{dataset}.npy",
         provenance=ancient("data/processed/{dataset}.json"),
         weights=experiment_weights,
-    output: neighbours="{root}/{dataset}/{model}/seed{seed}/{sampling}/neighbours.npy"
+    output:
+        neighbours="{root}/{dataset}/{model}/seed{seed}/{sampling}/neighbours.npy",
+        about="{root}/{dataset}/{model}/seed{seed}/{sampling}/neighbours.json",
     params:
         extractor=lambda wildcards: extractor_of(experiment_of(wildcards)),
         weights=lambda wildcards, input: ["--weights", *input.weights] if input.weights else [],
-        device=lambda wildcards: experiment_of(wildcards).device,
+        device=device_of,
         pinned=lambda wildcards: pinned([extractor_of(experiment_of(wildcards))]),
         code=lambda wildcards: fingerprints.neighbours_code(),
     log: "logs/neighbours/{root}/{dataset}/{model}/seed{seed}-{sampling}.log"
@@ -95,7 +98,7 @@ rule neighbours:
     resources:
         mem_mb=4000,
         runtime="2h",
-        gpu=lambda wildcards: 0 if experiment_of(wildcards).device == "cpu" else 1,
+        gpu=gpu_of,
     shell:
         "pga neighbours {wildcards.dataset:q} --samples {input.samples:q} --extractor {params.extractor:q} {params.weights:q} {params.pinned}"
         " --data data/processed --device {params.device:q} --out {output.neighbours:q} 2> {log:q}"
@@ -104,6 +107,7 @@ rule neighbours:
 rule curve:
     input:
         unpack(curve_input),
+        about=record_of_curve,
         snapshots="{root}/{dataset}/{model}/seed{seed}/snapshots.safetensors",
     output:
         curve="{root}/{dataset}/{model}/seed{seed}/curve.csv",
@@ -114,7 +118,7 @@ rule curve:
         prior=lambda wildcards: sampling_of(wildcards).size_flags(),
         foreign=lambda wildcards: "--foreign" if foreign_of(wildcards).startswith(f"--foreign {extractor_of(experiment_of(wildcards))}") else "",
         few_samples=few_samples,
-        device=lambda wildcards: experiment_of(wildcards).device,
+        device=device_of,
         pinned=lambda wildcards: pinned([extractor_of(experiment_of(wildcards))]),
         code=lambda wildcards: fingerprints.curve_code(run_of(wildcards)),
     log: "logs/curve/{root}/{dataset}/{model}/seed{seed}.log"
@@ -123,7 +127,7 @@ rule curve:
     resources:
         mem_mb=6000,
         runtime="4h",
-        gpu=lambda wildcards: 0 if experiment_of(wildcards).device == "cpu" else 1,
+        gpu=gpu_of,
     shell:
         "pga curve --run {input.snapshots:q} --extractor {params.extractor:q} {params.space:q} {params.pinned}"
         " {params.foreign} {params.few_samples} {params.prior} --device {params.device:q} --out {output.curve:q} 2> {log:q}"

@@ -1,5 +1,4 @@
 # Trained runs → the images that figures show besides samples.
-# One environment serves all rules (requirements.lock, environment.yml): rules name none of their own.
 
 
 rule interpolate:
@@ -7,10 +6,12 @@ rule interpolate:
         model="{root}/{dataset}/{model}/seed{seed}/model.safetensors",
         data="data/processed/{dataset}-test.npy",
         provenance=ancient("data/processed/{dataset}.json"),
-    output: images="{root}/{dataset}/{model}/seed{seed}/interpolations.npy"
+    output:
+        images="{root}/{dataset}/{model}/seed{seed}/interpolations.npy",
+        about="{root}/{dataset}/{model}/seed{seed}/interpolations.json",
     params:
         lines=lambda wildcards: experiment_of(wildcards).interpolation.flags(),
-        device=lambda wildcards: experiment_of(wildcards).device,
+        device=device_of,
         code=lambda wildcards: fingerprints.interpolation_code(run_of(wildcards)),
     log: "logs/interpolate/{root}/{dataset}/{model}/seed{seed}.log"
     benchmark: "logs/interpolate/{root}/{dataset}/{model}/seed{seed}.tsv"
@@ -18,5 +19,5 @@ rule interpolate:
     resources:
         mem_mb=4000,
         runtime="30m",
-        gpu=lambda wildcards: 0 if experiment_of(wildcards).device == "cpu" else 1,
+        gpu=gpu_of,
     shell: "pga interpolate --run {input.model:q} --out {output.images:q} {params.lines} --device {params.device:q} 2> {log:q}"

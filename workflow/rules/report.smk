@@ -1,5 +1,4 @@
 # Figures, tables and runs → one page.
-# One environment serves all rules (requirements.lock, environment.yml): rules name none of their own.
 
 TEMPLATES = sorted(str(path) for path in Path("pga/artifacts/report/templates").iterdir())
 
@@ -25,7 +24,9 @@ rule report:
         runs=lambda wildcards: details_of_runs(wildcards.root),
         rules="{root}/rules.dot",
         templates=TEMPLATES,
-    output: report("{root}/report.html", caption="../report/report.rst", category="Report", subcategory="{root}", labels={"page": "all of it"})
+    output:
+        page=report("{root}/report.html", caption="../report/report.rst", category="Report", subcategory="{root}", labels={"page": "all of it"}),
+        about="{root}/report.json",
     params:
         file=experiment_file,
         experiment=lambda wildcards: experiment_of(wildcards).model_dump(mode="json"),
@@ -34,4 +35,4 @@ rule report:
     benchmark: "logs/report/{root}.tsv"
     threads: 1
     resources: mem_mb=3000, runtime="1h"
-    shell: "pga report --params {params.file:q} --rules {input.rules:q} --out {output:q} 2> {log:q}"
+    shell: "pga report --params {params.file:q} --rules {input.rules:q} --out {output.page:q} 2> {log:q}"

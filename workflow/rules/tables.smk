@@ -1,5 +1,4 @@
 # Metrics and records of runs → tables.
-# One environment serves all rules (requirements.lock, environment.yml): rules name none of their own.
 
 
 rule collect:
@@ -32,143 +31,85 @@ rule collect_shown:
     shell: "pga collect --params {params.file:q} --artifact {wildcards.artifact:q} --out {output.metrics:q} 2> {log:q}"
 
 
-rule table1:
-    input:
-        metrics="{root}/metrics/table1.csv",
-        claims="params/claims.yaml",
-        runs=lambda wildcards: records_of(wildcards.root, "table1"),
-    output:
-        csv=report("{root}/table1.csv", caption="../report/table1.rst", category="Tables", subcategory="{root}", labels={"table": "Table 1"}),
-        markdown="{root}/table1.md",
-        latex="{root}/table1.tex",
-        about="{root}/table1.json",
-    params:
-        file=experiment_file,
-        shows=lambda wildcards: experiment_of(wildcards).shows("table1"),
-        code=lambda wildcards: fingerprints.table_code("table1"),
-    log: "logs/table/{root}/table1.log"
-    benchmark: "logs/table/{root}/table1.tsv"
-    threads: 1
-    resources: mem_mb=1000, runtime="10m"
-    shell: "pga table table1 --params {params.file:q} --metrics {input.metrics:q} --claims {input.claims:q} --out-dir {wildcards.root:q} 2> {log:q}"
+METRICS_OF = {"table1": "metrics/table1", "numbers": "metrics/table1", "claims": "metrics", "evaluation": "metrics", "equivalence": "metrics/equivalence"}
+"""Table → what `pga collect` gathers for it."""
+RUNS_OF = {"table1": "table1", "numbers": "table1", "equivalence": "equivalence", "claims": None, "evaluation": None, "costs": None}
+"""Table that shows runs → the artifact whose runs these are; None for all."""
 
 
-rule numbers:
-    input:
-        metrics="{root}/metrics/table1.csv",
-        claims="params/claims.yaml",
-        runs=lambda wildcards: records_of(wildcards.root, "table1"),
-    output:
-        latex="{root}/numbers.tex",
-        about="{root}/numbers.json",
-    params:
-        file=experiment_file,
-        shows=lambda wildcards: experiment_of(wildcards).shows("table1"),
-        code=lambda wildcards: fingerprints.table_code("numbers"),
-    log: "logs/table/{root}/numbers.log"
-    benchmark: "logs/table/{root}/numbers.tsv"
-    threads: 1
-    resources: mem_mb=1000, runtime="10m"
-    shell: "pga table numbers --params {params.file} --metrics {input.metrics} --claims {input.claims} --out-dir {wildcards.root} 2> {log}"
+def inputs_of_table(wildcards) -> dict[str, str | list[str]]:
+    """What a table is made from, besides the experiment's file."""
+    root, table = wildcards.root, wildcards.table
+    found = {"metrics": f"{root}/{METRICS_OF[table]}.csv"} if table in METRICS_OF else {}
+    if table in RUNS_OF:
+        found["runs"] = records_of(root, RUNS_OF[table])
+    if table in ("table1", "numbers", "claims"):
+        found["claims"] = "params/claims.yaml"
+    if table == "claims":
+        found["curves"] = [f"{root}/{file}" for file in curves_read(experiment_of(wildcards), CLAIMS)]
+    if table == "costs":
+        found["after"] = metrics_of(root) # so that their costs have been measured
+    return found
 
 
-rule claims:
-    input:
-        metrics="{root}/metrics.csv",
-        claims="params/claims.yaml",
-        runs=lambda wildcards: records_of(wildcards.root),
-        curves=lambda wildcards: [f"{wildcards.root}/{file}" for file in curves_read(experiment_of(wildcards), CLAIMS)],
-    output:
-        csv=report("{root}/claims.csv", caption="../report/claims.rst", category="Tables", subcategory="{root}", labels={"table": "claims"}),
-        about="{root}/claims.json",
-    params:
-        file=experiment_file,
-        shows=lambda wildcards: experiment_of(wildcards).shows("table1"),
-        code=lambda wildcards: fingerprints.table_code("claims"),
-    log: "logs/table/{root}/claims.log"
-    benchmark: "logs/table/{root}/claims.tsv"
-    threads: 1
-    resources: mem_mb=1000, runtime="10m"
-    shell: "pga table claims --params {params.file:q} --metrics {input.metrics:q} --claims {input.claims:q} --out-dir {wildcards.root:q} 2> {log:q}"
+def shown_by_table(wildcards):
+    """The values of the experiment's file that a table shows besides the runs; of costs, which runs."""
+    experiment, table = experiment_of(wildcards), wildcards.table
+    if table in ("notation", "costs"):
+        return records_of(wildcards.root) if table == "costs" else None
+    if table == "parameters":
+        return experiment.model_dump(mode="json")["datasets"]
+    return experiment.measures() if table == "evaluation" else experiment.shows("equivalence" if table == "equivalence" else "table1")
 
 
-rule table_of_parameters:
-    # Of the experiment's file, and of the code for `notation`: no run is needed.
+rule table:
+    input: unpack(inputs_of_table)
     output:
         csv=report("{root}/{table}.csv", caption="../report/table.rst", category="Tables", subcategory="{root}", labels={"table": "{table}"}),
         markdown="{root}/{table}.md",
         latex="{root}/{table}.tex",
         about="{root}/{table}.json",
     wildcard_constraints:
-        table="notation|parameters",
+        table="evaluation|costs|parameters|notation",
     params:
         file=experiment_file,
-        shows=lambda wildcards: None if wildcards.table == "notation" else experiment_of(wildcards).model_dump(mode="json")["datasets"],
+        shows=shown_by_table,
+        flags=lambda wildcards, input: [word for flag in ("metrics", "claims") if flag in input.keys() for word in (f"--{flag}", input[flag])],
         code=lambda wildcards: fingerprints.table_code(wildcards.table),
     log: "logs/table/{root}/{table}.log"
     benchmark: "logs/table/{root}/{table}.tsv"
     threads: 1
     resources: mem_mb=1000, runtime="10m"
-    shell: "pga table {wildcards.table:q} --params {params.file:q} --out-dir {wildcards.root:q} 2> {log:q}"
+    shell: "pga table {wildcards.table:q} --params {params.file:q} {params.flags:q} --out-dir {wildcards.root:q} 2> {log:q}"
 
 
-rule costs:
-    input:
-        runs=lambda wildcards: records_of(wildcards.root),
-        after=lambda wildcards: metrics_of(wildcards.root), # so that their costs have been measured
+use rule table as table1 with:
     output:
-        csv=report("{root}/costs.csv", caption="../report/table.rst", category="Tables", subcategory="{root}", labels={"table": "costs"}),
-        markdown="{root}/costs.md",
-        latex="{root}/costs.tex",
-        about="{root}/costs.json",
-    params:
-        file=experiment_file,
-        runs=lambda wildcards: records_of(wildcards.root),
-        code=lambda wildcards: fingerprints.table_code("costs"),
-    log: "logs/table/{root}/costs.log"
-    benchmark: "logs/table/{root}/costs.tsv"
-    threads: 1
-    resources: mem_mb=1000, runtime="10m"
-    shell: "pga table costs --params {params.file:q} --out-dir {wildcards.root:q} 2> {log:q}"
-
-
-rule table_of_evaluation:
-    input:
-        metrics="{root}/metrics.csv",
-        runs=lambda wildcards: records_of(wildcards.root),
-    output:
-        csv=report("{root}/evaluation.csv", caption="../report/table.rst", category="Tables", subcategory="{root}", labels={"table": "evaluation"}),
-        markdown="{root}/evaluation.md",
-        latex="{root}/evaluation.tex",
-        about="{root}/evaluation.json",
-    params:
-        file=experiment_file,
-        shows=lambda wildcards: experiment_of(wildcards).measures(),
-        code=lambda wildcards: fingerprints.table_code("evaluation"),
-    log: "logs/table/{root}/evaluation.log"
-    benchmark: "logs/table/{root}/evaluation.tsv"
-    threads: 1
-    resources: mem_mb=1000, runtime="10m"
-    shell: "pga table evaluation --params {params.file:q} --metrics {input.metrics:q} --out-dir {wildcards.root:q} 2> {log:q}"
-
-
-rule equivalence:
-    input:
-        metrics="{root}/metrics/equivalence.csv",
-        runs=lambda wildcards: records_of(wildcards.root, "equivalence"),
-    output:
-        csv=report("{root}/equivalence.csv", caption="../report/table.rst", category="Tables", subcategory="{root}", labels={"table": "equivalence"}),
-        markdown="{root}/equivalence.md",
-        latex="{root}/equivalence.tex",
-        about="{root}/equivalence.json",
+        csv=report("{root}/{table}.csv", caption="../report/table1.rst", category="Tables", subcategory="{root}", labels={"table": "Table 1"}),
+        markdown="{root}/{table}.md",
+        latex="{root}/{table}.tex",
+        about="{root}/{table}.json",
     wildcard_constraints:
+        table="table1",
+
+
+use rule table as equivalence with:
+    wildcard_constraints:
+        table="equivalence",
         root=one_of(root for root, (_, experiment) in EXPERIMENTS.items() if experiment.equivalence),
-    params:
-        file=experiment_file,
-        shows=lambda wildcards: experiment_of(wildcards).shows("equivalence"),
-        code=lambda wildcards: fingerprints.table_code("equivalence"),
-    log: "logs/table/{root}/equivalence.log"
-    benchmark: "logs/table/{root}/equivalence.tsv"
-    threads: 1
-    resources: mem_mb=1000, runtime="10m"
-    shell: "pga table equivalence --params {params.file:q} --metrics {input.metrics:q} --out-dir {wildcards.root:q} 2> {log:q}"
+
+
+use rule table as claims with:
+    output:
+        csv=report("{root}/{table}.csv", caption="../report/claims.rst", category="Tables", subcategory="{root}", labels={"table": "claims"}),
+        about="{root}/{table}.json",
+    wildcard_constraints:
+        table="claims",
+
+
+use rule table as numbers with:
+    output:
+        latex="{root}/{table}.tex",
+        about="{root}/{table}.json",
+    wildcard_constraints:
+        table="numbers",

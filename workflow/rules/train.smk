@@ -1,5 +1,4 @@
 # data/processed → trained runs. A run reruns when its own parameters, its data or the meaning of its code change, and only then.
-# One environment serves all rules (requirements.lock, environment.yml): rules name none of their own.
 # Checkpoints lie in .pga/, outside of the declared outputs: what is killed continues.
 
 
@@ -15,7 +14,7 @@ rule train:
     params:
         file=experiment_file,
         out=subpath(output.model, parent=True),
-        device=lambda wildcards: experiment_of(wildcards).device,
+        device=device_of,
         digest=lambda wildcards: run_of(wildcards).digest,
         code=lambda wildcards: fingerprints.training_code(run_of(wildcards)),
     log: "logs/train/{root}/{dataset}/{model}/seed{seed}.log"
@@ -25,7 +24,7 @@ rule train:
         scratch=".pga/checkpoints", # of checkpoints; no param: wherever they lie, nothing is to be made again
         mem_mb=lambda wildcards, attempt: 4000 * attempt,
         runtime=lambda wildcards, attempt: f"{12 * attempt}h",
-        gpu=lambda wildcards: 0 if experiment_of(wildcards).device == "cpu" else 1,
+        gpu=gpu_of,
     shell:
         "pga train --params {params.file:q} --dataset {wildcards.dataset:q} --model {wildcards.model:q} --seed {wildcards.seed:q}"
         " --device {params.device:q} --expect {params.digest:q} --out {params.out:q} --scratch {resources.scratch:q} 2> {log:q}"
@@ -40,14 +39,16 @@ rule sample:
         provenance=ancient("data/processed/{dataset}.json"),
     output:
         samples="{root}/{dataset}/{model}/seed{seed}/prior/samples.npy",
+        about="{root}/{dataset}/{model}/seed{seed}/prior/samples.json",
         images="{root}/{dataset}/{model}/seed{seed}/reconstruction/reconstructions.npy",
+        about_images="{root}/{dataset}/{model}/seed{seed}/reconstruction/reconstructions.json",
         metrics="{root}/{dataset}/{model}/seed{seed}/reconstruction/metrics.json",
     wildcard_constraints:
         root=rows_with("prior"),
     params:
         sampling=lambda wildcards: sampling_of(wildcards).flags(),
         out=subpath(output.images, parent=True),
-        device=lambda wildcards: experiment_of(wildcards).device,
+        device=device_of,
         code=lambda wildcards: fingerprints.sampling_code(run_of(wildcards)),
     log: "logs/sample/{root}/{dataset}/{model}/seed{seed}-prior.log"
     benchmark: "logs/sample/{root}/{dataset}/{model}/seed{seed}-prior.tsv"
@@ -55,7 +56,7 @@ rule sample:
     resources:
         mem_mb=4000,
         runtime="30m",
-        gpu=lambda wildcards: 0 if experiment_of(wildcards).device == "cpu" else 1,
+        gpu=gpu_of,
     shell:
         "pga sample --run {input.model:q} --out {output.samples:q} {params.sampling} --reconstructions {params.out:q} --data data/processed"
         " --device {params.device:q} 2> {log:q}"
@@ -65,10 +66,12 @@ rule sample_otherwise:
     input:
         model="{root}/{dataset}/{model}/seed{seed}/model.safetensors",
         fitted_to=lambda wildcards: fitted_to(wildcards, wildcards.sampling),
-    output: samples="{root}/{dataset}/{model}/seed{seed}/{sampling}/samples.npy",
+    output:
+        samples="{root}/{dataset}/{model}/seed{seed}/{sampling}/samples.npy",
+        about="{root}/{dataset}/{model}/seed{seed}/{sampling}/samples.json",
     params:
         sampling=lambda wildcards: sampling_of(wildcards).flags(),
-        device=lambda wildcards: experiment_of(wildcards).device,
+        device=device_of,
         code=lambda wildcards: fingerprints.sampling_code(run_of(wildcards)),
     log: "logs/sample/{root}/{dataset}/{model}/seed{seed}-{sampling}.log"
     benchmark: "logs/sample/{root}/{dataset}/{model}/seed{seed}-{sampling}.tsv"
@@ -76,7 +79,7 @@ rule sample_otherwise:
     resources:
         mem_mb=4000,
         runtime="30m",
-        gpu=lambda wildcards: 0 if experiment_of(wildcards).device == "cpu" else 1,
+        gpu=gpu_of,
     shell:
         "pga sample --run {input.model:q} --out {output.samples:q} {params.sampling} --data data/processed"
         " --device {params.device:q} 2> {log:q}"
@@ -90,10 +93,11 @@ rule reconstruct:
         provenance=ancient("data/processed/{dataset}.json"),
     output:
         images="{root}/{dataset}/{model}/seed{seed}/reconstruction/reconstructions.npy",
+        about="{root}/{dataset}/{model}/seed{seed}/reconstruction/reconstructions.json",
         metrics="{root}/{dataset}/{model}/seed{seed}/reconstruction/metrics.json",
     params:
         out=subpath(output.images, parent=True),
-        device=lambda wildcards: experiment_of(wildcards).device,
+        device=device_of,
         code=lambda wildcards: fingerprints.reconstruction_code(run_of(wildcards)),
     log: "logs/reconstruct/{root}/{dataset}/{model}/seed{seed}.log"
     benchmark: "logs/reconstruct/{root}/{dataset}/{model}/seed{seed}.tsv"
@@ -101,7 +105,7 @@ rule reconstruct:
     resources:
         mem_mb=4000,
         runtime="30m",
-        gpu=lambda wildcards: 0 if experiment_of(wildcards).device == "cpu" else 1,
+        gpu=gpu_of,
     shell: "pga reconstruct --run {input.model:q} --data data/processed --out-dir {params.out:q} --device {params.device:q} 2> {log:q}"
 
 

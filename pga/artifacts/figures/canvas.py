@@ -23,8 +23,7 @@ from pga.artifacts.figures.sheet import tile
 from pga.artifacts.tables.formats import latex
 from pga.data.prepared import Images
 from pga.params.artifacts import figure_title
-from pga.provenance.metadata import text
-from pga.provenance.seal import sealed
+from pga.provenance.metadata import ArtifactRecord
 from pga.runtime.files import atomic
 
 DPI = 300.0
@@ -74,7 +73,7 @@ LINES = (
 """In this order; contrast to white is at least 3, and lightness differs, so that they stay apart in grey and for colour-blind readers."""
 
 
-class Drawn(NamedTuple):
+class DrawnFigure(NamedTuple):
     """A figure and its caption."""
 
     figure: Figure
@@ -168,33 +167,33 @@ def finish(figure: Figure) -> None:
         sheet.axes.imshow(image.repeat(3, axis=-1) if grey else image, interpolation="none", aspect="auto", extent=(0, 1, 0, 1))
 
 
-def figure_tex(name: str, caption: str, width: float, about: str) -> bytes:
-    """`<name>.tex`: the float that a paper inputs, with what it is of in its first line."""
+def figure_tex(name: str, caption: str, width: float) -> bytes:
+    """`<name>.tex`: the float that a paper inputs."""
     kind = "figure" if width < 4 else "figure*"
     return (
-        f"% {about}\n"
         f"\\begin{{{kind}}}\n\\centering\n\\includegraphics[width={width:g}in]{{{name}}}\n"
         f"\\caption{{{latex(caption)}}}\n\\label{{fig:{name.replace('_', '-')}}}\n\\end{{{kind}}}\n"
     ).encode()
 
 
-def save(figure: Figure, folder: Path, name: str, said: dict[str, Any]) -> None:
-    """Write `<name>.png`, `<name>.pdf` and `<name>.tex`, sealed, with what they say of themselves; no dates: equal inputs, equal bytes.
+def save(figure: Figure, folder: Path, record: ArtifactRecord) -> None:
+    """Write a figure as PNG, PDF and LaTeX's float, and last the record of these; no dates: equal inputs, equal bytes.
 
     All are made in full before any is written, so that an interruption leaves what was there.
     """
-    about, caption = text(said), said.get("caption", "")
-    called = f"{figure_title(name)}, {said['experiment']['description']}" if "experiment" in said else figure_title(name)
+    name, caption, text = record.artifact, record.caption, record.text()
+    called = f"{figure_title(name)}, {record.experiment.description}"
     kinds = {
-        "png": {"Title": called, "Description": caption, "Comment": about, "Software": "pga"},
-        "pdf": {"Title": called, "Subject": caption, "Keywords": about, "Creator": "pga", "Producer": "matplotlib", "CreationDate": None},
+        "png": {"Title": called, "Description": caption, "Comment": text, "Software": "pga"},
+        "pdf": {"Title": called, "Subject": caption, "Keywords": text, "Creator": "pga", "Producer": "matplotlib", "CreationDate": None},
     }
     drawn = {}
     for kind, metadata in kinds.items():
         buffer = io.BytesIO()
         figure.savefig(buffer, format=kind, dpi=figure.dpi, metadata=metadata)
-        drawn[kind] = sealed(buffer.getvalue())
-    drawn["tex"] = sealed(figure_tex(name, caption, figure.get_figwidth(), about))
-    for kind, content in drawn.items():
-        with atomic(folder / f"{name}.{kind}") as file:
+        drawn[folder / f"{name}.{kind}"] = buffer.getvalue()
+    drawn[folder / f"{name}.tex"] = figure_tex(name, caption, figure.get_figwidth())
+    for path, content in drawn.items():
+        with atomic(path) as file:
             file.write(content)
+    record.write_beside(list(drawn))

@@ -209,7 +209,7 @@ def legend() -> list[Line2D]:
     return handles
 
 
-def draw(sources: Sources) -> canvas.Drawn:
+def draw(sources: Sources) -> canvas.DrawnFigure:
     """The laws, the terms that all models share, and for each model its own."""
     canvas.style(sources.row.font)
     models = sources.row.models
@@ -238,4 +238,4 @@ def draw(sources: Sources) -> canvas.Drawn:
         "Drawn from the table of terms that training runs. (a) 𝓓 is the law of the data, 𝓗 of their codes; hats mark what decoder and "
         "encoder make of these; 𝓝 is the prior. (b) onwards: what each loss reads, and which parameters its gradient moves."
     )
-    return canvas.Drawn(figure, sources.caption(text))
+    return canvas.DrawnFigure(figure, sources.caption(text))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import pandas as pd
 
@@ -12,10 +12,11 @@ from pga.artifacts.collect import collect, read_table
 from pga.artifacts.tables.summary_cells import FEW, Cell, summarise
 from pga.data.prepared import Images
 from pga.params.experiment import Experiment
-from pga.provenance.metadata import about
-from pga.provenance.records import Place, checked, made_from, same_data, vouched
+from pga.provenance.metadata import ArtifactRecord
+from pga.provenance.records import Place, checked, same_data, verified_curve
 from pga.runtime.errors import UserError
-from pga.sampling.generated import load_of
+from pga.sampling.generated import id_of, load_samples_of
+from pga.training.run_record import RunRecord
 
 Content = TypeVar("Content")
 
@@ -53,9 +54,9 @@ class Sources:
             places = self.metrics.dataset + "/" + self.metrics.model + "/seed" + self.metrics.seed.astype(str)
             self.metrics = self.metrics[places.isin(list(self.runs))]
 
-    def _records(self, data: Path) -> dict[str, dict[str, Any]]:
+    def _records(self, data: Path) -> dict[str, RunRecord]:
         """run.json of every run that is there, by its folder's name."""
-        records: dict[str, dict[str, Any]] = {}
+        records: dict[str, RunRecord] = {}
         for file in self.experiment.files_of_figure(self.name):
             folder = self.folder / "/".join(file.split("/")[:3])
             name = folder.relative_to(self.folder).as_posix()
@@ -65,25 +66,28 @@ class Sources:
         same_data(self.experiment, records, data)
         return records
 
-    def read(self, dataset: str, model: str, seed: int, file: str, how: Callable[[Path], Content]) -> Content | None:
-        """The content of a run's file, or None where it is missing (which only a partial figure gets to see)."""
-        path = self.folder / dataset / model / f"seed{seed}" / file.format(sampling=self.row.sampling)
-        record = self.runs.get(f"{dataset}/{model}/seed{seed}")
-        return how(vouched(path, record)) if record and path.exists() else None  # without its record it may be of an earlier run
+    def read(self, place: Place, files: Sequence[str], how: Callable[[Path], Content]) -> Content | None:
+        """The content of a run's file, the first of `files`; None where one of them is missing, as a partial figure gets to see."""
+        paths = [self.folder / str(place) / file.format(sampling=self.row.sampling) for file in files]
+        record = self.runs.get(str(place))  # without it files may be of an earlier run
+        return how(record.verify_own(paths[0])) if record and all(path.exists() for path in paths) else None
 
     def images(self, dataset: str, model: str, ndim: int = 4) -> Images | None:
         """The first seed's array of a figure that shows images, (…, H, W, C), or None where it is missing."""
-        [file] = self.row.needs.first
-        seed = self.experiment.seeds_of(dataset, model)[0]
-        return self.read(dataset, model, seed, file, lambda path: load_of(path, self.experiment.run(dataset, model, seed), ndim))
+        place = Place(dataset, model, self.experiment.seeds_of(dataset, model)[0])
+        run = id_of(self.experiment.run(*place))
+        return self.read(place, self.row.needs.first, lambda path: load_samples_of(path, run, ndim))
 
     def tables(self, dataset: str, model: str, file: str, columns: tuple[str, ...], after: bool = False) -> list[pd.DataFrame]:
         """A table of every seed that has it; `after`: which is no part of the run, but was made from it."""
 
         def table(seed: int) -> pd.DataFrame | None:
-            run, record = self.experiment.run(dataset, model, seed), self.runs.get(f"{dataset}/{model}/seed{seed}", {})
-            how = (lambda path: made_from(path, run, record)) if after else Path
-            return self.read(dataset, model, seed, file, lambda path: read_table(how(path), columns))
+            place = Place(dataset, model, seed)
+
+            def read(path: Path) -> pd.DataFrame:
+                return read_table(verified_curve(path, self.experiment.run(*place), self.runs[str(place)]) if after else path, columns)
+
+            return self.read(place, (file, *(["curve.json"] if after else [])), read)
 
         found = [table(seed) for seed in self.experiment.seeds_of(dataset, model)]
         return [table for table in found if table is not None]
@@ -125,6 +129,6 @@ class Sources:
         notes = self.experiment.notes_on(self.row.datasets) if self.row.kind == "reconstructions" else ""
         return " ".join(filter(None, [text, few, self.row.note, notes, missing]))
 
-    def about(self, caption: str) -> dict[str, Any]:
-        """What the file's metadata says: the caption and every run."""
-        return about(self.name, self.experiment, self.runs, caption, self.experiment.shows(self.name))
+    def record(self, caption: str) -> ArtifactRecord:
+        """What the figure says of itself: the caption and every run."""
+        return ArtifactRecord.of(self.name, self.experiment, self.runs, caption, self.experiment.shows(self.name))

@@ -13,11 +13,11 @@ from pga.artifacts.figures import (
     terms_figure,
     training_figure,
 )
-from pga.artifacts.figures.canvas import Drawn
+from pga.artifacts.figures.canvas import DrawnFigure
 from pga.artifacts.figures.figure_inputs import Sources
 from pga.runtime.registry import Registry
 
-FIGURES: Registry[str, Callable[[Sources], Drawn]] = {
+FIGURES: Registry[str, Callable[[Sources], DrawnFigure]] = {
     "routing": diagram.draw,
     "panels": samples_figure.draw,
     "training": training_figure.draw,

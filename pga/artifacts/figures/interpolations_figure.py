@@ -6,7 +6,7 @@ from pga.artifacts.figures import canvas
 from pga.artifacts.figures.figure_inputs import Sources
 
 
-def draw(sources: Sources) -> canvas.Drawn:
+def draw(sources: Sources) -> canvas.DrawnFigure:
     """A block of lines per data set and model: an image, the points from its code to the other's, the other image."""
     row, experiment = sources.row, sources.experiment
     runs = row.runs()
@@ -24,4 +24,4 @@ def draw(sources: Sources) -> canvas.Drawn:
         f"Pairs of test images (outer columns) drawn by {sources.first_seeds()}, not picked, the same for every model. Between them the "
         f"decoder at {points} points on the line from one image's code to the other's, both codes (the reconstructions) included."
     )
-    return canvas.Drawn(figure, sources.caption(text))
+    return canvas.DrawnFigure(figure, sources.caption(text))

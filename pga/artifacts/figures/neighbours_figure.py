@@ -12,7 +12,7 @@ APART = 0.12
 """Room between panels, wider than the gap within them."""
 
 
-def draw(sources: Sources) -> canvas.Drawn:
+def draw(sources: Sources) -> canvas.DrawnFigure:
     """A grid of panels, data sets down and models across; in each a row per sample, its neighbours after the wider gap."""
     row, experiment = sources.row, sources.experiment
     across, down = len(row.models), len(row.datasets)
@@ -30,7 +30,7 @@ def draw(sources: Sources) -> canvas.Drawn:
         f"The first samples of {sources.first_seeds()}, not picked (left of the gap), each followed by its nearest training images, "
         f"nearest first, by Euclidean distance in {space(experiment.evaluation.extractor_label)}."
     )
-    return canvas.Drawn(figure, sources.caption(text))
+    return canvas.DrawnFigure(figure, sources.caption(text))
 
 
 def space(extractor: str) -> str:

@@ -14,7 +14,7 @@ LABEL = 1.2
 """Width of what stands before a row, in inches."""
 
 
-def draw(sources: Sources) -> canvas.Drawn:
+def draw(sources: Sources) -> canvas.DrawnFigure:
     """A block per data set: a row of test images, below it a row of each model's reconstructions of them."""
     row = sources.row
     lines = len(row.models) + 1
@@ -40,7 +40,7 @@ def draw(sources: Sources) -> canvas.Drawn:
         f"The first {shown} test images and their reconstructions by {sources.first_seeds()}, not picked. MSE: mean squared error over "
         f"all test images on the scale from −1 to 1, mean ± standard error over {sources.seeds()}."
     )
-    return canvas.Drawn(figure, sources.caption(text))
+    return canvas.DrawnFigure(figure, sources.caption(text))
 
 
 def label(sources: Sources, dataset: str, model: str) -> str:

@@ -20,7 +20,7 @@ SHORT = 4
 """Letters of a metric's name that has room on a line with its value, at most."""
 
 
-def draw(sources: Sources) -> canvas.Drawn:
+def draw(sources: Sources) -> canvas.DrawnFigure:
     """A grid of panels, data sets down and models across, in as many lines of equal length as they need."""
     row, experiment = sources.row, sources.experiment
     lines = math.ceil(len(row.models) / int(row.width / NARROWEST))
@@ -54,7 +54,7 @@ def draw(sources: Sources) -> canvas.Drawn:
     )
     if row.against:
         text += f" Δ: difference from {sources.model_title(row.against)} of runs with one seed, mean ± standard error over these pairs."
-    return canvas.Drawn(figure, sources.caption(text, measured=True))
+    return canvas.DrawnFigure(figure, sources.caption(text, measured=True))
 
 
 def paired_difference(sources: Sources, dataset: str, model: str) -> str:

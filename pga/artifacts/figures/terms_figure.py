@@ -8,9 +8,10 @@ import textwrap
 from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter
 
+from pga.artifacts.collect import by_step
 from pga.artifacts.figures import canvas
 from pga.artifacts.figures.figure_inputs import Sources
-from pga.artifacts.figures.training_figure import band, by_step
+from pga.artifacts.figures.training_figure import band
 from pga.method.terms import MODELS, ONE, TERMS
 
 WIDEST = 2.25
@@ -21,7 +22,7 @@ OFF = (0, (1, 3))
 """Dash of a term that is measured but has no weight in the loss."""
 
 
-def draw(sources: Sources) -> canvas.Drawn:
+def draw(sources: Sources) -> canvas.DrawnFigure:
     """A panel per data set and term, a line per model that has the term."""
     row = sources.row
     panels = [(dataset, term) for dataset in row.datasets for term in terms_of(sources, dataset)]
@@ -60,7 +61,7 @@ def draw(sources: Sources) -> canvas.Drawn:
         f"Each term as it enters the loss, before its weight (means over batch and elements): mean over {sources.seeds()} (line), from the "
         "lowest to the highest seed (band). Dotted: measured, with weight 0 in this model's loss."
     )
-    return canvas.Drawn(figure, sources.caption(text))
+    return canvas.DrawnFigure(figure, sources.caption(text))
 
 
 def terms_of(sources: Sources, dataset: str) -> list[str]:

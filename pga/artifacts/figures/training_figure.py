@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import EngFormatter
 
+from pga.artifacts.collect import LOSSES, by_step, total_loss
 from pga.artifacts.figures import canvas
 from pga.artifacts.figures.figure_inputs import Sources
 from pga.params.feature_spaces import TITLES
@@ -41,15 +42,9 @@ def band(axes: Axes, series: list[pd.Series], line: canvas.Line, label: str, mar
     )  # fmt: skip
 
 
-def by_step(table: pd.DataFrame, values: pd.Series) -> pd.Series:
-    """Values by the step that stands in the table beside them."""
-    return pd.Series(values.to_numpy(), index=table["step"].to_numpy())
-
-
 def total_losses(sources: Sources, dataset: str, model: str) -> list[pd.Series]:
     """The encoder's loss plus the decoder's, by step, of each seed."""
-    tables = sources.tables(dataset, model, "history.csv", ("step", "encoder_loss", "decoder_loss"))
-    return [by_step(table, table["encoder_loss"] + table["decoder_loss"]) for table in tables]
+    return list(map(total_loss, sources.tables(dataset, model, "history.csv", LOSSES)))
 
 
 def distances(sources: Sources, dataset: str, model: str) -> list[pd.Series]:
@@ -59,7 +54,7 @@ def distances(sources: Sources, dataset: str, model: str) -> list[pd.Series]:
     return [by_step(table, table["value"]) for table in chosen]
 
 
-def draw(sources: Sources) -> canvas.Drawn:
+def draw(sources: Sources) -> canvas.DrawnFigure:
     """For each data set the loss and the metric, side by side where there is room."""
     row = sources.row
     metric = TITLES[sources.experiment.evaluation.metric]
@@ -92,4 +87,4 @@ def draw(sources: Sources) -> canvas.Drawn:
         f"where the warm-up ends and the other terms begin. {canvas.letter(1)} At every snapshot, {metric} of "
         f"{sources.experiment.samplings['prior'].n} samples. Scales are logarithmic where the values span more than a factor of {DECADES}."
     )
-    return canvas.Drawn(figure, sources.caption(text, measured=True))
+    return canvas.DrawnFigure(figure, sources.caption(text, measured=True))

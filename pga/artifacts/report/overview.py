@@ -10,11 +10,12 @@ from typing import NamedTuple
 import pandas as pd
 from markupsafe import Markup
 
-from pga.artifacts.collect import read_table
+from pga.artifacts.collect import LOSSES, read_table, total_loss
 from pga.artifacts.report.charts import polyline, thinned
 from pga.artifacts.run_titles import dataset_titles, run_titles
 from pga.params.experiment import Experiment
-from pga.provenance.records import Place, Record, vouched
+from pga.provenance.records import Place
+from pga.training.run_record import RunRecord
 
 POINTS = 50
 """Of a curve, at most: enough for a line some hundred pixels wide."""
@@ -35,7 +36,7 @@ class OverviewRow(NamedTuple):
     seconds: float
 
 
-def overview(experiment: Experiment, places: list[Place], records: dict[str, Record], metrics: pd.DataFrame) -> list[OverviewRow]:
+def overview(experiment: Experiment, places: list[Place], records: dict[str, RunRecord], metrics: pd.DataFrame) -> list[OverviewRow]:
     """A row per run that is there, in the experiment's order."""
     headline = metrics[metrics.metric == experiment.evaluation.metric].drop_duplicates(
         ["dataset", "model", "seed"]
@@ -51,20 +52,20 @@ def overview(experiment: Experiment, places: list[Place], records: dict[str, Rec
                 OverviewRow(str(place).replace("/", "-"), datasets[place.dataset], models[place.model], place,
                             "" if value is None or pd.isna(value) else f"{value:.2f}",
                             "" if value is None or pd.isna(value) else repr(value), sparkline(points),
-                            json.dumps(points, separators=(",", ":")), record.get("wall_s") or 0.0)
+                            json.dumps(points, separators=(",", ":")), record.wall_s)
             )  # fmt: skip
     return found
 
 
-def losses(path: Path, record: Record) -> list[tuple[int, float]]:
+def losses(path: Path, record: RunRecord) -> list[tuple[int, float]]:
     """(step, encoder's + decoder's loss) at up to `POINTS` steps, the last among them; empty without a history of both."""
     if not path.exists():
         return []
-    history = read_table(vouched(path, record), ("step",))
-    if not {"encoder_loss", "decoder_loss"} <= set(history.columns):
+    history = read_table(record.verify_own(path), ("step",))
+    if not set(LOSSES) <= set(history.columns) or history.empty:
         return []
-    total = history.encoder_loss + history.decoder_loss
-    return [(int(history.step[k]), float(f"{total[k]:.4g}")) for k in thinned(len(total), POINTS)]
+    total = total_loss(history)
+    return [(int(total.index[k]), float(f"{total.iloc[k]:.4g}")) for k in thinned(len(total), POINTS)]
 
 
 def sparkline(points: list[tuple[int, float]]) -> Markup:

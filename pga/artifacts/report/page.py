@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from pga.artifacts.collect import collect
 from pga.artifacts.report import report_artifacts, rule_graph
@@ -17,16 +16,16 @@ from pga.artifacts.report.rule_times import rule_times
 from pga.artifacts.run_titles import dataset_titles
 from pga.params.experiment import Experiment
 from pga.params.titles import metric_title, short_metric_title
-from pga.provenance import metadata
-from pga.provenance.read import CLOSE, OPEN
-from pga.provenance.records import Place, Record, read_runs
+from pga.provenance.metadata import ArtifactRecord
+from pga.provenance.records import Place, read_runs
 from pga.runtime.errors import UserError
+from pga.training.run_record import RunRecord
 
 
 def render(
     experiment: Experiment, params: str, data: Path, rules: Path | None, logs: Path = Path("logs"), allow_missing: bool = False
-) -> str:
-    """The report of an experiment as HTML.
+) -> tuple[str, ArtifactRecord]:
+    """The report of an experiment as HTML, and its record.
 
     Args:
         experiment: whose results.
@@ -48,8 +47,7 @@ def render(
     missing = [*runs.missing, *unmeasured, *absent]
     figures = report_artifacts.figures(experiment, runs.records, metrics)
     shown = [*report_artifacts.tables(experiment), *experiment.figures]
-    said = metadata.about("report", experiment, runs.records, caption(experiment, missing))
-    return (
+    page = (
         environment()
         .get_template("report.html")
         .render(
@@ -71,9 +69,9 @@ def render(
             commands=commands(experiment),
             make=make_command(experiment),
             duration=duration,
-            provenance=Markup(OPEN + metadata.text(said).replace("<", "\\u003c") + CLOSE),
         )
     )
+    return page, ArtifactRecord.of("report", experiment, runs.records, caption(experiment, missing))
 
 
 def environment() -> Environment:
@@ -88,24 +86,21 @@ def caption(experiment: Experiment, missing: list[str]) -> str:
     return f"Report of {experiment.results}: {experiment.description}" + (f". PARTIAL: missing are {', '.join(missing)}" if missing else "")
 
 
-def environments(records: dict[str, Record]) -> list[dict[str, Any]]:
+def environments(records: dict[str, RunRecord]) -> list[dict[str, Any]]:
     """Each kind of machine and set of versions, with how many runs it trained."""
-    counted: Counter[tuple[str, str, str, str]] = Counter()
-    for record in records.values():
-        platform = record.get("platform") or {}
-        git = record.get("git") or {}
-        commit = f"{git.get('commit') or 'unknown'}{' (with uncommitted changes)' if git.get('dirty') else ''}"
-        versions = ", ".join(f"{name} {version}" for name, version in (record.get("versions") or {}).items())
-        counted[str(record.get("device")), f"{platform.get('system')} {platform.get('machine')}", commit, versions] += 1
+    counted = Counter(
+        (record.device, f"{record.platform['system']} {record.platform['machine']}", str(record.git), record.versions_text())
+        for record in records.values()
+    )
     keys = ("device", "platform", "commit", "versions")
     return [dict(zip(keys, kind, strict=True), runs=count) for kind, count in sorted(counted.items())]
 
 
-def facts(experiment: Experiment, params: str, records: dict[str, Record]) -> list[tuple[str, str]]:
+def facts(experiment: Experiment, params: str, records: dict[str, RunRecord]) -> list[tuple[str, str]]:
     """What the page is of, at a glance."""
     hours = defaultdict[str, float](float)
     for record in records.values():
-        hours[str(record.get("device"))] += record.get("wall_s") or 0.0
+        hours[record.device] += record.wall_s
     trained = ", ".join(f"{duration(seconds)} on {device}" for device, seconds in sorted(hours.items()))
     return [
         ("Experiment", f"{Path(params).stem}: {experiment.description}"),

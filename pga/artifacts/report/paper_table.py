@@ -8,6 +8,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from pga.artifacts.report.verdicts import MARKS
+from pga.artifacts.tables.summary_cells import plus_minus
 from pga.params.experiment import REAL, Experiment
 
 
@@ -73,6 +74,4 @@ def verdict_of(claims: pd.DataFrame, dataset: str, model: str, density: str) -> 
 
 def number(mean: float, error: float) -> str:
     """A mean with its standard error, in the decimals of Table 1 in Markdown and LaTeX; a dash where there is none."""
-    if math.isnan(mean):
-        return "–"
-    return f"{mean:.2f}" + ("" if math.isnan(error) else f" ± {error:.2f}")
+    return "–" if math.isnan(mean) else plus_minus(mean, error)

@@ -6,14 +6,14 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pandas as pd
 
 from pga.artifacts.collect import read_table
 from pga.artifacts.report.page_images import of_png, uri
 from pga.artifacts.report.paper_table import PaperTable, paper_table
-from pga.artifacts.report.report_tables import Cell, Table, of_frame, of_grid
+from pga.artifacts.report.report_tables import Cell, SortableTable, of_frame, of_grid
 from pga.artifacts.report.verdicts import Verdicts, verdicts
 from pga.artifacts.tables import costs_table, equivalence_table, evaluation_table, notation_table, parameters_table
 from pga.artifacts.tables.formats import Grid
@@ -22,9 +22,9 @@ from pga.params.artifacts import figure_title
 from pga.params.experiment import Experiment
 from pga.params.sampling import RECONSTRUCTION
 from pga.params.titles import in_words, metric_title, short_metric_title
-from pga.provenance.read import read_about
-from pga.provenance.records import Record
+from pga.provenance.metadata import ArtifactRecord
 from pga.runtime.errors import UserError
+from pga.training.run_record import RunRecord
 
 
 def tables(experiment: Experiment) -> list[str]:
@@ -32,7 +32,7 @@ def tables(experiment: Experiment) -> list[str]:
     return ["table1", "claims", *(["equivalence"] if experiment.equivalence else []), "evaluation", "costs", "parameters", "notation"]
 
 
-class Shown(NamedTuple):
+class ReportFigure(NamedTuple):
     """A figure on the page: its image in words, whether it is drawn of lines, the PDF to download, the runs that it shows."""
 
     name: str
@@ -57,20 +57,13 @@ def files(experiment: Experiment) -> Iterator[Path]:
         yield folder / "figures" / f"{figure}.pdf"
 
 
-def about(path: Path, records: dict[str, Record]) -> dict[str, Any]:
-    """What an artifact says of itself.
-
-    Raises:
-        UserError: it says nothing, or is of a run that is another by now.
-    """
-    said = read_about(path)
-    if said is None:
-        raise UserError(f"{path}: does not say of which runs it is; delete it and make it again")
-    for name, run in said["runs"].items():
-        now = records.get(name)
-        if now is not None and (differ := [key for key in ("digest", "data_sha256", "code") if now.get(key) != run.get(key)]):
+def checked_record(path: Path, records: dict[str, RunRecord]) -> ArtifactRecord:
+    """What an artifact says of itself; raises UserError if it says nothing, was changed, or is of a run that is another by now."""
+    found = ArtifactRecord.require_beside(path)
+    for name, run in found.runs.items():
+        if name in records and (differ := records[name].differences(run)):
             raise UserError(f"{path}: is of another run {name} than there is now ({', '.join(differ)} differ); make it again")
-    return said
+    return found
 
 
 SHOWS = {
@@ -105,27 +98,27 @@ def in_numbers(experiment: Experiment, name: str, metrics: pd.DataFrame) -> str:
     return f"{heading(experiment, name)}. {metric_title(metric)}: {'; '.join(cells) or 'not measured'}."
 
 
-def figures(experiment: Experiment, records: dict[str, Record], metrics: pd.DataFrame) -> list[Shown]:
+def figures(experiment: Experiment, records: dict[str, RunRecord], metrics: pd.DataFrame) -> list[ReportFigure]:
     """The figures that are there."""
     found = []
     for name in experiment.figures:
         path = Path(experiment.results, "figures", f"{name}.png")
         if not path.exists():
             continue
-        said = about(path, records)
-        pdf = path.with_suffix(".pdf")
-        content = uri(pdf.read_bytes(), "application/pdf") if pdf.exists() and about(pdf, records) else ""
+        record, pdf = checked_record(path, records), path.with_suffix(".pdf")
+        content = uri(pdf.read_bytes(), "application/pdf") if pdf.exists() and checked_record(pdf, records) else ""
         words, lines = in_numbers(experiment, name, metrics), experiment.figures[name].kind in LINES
-        found.append(Shown(name, heading(experiment, name), said["caption"], words, lines, *of_png(path), content, sorted(said["runs"])))
+        title = heading(experiment, name)
+        found.append(ReportFigure(name, title, record.caption, words, lines, *of_png(path), content, sorted(record.runs)))
     return found
 
 
-def read(experiment: Experiment, name: str, records: dict[str, Record]) -> tuple[pd.DataFrame, str] | None:
+def read(experiment: Experiment, name: str, records: dict[str, RunRecord]) -> tuple[pd.DataFrame, str] | None:
     """A table's CSV and its caption, or None where it is missing."""
     path = Path(experiment.results, f"{name}.csv")
     if not path.exists():
         return None
-    caption = str(about(path, records)["caption"])  # first: it vouches for what is read
+    caption = checked_record(path, records).caption  # first: it vouches for what is read
     return read_table(path, ()), caption
 
 
@@ -140,11 +133,11 @@ class Several(NamedTuple):
     name: str
     title: str
     caption: str
-    grids: list[Table]
+    grids: list[SortableTable]
     files: list[tuple[str, str]]
 
 
-def by_seed(experiment: Experiment, records: dict[str, Record]) -> list[Several]:
+def by_seed(experiment: Experiment, records: dict[str, RunRecord]) -> list[Several]:
     """Table 1, a row per cell with the value of every seed."""
     found = read(experiment, "table1", records)
     if found is None:
@@ -159,7 +152,7 @@ def by_seed(experiment: Experiment, records: dict[str, Record]) -> list[Several]
     return [Several("table1", title, "", [of_frame("table1-0", title, "", found[0], shown)], formats(experiment, "table1"))]
 
 
-def papers_table(experiment: Experiment, records: dict[str, Record]) -> PaperTable | None:
+def papers_table(experiment: Experiment, records: dict[str, RunRecord]) -> PaperTable | None:
     """Table 1 in the paper's layout."""
     found, judged = read(experiment, "table1", records), read(experiment, "claims", records)
     return paper_table(experiment, found[0], judged[0] if judged else None, found[1]) if found else None
@@ -178,13 +171,13 @@ JUDGED = {
 }  # fmt: skip
 
 
-def glance(experiment: Experiment, records: dict[str, Record]) -> Verdicts | None:
+def glance(experiment: Experiment, records: dict[str, RunRecord]) -> Verdicts | None:
     """The verdicts at a glance."""
     found = read(experiment, "claims", records)
     return verdicts(experiment, found[0]) if found else None
 
 
-def claims(experiment: Experiment, records: dict[str, Record]) -> list[Several]:
+def claims(experiment: Experiment, records: dict[str, RunRecord]) -> list[Several]:
     """Every statement and every number of the paper, with how it was judged."""
     found = read(experiment, "claims", records)
     if found is None:
@@ -233,7 +226,7 @@ TITLES = {
 }  # fmt: skip
 
 
-def others(experiment: Experiment, records: dict[str, Record]) -> list[Several]:
+def others(experiment: Experiment, records: dict[str, RunRecord]) -> list[Several]:
     """The tables beside Table 1 in the paper's layout that are there."""
     found = [*claims(experiment, records), *by_seed(experiment, records)]
     for name, grids in GRIDS.items():

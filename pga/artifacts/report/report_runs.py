@@ -15,18 +15,18 @@ from pga.artifacts.figures.sheet import grid, tile
 from pga.artifacts.report.charts import line_chart
 from pga.artifacts.report.mathml import mathml
 from pga.artifacts.report.page_images import of_array
-from pga.artifacts.report.report_tables import Table, of_frame
+from pga.artifacts.report.report_tables import SortableTable, of_frame
 from pga.artifacts.run_titles import dataset_titles, run_titles
-from pga.artifacts.tables.evaluation_table import way
+from pga.artifacts.tables.evaluation_table import protocol_label
 from pga.artifacts.tables.parameters_table import shown
 from pga.data.prepared import Images
 from pga.method.terms import TERMS
 from pga.params.experiment import Experiment
 from pga.params.run import Run
 from pga.params.titles import in_words, metric_title
-from pga.provenance.metadata import commit_of
-from pga.provenance.records import Place, Record, made_from, vouched
-from pga.sampling.generated import load_of
+from pga.provenance.records import Place, verified_curve
+from pga.sampling.generated import id_of, load_samples_of
+from pga.training.run_record import RunRecord
 
 SNAPSHOTS = 5
 """Snapshots shown of a run, at most, evenly spaced."""
@@ -36,7 +36,7 @@ SIDE = 4
 """Rows and columns of samples."""
 UNSEEN = ("step", "images_per_s")
 """Columns of the history that are no curve, or a time and so another one in every training."""
-LOSSES = {"encoder_loss": "Encoder’s loss", "decoder_loss": "Decoder’s loss"}
+LOSS_TITLES = {"encoder_loss": "Encoder’s loss", "decoder_loss": "Decoder’s loss"}
 
 
 class Picture(NamedTuple):
@@ -54,14 +54,14 @@ class RunSection:
 
     anchor: str
     title: str
-    parameters: Table
+    parameters: SortableTable
     curves: list[Markup]
-    metrics: Table | None
+    metrics: SortableTable | None
     pictures: list[Picture]
     facts: list[tuple[str, str]]
 
 
-def section(experiment: Experiment, place: Place, record: Record, metrics: pd.DataFrame) -> RunSection:
+def section(experiment: Experiment, place: Place, record: RunRecord, metrics: pd.DataFrame) -> RunSection:
     """Everything of one run that there is.
 
     Args:
@@ -75,7 +75,7 @@ def section(experiment: Experiment, place: Place, record: Record, metrics: pd.Da
     listed["value"] = listed.value.map(shown)
     own = metrics[(metrics.dataset == place.dataset) & (metrics.model == place.model) & (metrics.seed == place.seed)].copy()
     own["metric"] = own.metric.map(metric_title)
-    own["images"] = own["sampling"].map(lambda name: way(place.model, name, experiment))
+    own["images"] = own["sampling"].map(lambda name: protocol_label(place.model, name, experiment))
     titles = {
         "metric": "Metric",
         "images": "Images",
@@ -101,20 +101,20 @@ def title_of(experiment: Experiment, place: Place) -> str:
     return f"{run_titles(experiment)[place.model]} on {dataset_titles(experiment)[place.dataset]}, seed {place.seed}"
 
 
-def curves(folder: Path, run: Run, record: Record) -> list[Markup]:
+def curves(folder: Path, run: Run, record: RunRecord) -> list[Markup]:
     """Every term of the history, and every metric over the snapshots."""
     found = []
     if (path := folder / "history.csv").exists():
-        history = read_table(vouched(path, record), ("step",))
+        history = read_table(record.verify_own(path), ("step",))
         steps = history.step.tolist()
         for column in history.columns:
             if column not in UNSEEN:
                 term = TERMS.get(column)
-                words = term.meaning if term else LOSSES.get(column, in_words(column))
+                words = term.meaning if term else LOSS_TITLES.get(column, in_words(column))
                 title = Markup("{} {}").format(mathml(term.symbol), words) if term else words
                 found.append(line_chart(title, words, steps, history[column].tolist()))
     if (path := folder / "curve.csv").exists():
-        table = read_table(made_from(path, run, record), ("step", "metric", "value"))
+        table = read_table(verified_curve(path, run, record), ("step", "metric", "value"))
         for metric, part in table.groupby("metric", sort=False):
             title = f"{metric_title(str(metric))} of snapshots"
             found.append(line_chart(title, title, part.step.tolist(), part.value.tolist()))
@@ -133,10 +133,11 @@ def pictures(experiment: Experiment, place: Place, folder: Path) -> list[Picture
     found, params = [], experiment.params(place.dataset, place.model)
     if place.seed == experiment.seeds_of(place.dataset, place.model)[0] and params.snapshots:
         found += at_snapshots(folder / "snapshots.safetensors")
-    laws = {way(place.model, name, experiment).partition(", against")[0]: name for name in reversed(params.samplings)}
+    laws = {protocol_label(place.model, name, experiment).partition(", against")[0]: name for name in reversed(params.samplings)}
     for law, sampling in reversed(laws.items()):  # what differs in the reference alone is shown once
         if (path := folder / sampling / "samples.npy").exists():
-            found.append(picture(load_of(path, experiment.run(*place)), f"finished, codes from the {law}".replace("the one", "one")))
+            samples = load_samples_of(path, id_of(experiment.run(*place)))
+            found.append(picture(samples, f"finished, codes from the {law}".replace("the one", "one")))
     return found
 
 
@@ -162,22 +163,22 @@ def memory(size: float) -> str:
     return f"{size / 1e9:,.1f} GB" if size >= 1e9 else f"{size / 1e6:,.0f} MB"
 
 
-def facts(record: Record) -> list[tuple[str, str]]:
+def facts(record: RunRecord) -> list[tuple[str, str]]:
     """Where the run comes from, and what it cost."""
     found = {
-        "Parameters' digest": record.get("digest"),
-        "Commit": commit_of(record),
-        "Data": f"SHA-256 {record.get('data_sha256')}",
-        "Fingerprint of the code": record.get("code"),
-        "Device": record.get("device"),
-        "Steps": f"{record.get('steps', 0):,} in {record.get('wall_s') or 0:,.1f} s ({record.get('steps_per_s') or 0:,.1f} per second)",
-        "Largest resident memory": memory(record.get("peak_memory_bytes") or 0),
-        "Parameters of the networks": ", ".join(f"{name} {count:,}" for name, count in (record.get("parameters") or {}).items()),
-        "Interrupted and resumed": ", ".join(f"at step {step:,}" for step in record.get("resumed_at_steps") or []) or "never",
-        "Versions": ", ".join(f"{name} {version}" for name, version in (record.get("versions") or {}).items()),
+        "Parameters' digest": record.digest,
+        "Commit": str(record.git),
+        "Data": f"SHA-256 {record.data_sha256}",
+        "Fingerprint of the code": record.code,
+        "Device": record.device,
+        "Steps": f"{record.steps:,} in {record.wall_s:,.1f} s ({record.steps_per_s or 0:,.1f} per second)",
+        "Largest resident memory": memory(record.peak_memory_bytes),
+        "Parameters of the networks": ", ".join(f"{name} {count:,}" for name, count in record.parameters.items()),
+        "Interrupted and resumed": ", ".join(f"at step {step:,}" for step in record.resumed_at_steps) or "never",
+        "Versions": record.versions_text(),
     }
-    for accepted in record.get("accepted", ()):
-        found[f"Accepted as of the code of commit {commit_of(accepted)}"] = accepted["because"]
-    if (held := record.get("peak_gpu_memory_bytes")) is not None:
-        found["Largest memory of the GPU"] = memory(held)
-    return [(key, str(value)) for key, value in found.items()]
+    for accepted in record.accepted:
+        found[f"Accepted as of the code of commit {accepted.git}"] = accepted.because
+    if record.peak_gpu_memory_bytes is not None:
+        found["Largest memory of the GPU"] = memory(record.peak_gpu_memory_bytes)
+    return list(found.items())

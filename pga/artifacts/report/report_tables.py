@@ -31,7 +31,7 @@ class Head:
 
 
 @dataclass(frozen=True)
-class Table:
+class SortableTable:
     """A table of the page.
 
     Attributes:
@@ -70,22 +70,22 @@ def text(value: object, numeric: bool) -> str:
 
 def of_frame(
     name: str, title: str, caption: str, found: pd.DataFrame, titles: dict[str, str], files: Iterable[tuple[str, str]] = ()
-) -> Table:
+) -> SortableTable:
     """The columns of a frame that have a title, in the order of the titles."""
     numeric = {column: pd.api.types.is_numeric_dtype(found[column]) for column in titles}
     rows = tuple(
         tuple(Cell(text(row[column], numeric[column]), "" if pd.isna(row[column]) else str(row[column])) for column in titles)
         for row in found.to_dict("records")
     )
-    return Table(name, title, caption, tuple(Head(title, numeric[column]) for column, title in titles.items()), rows, tuple(files))
+    return SortableTable(name, title, caption, tuple(Head(title, numeric[column]) for column, title in titles.items()), rows, tuple(files))
 
 
-def of_grid(name: str, title: str, caption: str, grid: Grid, files: Iterable[tuple[str, str]] = ()) -> Table:
+def of_grid(name: str, title: str, caption: str, grid: Grid, files: Iterable[tuple[str, str]] = ()) -> SortableTable:
     """A table as Markdown and LaTeX have it, without empty columns; a number sorts by its value, one with an error by what is before ±."""
     shown = [k for k in range(len(grid.head)) if any(row[k] not in ("", "–") for row in grid.rows)]
     heads = tuple(Head(grid.head[k], grid.align[k] == "r") for k in shown)
     rows = tuple(tuple(cell(row[k], grid.align[k] == "r") for k in shown) for row in grid.rows)
-    return Table(name, title, caption, heads, rows, tuple(files), int(grid.head[0] in ("Data", "Symbol")))
+    return SortableTable(name, title, caption, heads, rows, tuple(files), int(grid.head[0] in ("Data", "Symbol")))
 
 
 def cell(text: str, numeric: bool) -> Cell:

@@ -23,11 +23,7 @@ class Graph:
 
 
 def read_graph(path: Path) -> Graph:
-    """What `snakemake --rulegraph` printed.
-
-    Raises:
-        UserError: the file is absent or holds no rules.
-    """
+    """What `snakemake --rulegraph` printed; raises UserError if the file is absent or holds no rules."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from pga.artifacts.tables.costs_table import benchmark_seconds
 from pga.params.experiment import Experiment
-from pga.provenance.records import Place, Record
+from pga.provenance.records import Place
+from pga.training.run_record import RunRecord
 
 OF_DATA = ("prepare", "classifier", "reference")
 OF_RUNS = ("sample", "reconstruct", "interpolate", "curve", "evaluate", "neighbours")
@@ -25,7 +26,7 @@ class RuleTime(NamedTuple):
     share: float
 
 
-def rule_times(logs: Path, experiment: Experiment, records: dict[str, Record], artifacts: list[str]) -> list[RuleTime]:
+def rule_times(logs: Path, experiment: Experiment, records: dict[str, RunRecord], artifacts: list[str]) -> list[RuleTime]:
     """The steps that were measured, in the order in which they run.
 
     Args:
@@ -45,7 +46,7 @@ def rule_times(logs: Path, experiment: Experiment, records: dict[str, Record], a
         step: [benchmark_seconds(file) for pattern in several for file in sorted((logs / step).glob(pattern))]
         for step, several in patterns.items()
     }
-    trained = {"train": [float(record["wall_s"]) for record in records.values() if record.get("wall_s")]}
+    trained = {"train": [record.wall_s for record in records.values() if record.wall_s]}
     ordered = {**{step: found[step] for step in OF_DATA}, **trained, **{step: found[step] for step in (*OF_RUNS, *OF_ARTIFACTS)}}
     longest = max((math.fsum(seconds) for seconds in ordered.values()), default=0.0) or 1.0
     return [RuleTime(step, len(seconds), math.fsum(seconds), math.fsum(seconds) / longest) for step, seconds in ordered.items() if seconds]

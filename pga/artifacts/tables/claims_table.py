@@ -8,13 +8,13 @@ import pandas as pd
 
 from pga.artifacts.run_titles import run_titles
 from pga.artifacts.tables.intervals import difference, holm, interval, mean_and_error
-from pga.artifacts.tables.request import Made, Request
 from pga.artifacts.tables.statements import Asked, Comparison, ask, relative
-from pga.artifacts.tables.summary_cells import summarise
+from pga.artifacts.tables.summary_cells import plus_minus, summarise
+from pga.artifacts.tables.table_inputs import Table, TableInputs
 from pga.params.claims import Claim, Claims
 from pga.params.experiment import Experiment
 from pga.params.titles import in_words, metric_title
-from pga.provenance.records import Record
+from pga.training.run_record import RunRecord
 
 REPRODUCED, BETTER, WORSE = "reproduced", "better", "worse"
 HOLDS, CONTRADICTED = "holds", "contradicted"
@@ -33,7 +33,7 @@ COLUMNS = [
 ]  # fmt: skip
 
 
-def make(request: Request) -> Made:
+def make(request: TableInputs) -> Table:
     """claims.csv with every run that answers a claim; a claim without one is "not run", which is no mistake."""
     experiment = request.experiment
     cells = [place for claim in request.claims.claims if (place := run_of(experiment, claim)) is not None]
@@ -45,7 +45,7 @@ def make(request: Request) -> Made:
     ]
     runs = request.runs(request.measured(cells))
     found = verdicts(experiment, request.metrics, request.claims, runs.records)
-    return Made({"csv": found.to_csv(index=False, lineterminator="\n")}, summary(found), runs.records, experiment.shows("table1"))
+    return Table({"csv": found.to_csv(index=False, lineterminator="\n")}, summary(found), runs.records, experiment.shows("table1"))
 
 
 def summary(found: pd.DataFrame) -> str:
@@ -60,7 +60,7 @@ def summary(found: pd.DataFrame) -> str:
     return "; ".join(parts) + "." if parts else "Nothing of the paper is judged here."
 
 
-def verdicts(experiment: Experiment, metrics: pd.DataFrame, claims: Claims, records: dict[str, Record] | None = None) -> pd.DataFrame:
+def verdicts(experiment: Experiment, metrics: pd.DataFrame, claims: Claims, records: dict[str, RunRecord] | None = None) -> pd.DataFrame:
     """One row per number, then one per statement and data set.
 
     Args:
@@ -123,11 +123,11 @@ def obstacle_of(experiment: Experiment, claims: Claims, claim: Claim, place: tup
 def number(experiment: Experiment, metrics: pd.DataFrame, claims: Claims, claim: Claim) -> dict[str, Any]:
     """The row of one number."""
     place = run_of(experiment, claim)
-    said = f"{claim.value:.2f}" + (f" ± {claim.standard_error:.2f}" if claim.standard_error else "")
     row = {
         "kind": "number", "artifact": claim.artifact, "source": claim.source, "dataset": claim.dataset, "model": claim.model,
-        "density": claim.density, "claim": f"{in_words(claim.model)}: {said}", "metric": claims.metric, "n": 0, "against": claim.value,
-        "against_standard_error": claim.standard_error, "margin": claims.margin * claim.value, "verdict": NOT_RUN, "note": claim.note,
+        "density": claim.density, "claim": f"{in_words(claim.model)}: {plus_minus(claim.value, claim.standard_error)}",
+        "metric": claims.metric, "n": 0, "against": claim.value, "against_standard_error": claim.standard_error,
+        "margin": claims.margin * claim.value, "verdict": NOT_RUN, "note": claim.note,
     }  # fmt: skip
     if place is None:
         return row

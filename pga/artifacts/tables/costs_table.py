@@ -10,24 +10,22 @@ from typing import Any
 import pandas as pd
 
 from pga.artifacts.run_titles import dataset_titles, run_titles
-from pga.artifacts.tables.formats import Grid, as_markdown
-from pga.artifacts.tables.latex_tables import as_latex
-from pga.artifacts.tables.request import Made, Request
+from pga.artifacts.tables.formats import Grid
+from pga.artifacts.tables.latex_tables import texts_of
+from pga.artifacts.tables.summary_cells import partial
+from pga.artifacts.tables.table_inputs import Table, TableInputs
 from pga.params.experiment import Experiment
 from pga.params.run import Run
-from pga.provenance.records import Place, Record
+from pga.provenance.records import Place
 from pga.runtime.errors import UserError
+from pga.training.run_record import RunRecord
 
 AFTER = ("sample", "evaluate", "curve", "interpolate", "reconstruct")
 """Rules that run after the training of a run, by the folder of their benchmark files."""
 
 
 def benchmark_seconds(path: Path) -> float:
-    """The wall time that the workflow measured, over all of a file's rows.
-
-    Raises:
-        UserError: it is no such file.
-    """
+    """The wall time that the workflow measured, over all of a file's rows; raises UserError if it is no such file."""
     try:
         with open(path, encoding="utf-8", newline="") as file:
             return math.fsum(float(row["s"]) for row in csv.DictReader(file, delimiter="\t") if row.get("s"))
@@ -47,48 +45,35 @@ def place_of(run: Run) -> Place:
     return Place(run.dataset, run.name, run.seed)
 
 
-def row(place: Place, record: Record, after: float | None) -> dict[str, Any]:
-    """One run."""
-    networks = record.get("parameters") or {}
-    return {
-        "dataset": place.dataset,
-        "model": place.model,
-        "seed": place.seed,
-        "device": record.get("device"),
-        "threads": record["run"].get("threads"),
-        "parameters": sum(networks.values()) or None,
-        "steps": record.get("steps"),
-        "steps_per_s": record.get("steps_per_s"),
-        "training_s": record.get("wall_s"),
-        "sampling_and_evaluation_s": after,
-        "peak_memory_bytes": record.get("peak_memory_bytes"),
-        "peak_gpu_memory_bytes": record.get("peak_gpu_memory_bytes"),
-        "resumed": len(record.get("resumed_at_steps") or []),
-    }
+COLUMNS = [
+    "dataset", "model", "seed", "device", "threads", "parameters", "steps", "steps_per_s", "training_s", "sampling_and_evaluation_s",
+    "peak_memory_bytes", "peak_gpu_memory_bytes", "resumed",
+]  # fmt: skip
 
 
-def mean(values: pd.Series, form: str, experiment: float = 1.0) -> str:
+def row(record: RunRecord, after: float | None) -> tuple[Any, ...]:
+    """One run, in the order of `COLUMNS`."""
+    run, parameters = record.run, sum(record.parameters.values())
+    return (
+        run.dataset, run.name, run.seed, record.device, run.threads, parameters, record.steps, record.steps_per_s, record.wall_s, after,
+        record.peak_memory_bytes, record.peak_gpu_memory_bytes, len(record.resumed_at_steps),
+    )  # fmt: skip
+
+
+def mean(values: pd.Series, form: str, unit: float = 1.0) -> str:
     """A mean over seeds as text, a dash where nothing was measured."""
     known = values.dropna()
-    return format(known.mean() / experiment, form) if len(known) else "–"
+    return format(known.mean() / unit, form) if len(known) else "–"
 
 
-def make(request: Request) -> Made:
+def make(request: TableInputs) -> Table:
     """Every run as CSV, means over seeds as Markdown and LaTeX."""
     experiment = request.experiment
     runs = request.runs(map(place_of, experiment.all_runs()))
-    places = {str(place): place for place in map(place_of, experiment.all_runs())}
-    columns = list(row(Place("", "", 0), {"run": {}}, None))
-    found = pd.DataFrame(
-        [row(places[name], record, seconds_after(request.logs, experiment, places[name])) for name, record in runs.records.items()],
-        columns=columns,
-    )
-    grids, text = [as_grid(found, experiment)], caption(found, experiment, runs.missing)
-    return Made(
-        {"csv": found.to_csv(index=False, lineterminator="\n"), "md": as_markdown(grids, text), "tex": as_latex(grids, text, "costs")},
-        text,
-        runs.records,
-    )
+    rows = [row(record, seconds_after(request.logs, experiment, place_of(record.run))) for record in runs.records.values()]
+    found = pd.DataFrame(rows, columns=COLUMNS)
+    text = caption(found, experiment, runs.missing)
+    return Table(texts_of("costs", found, [as_grid(found, experiment)], text), text, runs.records)
 
 
 def as_grid(found: pd.DataFrame, experiment: Experiment) -> Grid:
@@ -115,4 +100,4 @@ def caption(found: pd.DataFrame, experiment: Experiment, missing: list[str]) -> 
         "After: sampling and evaluation, where the workflow measured them. Parameters: of both networks. Memory: the training process's "
         f"largest resident size; of the GPU, what tensors held at most. Together {len(found)} runs and {hours:.2g} device hours."
     )
-    return text + (f" PARTIAL: missing are {', '.join(missing)}." if missing else "")
+    return text + partial(missing)

@@ -9,11 +9,11 @@ from __future__ import annotations
 import pandas as pd
 
 from pga.artifacts.run_titles import dataset_titles, run_titles
-from pga.artifacts.tables.formats import Grid, as_markdown
+from pga.artifacts.tables.formats import Grid
 from pga.artifacts.tables.intervals import interval, mean_and_error, p_below_zero
-from pga.artifacts.tables.latex_tables import as_latex
-from pga.artifacts.tables.request import Made, Request
-from pga.artifacts.tables.summary_cells import FEW, Cell, summarise
+from pga.artifacts.tables.latex_tables import texts_of
+from pga.artifacts.tables.summary_cells import FEW, Cell, partial, summarise
+from pga.artifacts.tables.table_inputs import Table, TableInputs
 from pga.params.experiment import Experiment
 from pga.params.feature_spaces import TITLES
 from pga.runtime.errors import UserError
@@ -26,7 +26,7 @@ COLUMNS = [
 ]  # fmt: skip
 
 
-def make(request: Request) -> Made:
+def make(request: TableInputs) -> Table:
     """A row per data set and run, with the interval of the difference and a verdict."""
     experiment = request.experiment
     if experiment.equivalence is None:
@@ -40,13 +40,7 @@ def make(request: Request) -> Made:
     request.refuse(missing)
     runs = request.runs(request.measured(experiment.samplings_shown("equivalence")))
     text = caption(experiment, missing + runs.missing)
-    grids = [as_grid(found, experiment)]
-    texts = {
-        "csv": found.to_csv(index=False, lineterminator="\n"),
-        "md": as_markdown(grids, text),
-        "tex": as_latex(grids, text, "equivalence"),
-    }
-    return Made(texts, text, runs.records, experiment.shows("equivalence"))
+    return Table(texts_of("equivalence", found, [as_grid(found, experiment)], text), text, runs.records, experiment.shows("equivalence"))
 
 
 def verdicts(experiment: Experiment, metrics: pd.DataFrame) -> pd.DataFrame:
@@ -118,4 +112,4 @@ def caption(experiment: Experiment, missing: list[str]) -> str:
         f"Questions at once, uncorrected: {questions}; of changes by just the margin, one in twenty is called equivalent. "
     )
     text += FEW if experiment.evaluation.few_samples else ""
-    return text.strip() + (f" PARTIAL: missing are {', '.join(missing)}." if missing else "")
+    return text.strip() + partial(missing)

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import pandas as pd
 
 from pga.artifacts.run_titles import dataset_titles, run_titles
-from pga.artifacts.tables.formats import Grid, as_markdown
-from pga.artifacts.tables.latex_tables import as_latex
-from pga.artifacts.tables.request import Made, Request
-from pga.artifacts.tables.summary_cells import FEW, summarise
+from pga.artifacts.tables.formats import Grid
+from pga.artifacts.tables.latex_tables import texts_of
+from pga.artifacts.tables.summary_cells import FEW, partial, summarise
+from pga.artifacts.tables.table_inputs import Table, TableInputs
 from pga.metrics.metric_registry import METRICS
 from pga.params.experiment import REAL, Experiment
 from pga.params.feature_spaces import PIXELS, TITLES, distance_in
 from pga.params.sampling import RECONSTRUCTION
 from pga.params.titles import RECONSTRUCTION_HEADS
 
+COLUMNS = [
+    "dataset", "model", "sampling", "extractor", "metric", "mean", "standard_error", "n", "images", "reference", "reference_images",
+    "extractor_accuracy", "missing_seeds", "absent",
+]  # fmt: skip
 
-def make(request: Request) -> Made:
+
+def make(request: TableInputs) -> Table:
     """A row per run, way of sampling and metric as CSV; a grid per data set and feature space as Markdown and LaTeX."""
     experiment = request.experiment
     found = summaries(request.metrics, experiment)
@@ -28,12 +32,7 @@ def make(request: Request) -> Made:
     runs = request.runs(request.measured(experiment.measurements()))
     grids = as_grids(found, experiment)
     text = caption(experiment, found, missing + runs.missing)
-    texts = {
-        "csv": found.to_csv(index=False, lineterminator="\n"),
-        "md": as_markdown(grids, text),
-        "tex": as_latex(grids, text, "evaluation"),
-    }
-    return Made(texts, text, runs.records, experiment.measures())
+    return Table(texts_of("evaluation", found, grids, text), text, runs.records, experiment.measures())
 
 
 def as_grids(found: pd.DataFrame, experiment: Experiment) -> list[Grid]:
@@ -57,34 +56,20 @@ def lacking(found: pd.DataFrame, experiment: Experiment) -> list[str]:
 
 def summaries(metrics: pd.DataFrame, experiment: Experiment) -> pd.DataFrame:
     """Mean and standard error over seeds of every metric, in the order of the experiment's file."""
-    rows: list[dict[str, Any]] = []
+    rows = []
     for dataset, model, sampling in experiment.measurements():
         own = metrics[(metrics.dataset == dataset) & (metrics.model == model) & (metrics.sampling == sampling)]
         for metric, part in own.groupby("metric", sort=False):
             cell = summarise(own, dataset, model, sampling, str(metric), experiment.seeds_of(dataset, model))
-            first = part.iloc[0]
+            first, missing = part.iloc[0], " ".join(map(str, cell.missing))
+            absent = "; ".join(dict.fromkeys(part.absent.dropna()))
             rows.append(
-                {
-                    "dataset": dataset,
-                    "model": model,
-                    "sampling": sampling,
-                    "extractor": first.extractor,
-                    "metric": metric,
-                    "mean": cell.mean,
-                    "standard_error": cell.standard_error,
-                    "n": cell.n,
-                    "images": first.n,
-                    "reference": first.reference,
-                    "reference_images": first.reference_n,
-                    "extractor_accuracy": first.extractor_accuracy,
-                    "missing_seeds": " ".join(map(str, cell.missing)),
-                    "absent": "; ".join(dict.fromkeys(part.absent.dropna())),
-                }
-            )
-    columns = ["dataset", "model", "sampling", "extractor", "metric", "mean", "standard_error", "n"]
-    return pd.DataFrame(
-        rows, columns=[*columns, "images", "reference", "reference_images", "extractor_accuracy", "missing_seeds", "absent"]
-    ).astype({"reference_images": "Int64"})
+                (
+                    dataset, model, sampling, first.extractor, metric, cell.mean, cell.standard_error, cell.n, first.n, first.reference,
+                    first.reference_n, first.extractor_accuracy, missing, absent,
+                )
+            )  # fmt: skip
+    return pd.DataFrame(rows, columns=COLUMNS).astype({"reference_images": "Int64"})
 
 
 def grid(found: pd.DataFrame, dataset: str, extractor: str, experiment: Experiment) -> Grid:
@@ -95,7 +80,9 @@ def grid(found: pd.DataFrame, dataset: str, extractor: str, experiment: Experime
     for (model, sampling), part in found.groupby(["model", "sampling"], sort=False):
         cells = {key: text(mean, error) for key, mean, error in zip(part.metric, part["mean"], part.standard_error, strict=True)}
         counts = (f"{part.images.iloc[0]:,}", number(part.reference_images.max()))
-        rows.append((titles[str(model)], way(str(model), str(sampling), experiment), *counts, *(cells.get(key, "–") for key in shown)))
+        rows.append(
+            (titles[str(model)], protocol_label(str(model), str(sampling), experiment), *counts, *(cells.get(key, "–") for key in shown))
+        )
     accuracy = found.extractor_accuracy.iloc[0]
     title = {RECONSTRUCTION: "reconstructions of test images", PIXELS: "pixels"}.get(extractor, f"features: {extractor}")
     title += f" (test accuracy {accuracy:.4f})" if pd.notna(accuracy) else ""
@@ -123,7 +110,7 @@ def metric_names(label: str, official: bool) -> dict[str, str]:
     return {distance.metric: "Fréchet", **others}
 
 
-def way(model: str, sampling: str, experiment: Experiment) -> str:
+def protocol_label(model: str, sampling: str, experiment: Experiment) -> str:
     """Which images are compared with which."""
     if sampling == RECONSTRUCTION:
         return "test images"
@@ -159,4 +146,4 @@ def caption(experiment: Experiment, found: pd.DataFrame, missing: list[str]) -> 
         said += f"{metric} of {dataset}/{model} ({sampling}) is absent: {part.absent.iloc[0]}. "
     said += f"{notes} " if (notes := experiment.notes_on(experiment.datasets)) else ""
     said += FEW if experiment.evaluation.few_samples else ""
-    return said.strip() + (f" PARTIAL: missing are {', '.join(missing)}." if missing else "")
+    return said.strip() + partial(missing)

@@ -5,7 +5,9 @@ A document needs booktabs and graphicx. Floats span both columns of a page (`tab
 
 from __future__ import annotations
 
-from pga.artifacts.tables.formats import Grid, latex, math
+import pandas as pd
+
+from pga.artifacts.tables.formats import Grid, as_markdown, latex, math
 
 ROWS = 45
 """Rows of one float, at most: what a page has room for."""
@@ -49,6 +51,12 @@ def as_latex(grids: list[Grid], caption: str, name: str) -> str:
             label = name.replace("_", "-") + (f"-{len(parts) + 1}" if parts else "")
             parts.append(floating(said, label, align, [head, r"\midrule", *body]))
     return "\n\n".join(parts) + "\n"
+
+
+def texts_of(name: str, found: pd.DataFrame, grids: list[Grid], caption: str) -> dict[str, str]:
+    """A table in each format: everything as CSV, the grids for people."""
+    csv: str = found.to_csv(index=False, lineterminator="\n")
+    return {"csv": csv, "md": as_markdown(grids, caption), "tex": as_latex(grids, caption, name)}
 
 
 def row_of(cells: tuple[str, ...], paired: list[bool]) -> str:

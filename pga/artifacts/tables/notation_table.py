@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from pga.artifacts.tables.formats import Grid, as_markdown
-from pga.artifacts.tables.latex_tables import as_latex
-from pga.artifacts.tables.request import Made, Request
+from pga.artifacts.tables.formats import Grid
+from pga.artifacts.tables.latex_tables import texts_of
+from pga.artifacts.tables.table_inputs import Table, TableInputs
 from pga.method.terms import MODELS, ONE, PHI, SIGMA, TERMS, THETA
 from pga.params.titles import in_words
 
@@ -73,13 +73,11 @@ def rows() -> list[dict[str, str]]:
     return [dict(zip(keys, row, strict=True)) for row in found]
 
 
-def make(request: Request) -> Made:
+def make(request: TableInputs) -> Table:
     """The table; it is the same at every experiment."""
     found = pd.DataFrame(rows())
-    grids = as_grids(found)
     caption = "Notation, generated from the table of terms that training runs; h is the composition of encoder f after decoder g."
-    csv: str = found.to_csv(index=False, lineterminator="\n")
-    return Made({"csv": csv, "md": as_markdown(grids, caption), "tex": as_latex(grids, caption, "notation")}, caption)
+    return Table(texts_of("notation", found, as_grids(found), caption), caption)
 
 
 def as_grids(found: pd.DataFrame) -> list[Grid]:

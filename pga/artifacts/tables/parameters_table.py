@@ -5,9 +5,9 @@ from __future__ import annotations
 import pandas as pd
 
 from pga.artifacts.run_titles import dataset_titles, run_titles
-from pga.artifacts.tables.formats import Grid, as_markdown
-from pga.artifacts.tables.latex_tables import as_latex
-from pga.artifacts.tables.request import Made, Request
+from pga.artifacts.tables.formats import Grid
+from pga.artifacts.tables.latex_tables import texts_of
+from pga.artifacts.tables.table_inputs import Table, TableInputs
 from pga.method.terms import reads_delta
 from pga.params.base import Origin
 from pga.params.experiment import Experiment
@@ -68,7 +68,7 @@ def shown(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) and float(f"{value:g}") == value else str(value)
 
 
-def make(request: Request) -> Made:
+def make(request: TableInputs) -> Table:
     """The table; it needs no results."""
     found = listed(request.experiment)
     grids = as_grids(found, request.experiment)
@@ -77,6 +77,5 @@ def make(request: Request) -> Made:
         "Every parameter of every run. Origin: " + "; ".join(f"{origin.value}, {ORIGINS[origin]}" for origin in used) + ". "
         "What has no origin is a choice of this experiment. Coefficients belong to losses that are means over batch and dimensions."
     )
-    csv: str = found.to_csv(index=False, lineterminator="\n")
     shows = {"datasets": request.experiment.model_dump(mode="json")["datasets"]}
-    return Made({"csv": csv, "md": as_markdown(grids, caption), "tex": as_latex(grids, caption, "parameters")}, caption, shows=shows)
+    return Table(texts_of("parameters", found, grids, caption), caption, shows=shows)

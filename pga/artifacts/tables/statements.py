@@ -14,13 +14,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pga.artifacts.collect import read_table
+from pga.artifacts.collect import LOSSES, by_step, read_table, total_loss
 from pga.artifacts.tables.intervals import p_below_zero
 from pga.artifacts.tables.summary_cells import summarise
 from pga.params.claims import CURVES, FIFTHS, Claims, Statement, Where, place_of
 from pga.params.experiment import Experiment
 from pga.params.feature_spaces import prefix
-from pga.provenance.records import Place, Record, made_from, vouched
+from pga.provenance.records import Place, verified_curve
+from pga.training.run_record import RunRecord
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ def factor(statement: Statement) -> float:
     return 1 + statement.margin if higher(statement) else 1 - statement.margin
 
 
-def ask(experiment: Experiment, metrics: pd.DataFrame, claims: Claims, records: dict[str, Record]) -> list[Asked]:
+def ask(experiment: Experiment, metrics: pd.DataFrame, claims: Claims, records: dict[str, RunRecord]) -> list[Asked]:
     """Every statement on every data set that it names, in the order of the file.
 
     Args:
@@ -136,7 +137,7 @@ def obstacle_between(experiment: Experiment, statement: Statement, left: Where, 
 class Values:
     """What the rules compare, of every run of an experiment, by seed."""
 
-    def __init__(self, experiment: Experiment, metrics: pd.DataFrame, records: dict[str, Record]):
+    def __init__(self, experiment: Experiment, metrics: pd.DataFrame, records: dict[str, RunRecord]):
         self.experiment, self.metrics, self.records = experiment, metrics, records
 
     def compare(self, statement: Statement, left: Where, right: Where) -> Comparison:
@@ -180,22 +181,20 @@ class Values:
         path = Path(self.experiment.results, str(place), "curve.csv")
         if not path.exists() or str(place) not in self.records:
             return None
-        table = read_table(made_from(path, self.experiment.run(*place), self.records[str(place)]), ("step", "metric", "value"))
+        table = read_table(verified_curve(path, self.experiment.run(*place), self.records[str(place)]), ("step", "metric", "value"))
         chosen = table[table["metric"] == self.experiment.evaluation.metric]
-        return by_step(chosen["step"], chosen["value"])
+        return in_every_fifth(by_step(chosen, chosen["value"]))
 
     def losses(self, place: Place) -> pd.Series | None:
         """The encoder's loss plus the decoder's by step, which Figure 3a takes for the total loss."""
         path = Path(self.experiment.results, str(place), "history.csv")
         if not path.exists() or str(place) not in self.records:
             return None
-        table = read_table(vouched(path, self.records[str(place)]), ("step", "encoder_loss", "decoder_loss"))
-        return by_step(table["step"], table["encoder_loss"] + table["decoder_loss"])
+        return in_every_fifth(total_loss(read_table(self.records[str(place)].verify_own(path), LOSSES)))
 
 
-def by_step(steps: pd.Series, values: pd.Series) -> pd.Series | None:
+def in_every_fifth(series: pd.Series) -> pd.Series | None:
     """Values by step, if every fifth of the training has one."""
-    series = pd.Series(values.to_numpy(), index=steps.to_numpy())
     return series if len(series) and set(fifths(series)) == set(range(1, FIFTHS + 1)) else None
 
 

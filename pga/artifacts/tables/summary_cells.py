@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import pandas as pd
@@ -44,8 +45,17 @@ class Cell:
         """Mean and standard error as 12.34 ± 0.56, or what is missing."""
         if self.mean is None:
             return "missing" if self.missing else "absent"
-        shown = f"{self.mean:.{digits}f}"
-        return shown if self.standard_error is None else f"{shown} ± {self.standard_error:.{digits}f}"
+        return plus_minus(self.mean, self.standard_error, digits)
+
+
+def plus_minus(mean: float, error: float | None, digits: int = 2) -> str:
+    """A mean with its standard error, where it has one."""
+    return f"{mean:.{digits}f}" + (f" ± {error:.{digits}f}" if error is not None and not math.isnan(error) else "")
+
+
+def partial(missing: Collection[str]) -> str:
+    """What a caption says last where something is missing."""
+    return f" PARTIAL: missing are {', '.join(missing)}." if missing else ""
 
 
 def summarise(metrics: pd.DataFrame, dataset: str, model: str, sampling: str, metric: str, seeds: tuple[int, ...]) -> Cell:

@@ -7,32 +7,32 @@ from itertools import groupby
 import pandas as pd
 
 from pga.artifacts.tables.formats import markdown
-from pga.artifacts.tables.request import Made, Request
 from pga.artifacts.tables.summary_cells import FEW
 from pga.artifacts.tables.table1_entries import Entry, claimed, claims_beside, entries
 from pga.artifacts.tables.table1_latex import as_latex, macros
+from pga.artifacts.tables.table_inputs import Table, TableInputs
 from pga.params.experiment import REAL, Experiment
 from pga.params.feature_spaces import NOTES, TITLES
 from pga.params.titles import in_words
-from pga.provenance.records import Record
+from pga.training.run_record import RunRecord
 
 
-def make(request: Request) -> Made:
+def make(request: TableInputs) -> Table:
     """The table with every run that it is of."""
     found, missing, records = filled(request)
     text = caption(request.experiment, found, missing)
     texts = {"csv": as_csv(request.experiment, found), "md": as_markdown(request.experiment, found, missing), "tex": as_latex(found, text)}
-    return Made(texts, text, records, request.experiment.shows("table1"))
+    return Table(texts, text, records, request.experiment.shows("table1"))
 
 
-def numbers(request: Request) -> Made:
+def numbers(request: TableInputs) -> Table:
     """Every number of the table as a macro of LaTeX, for a paper's text."""
     found, missing, records = filled(request)
     text = f"The numbers of Table 1 as macros. {caption(request.experiment, found, missing)}"
-    return Made({"tex": macros(found, request.experiment.evaluation.metric)}, text, records, request.experiment.shows("table1"))
+    return Table({"tex": macros(found, request.experiment.evaluation.metric)}, text, records, request.experiment.shows("table1"))
 
 
-def filled(request: Request) -> tuple[list[Entry], list[str], dict[str, Record]]:
+def filled(request: TableInputs) -> tuple[list[Entry], list[str], dict[str, RunRecord]]:
     """The cells, what is missing of them, and the records of their runs."""
     experiment = request.experiment
     found = entries(experiment, request.metrics, request.claims)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from pga.artifacts.tables.summary_cells import Cell, summarise
+from pga.artifacts.tables.summary_cells import Cell, plus_minus, summarise
 from pga.params.artifacts import Column, Row
 from pga.params.claims import Claim, Claims
 from pga.params.experiment import REAL, Experiment
@@ -55,6 +55,4 @@ def claims_beside(found: list[Entry]) -> bool:
 
 def claimed(claim: Claim | None) -> str:
     """The paper's number as text."""
-    if claim is None:
-        return "–"
-    return f"{claim.value:.2f}" + (f" ± {claim.standard_error:.2f}" if claim.standard_error else "")
+    return plus_minus(claim.value, claim.standard_error) if claim else "–"

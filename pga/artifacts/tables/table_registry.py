@@ -6,13 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pga.artifacts.tables import claims_table, costs_table, equivalence_table, evaluation_table, notation_table, parameters_table, table1
-from pga.artifacts.tables.request import Made, Request
+from pga.artifacts.tables.table_inputs import Table, TableInputs
 from pga.params.experiment import Experiment
-from pga.provenance.metadata import about
-from pga.runtime.files import atomic, write_beside
+from pga.provenance.metadata import ArtifactRecord
+from pga.runtime.files import atomic
 from pga.runtime.registry import Registry
 
-TABLES: Registry[str, Callable[[Request], Made]] = {
+TABLES: Registry[str, Callable[[TableInputs], Table]] = {
     "table1": table1.make,
     "numbers": table1.numbers,
     "claims": claims_table.make,
@@ -24,10 +24,10 @@ TABLES: Registry[str, Callable[[Request], Made]] = {
 }
 
 
-def write(name: str, experiment: Experiment, made: Made, folder: Path) -> None:
+def write(name: str, experiment: Experiment, table: Table, folder: Path) -> None:
     """Each format of a table, and `<name>.json`, which vouches for them, last."""
-    files = [folder / f"{name}.{ending}" for ending in made.texts]
-    for file, text in zip(files, made.texts.values(), strict=True):
+    files = [folder / f"{name}.{ending}" for ending in table.texts]
+    for file, text in zip(files, table.texts.values(), strict=True):
         with atomic(file, "w") as opened:
             opened.write(text)
-    write_beside(files, about(name, experiment, made.records, made.caption, made.shows))
+    ArtifactRecord.of(name, experiment, table.records, table.caption, table.shows).write_beside(files)

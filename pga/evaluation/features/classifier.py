@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from pga.data.pixels import batch_to_network
 from pga.data.prepared import Images
 from pga.metrics.moments import Features
 from pga.runtime import devices
@@ -78,7 +79,7 @@ class Classifier(nn.Module):
 
 def as_input(images: Images) -> Tensor:
     """(B, H, W, C) uint8 → (B, C, H, W) in [-1, 1]."""
-    return torch.from_numpy(np.array(images.transpose(0, 3, 1, 2), order="C")).float() / 127.5 - 1
+    return batch_to_network(images, False, torch.float32, torch.device("cpu"))
 
 
 def recipe_for(size: int, channels: int) -> Recipe:
@@ -90,8 +91,8 @@ def recipe_for(size: int, channels: int) -> Recipe:
 
 def train_classifier(
     train: tuple[Images, Labels], test: tuple[Images, Labels], path: Path, data_sha256: str, seed: int = 0, required: float | None = None
-) -> dict[str, object]:
-    """Train on `train`, measure on `test`, write the weights to `path` and return what was measured. Deterministic on a CPU.
+) -> None:
+    """Train on `train`, measure on `test`, write the weights with what was measured to `path` and print it. Deterministic on a CPU.
 
     Args:
         train: images (N, S, S, C) uint8 and labels (N,) from 0.
@@ -130,18 +131,19 @@ def train_classifier(
                 loss.backward()
                 optimiser.step()
             progress.advance(loss=float(loss.detach()))
-    record: dict[str, object] = {
+    reached = accuracy(model, *test)
+    record = {
         "size": images.shape[1],
         "channels": images.shape[-1],
         "classes": int(labels.max()) + 1,
-        "accuracy": accuracy(model, *test),
+        "accuracy": reached,
         "majority": float(np.bincount(test[1]).max() / len(test[1])),
         "required_accuracy": required,
         "features": recipe.features,
         "data_sha256": data_sha256,
     }
     save_tensors(path, model.state_dict(), record)
-    return record
+    print(f"test accuracy {reached:.4f}, required {required}")
 
 
 def accuracy(model: Classifier, images: Images, labels: Labels) -> float:

@@ -44,7 +44,7 @@ def network(variant: str) -> nn.Module:
     return model
 
 
-def load_network(path: Path, variant: str) -> nn.Module:
+def load_dinov2(path: Path, variant: str) -> nn.Module:
     """The network with its weights, ready to give features.
 
     Args:
@@ -83,7 +83,7 @@ class Dinov2Features:
         device: as for training.
 
     Raises:
-        UserError: as `load_network`.
+        UserError: as `load_dinov2`.
     """
 
     accuracy: float | None = None
@@ -91,7 +91,7 @@ class Dinov2Features:
     def __init__(self, path: Path, variant: str, device: str = "auto"):
         self.label = f"dinov2-{variant}"
         self.device = devices.choose(device)
-        self.model = load_network(path, variant).to(self.device)
+        self.model = load_dinov2(path, variant).to(self.device)
         self.dim = int(self.model.num_features)  # type: ignore[arg-type]
         self.digest = sha256(path)
 

@@ -34,11 +34,7 @@ class Extractor(Protocol):
 
 
 def check_images(images: Images) -> None:
-    """Refuse what no feature space sees.
-
-    Raises:
-        UserError: the images are not uint8 (N, H, W, C) with 1 or 3 channels.
-    """
+    """Refuse what no feature space sees; raises UserError if the images are not uint8 (N, H, W, C) with 1 or 3 channels."""
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] not in (1, 3):
         raise UserError(f"features need uint8 images (N, height, width, 1 or 3), found {images.dtype} of shape {images.shape}")
 

@@ -39,7 +39,7 @@ def network() -> nn.Module:
     return inception
 
 
-def load_network(path: Path, pinned: str) -> nn.Module:
+def load_inception(path: Path, pinned: str) -> nn.Module:
     """The network with its weights, ready to give features.
 
     Args:
@@ -97,7 +97,7 @@ class InceptionFeatures:
         self.label = f"inception-{resize}"
         self.resize = RESIZES[resize]
         self.device = devices.choose(device)
-        self.model = load_network(path, pinned).to(self.device)
+        self.model = load_inception(path, pinned).to(self.device)
         self.digest = sha256(path)
 
     def __call__(self, images: Images) -> Features:

@@ -13,12 +13,13 @@ import pandas as pd
 from pga.artifacts.collect import read_metrics
 from pga.params.claims import Claims, load_claims
 from pga.params.experiment import REAL, Experiment
-from pga.provenance.records import Found, Place, Record, read_runs
+from pga.provenance.records import Place, RunRecords, read_runs
 from pga.runtime.errors import UserError
+from pga.training.run_record import RunRecord
 
 
 @dataclass(frozen=True)
-class Request:
+class TableInputs:
     """What a table is made from.
 
     Attributes:
@@ -49,7 +50,7 @@ class Request:
         """The paper's numbers."""
         return load_claims(self.claims_file)
 
-    def runs(self, places: Iterable[Place]) -> Found:
+    def runs(self, places: Iterable[Place]) -> RunRecords:
         """The records of these runs."""
         return read_runs(self.experiment, places, self.data, self.allow_missing)
 
@@ -73,7 +74,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Made:
+class Table:
     """A table.
 
     Attributes:
@@ -85,5 +86,5 @@ class Made:
 
     texts: dict[str, str]
     caption: str
-    records: dict[str, Record] = field(default_factory=dict)
+    records: dict[str, RunRecord] = field(default_factory=dict)
     shows: Any = None
