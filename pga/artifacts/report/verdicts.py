@@ -81,7 +81,9 @@ def answer(row: Mapping[Hashable, object]) -> Answer:
     """The answer of a row of claims.csv; the means are those of the comparison that decides."""
     ours, against, p = (float(str(row[key])) for key in ("ours", "against", "p_holm"))
     means = "" if math.isnan(ours) else f"{number(ours)} against {number(against)}"
-    return Answer(str(row["verdict"]), MARKS[str(row["verdict"])], means + ("" if math.isnan(p) else f", p = {p:.1g}"))
+    return Answer(
+        str(row["verdict"]), MARKS[str(row["verdict"])], means + ("" if math.isnan(p) else ", p < 0.001" if p < 0.001 else f", p = {p:.1g}")
+    )
 
 
 def sentence(experiment: Experiment, claims: pd.DataFrame) -> str:
