@@ -26,6 +26,7 @@ from pga.artifacts.report.mathml import mathml
 from pga.artifacts.report.paper_table import paper_table
 from pga.artifacts.report.rule_graph import draw, layers, read_graph
 from pga.artifacts.report.rule_times import rule_times
+from pga.artifacts.report.verdicts import verdicts
 from pga.artifacts.tables.notation_table import rows as notation_rows
 from pga.cli import main
 from pga.fingerprints.steps import training_code
@@ -246,6 +247,34 @@ def test_verdicts_are_marked_where_the_paper_can_be_compared() -> None:
     found = paper_table(experiment, pd.DataFrame(cells), claims, "")
     assert found.lines[0].values[0][2:4] == ("reproduced", "✓") and found.marks == (("✓", "reproduced"),)
     assert {value.mark for line in found.lines[1:] for value in line.values} == {""}
+
+
+def test_verdicts_at_a_glance_show_contradictions_and_count_what_is_not_answered() -> None:
+    def row(
+        name: str, dataset: str, verdict: str, ours: float = math.nan, against: float = math.nan, p: float = math.nan
+    ) -> dict[str, object]:
+        place = {"kind": "statement", "artifact": name, "claim": f"says {name}", "source": "Table 1", "dataset": dataset, "data": "digits"}
+        return {**place, "verdict": verdict, "ours": ours, "against": against, "p_holm": p}
+
+    rows = [row("a", "mnist", "holds", 9.0, 14.0, 0.02), row("a", "celeba", "not run"), row("b", "mnist", "contradicted", 9.0, 8.0, 1e-5)]
+    numbers = [{**row("table1", "mnist", "not comparable"), "kind": "number"}]
+    found = verdicts(load_experiment_of(TEXT), pd.DataFrame([*rows, *numbers]))
+    assert found.sentence == (
+        "Of the paper’s 3 statements 1 holds, 1 is contradicted; 1 cannot be answered by this experiment. "
+        "None of its 1 numbers can be compared: they are FIDs, the metric here is the classifier Fréchet distance."
+    )
+    assert found.counts == ((1, "statement holds", "holds"), (1, "statement is contradicted", "contradicted"))
+    assert found.columns == ("MNIST (here Digits)",)  # nothing is answered on CelebA
+    assert [statement.answers for statement in found.statements] == [
+        (("holds", "✓", "9 against 14, p = 0.02"),),
+        (("contradicted", "✗", "9 against 8, p < 0.001"),),
+    ]
+
+
+def test_a_figure_is_said_in_words_with_its_values(page: str) -> None:
+    [words] = re.findall(r'<img [^>]*alt="(Figure 2[^"]*)"', page)
+    assert words.startswith("Figure 2: samples. classifier Fréchet distance: LPGA on Digits")
+    assert " 7.05 ± 0.58; VPGA" in words and words.endswith(" 4.05 ± 0.58.")
 
 
 def test_text_of_an_experiment_is_escaped(page: str) -> None:
