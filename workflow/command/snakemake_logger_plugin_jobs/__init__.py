@@ -68,13 +68,16 @@ class LogHandler(LogHandlerBase):
     def emit(self, record: logging.LogRecord) -> None:
         """Print what a user wants to know of it."""
         event = getattr(record, "event", None)
-        with self.while_somebody_reads():
-            if event == LogEvent.ERROR and not self.common_settings.verbose:
-                record.msg = without_places(record.getMessage())
-            if self.is_whole:
-                self.whole.handle(record)
-            elif self.whole.filter(record):
-                getattr(self, f"on_{event}", self.on_message)(record)
+        try:
+            with self.while_somebody_reads():
+                if event == LogEvent.ERROR and not self.common_settings.verbose:
+                    record.msg = without_places(record.getMessage())
+                if self.is_whole:
+                    self.whole.handle(record)
+                elif self.whole.filter(record):
+                    getattr(self, f"on_{event}", self.on_message)(record)
+        except Exception:
+            self.handleError(record)
 
     def close(self) -> None:
         """Print what is still held back."""
@@ -190,11 +193,11 @@ class LogHandler(LogHandlerBase):
 
     def on_job_finished(self, record: logging.LogRecord) -> None:
         """A job has ended well."""
+        self.done += 1
+        self.failed.discard(record.job_id)
         if job := self.running.pop(record.job_id, None):
             seconds = record.created - job.start
             self.remaining.finished(job, seconds)
-            self.done += 1
-            self.failed.discard(record.job_id)
             if not job.has_message:
                 took = f"{duration(seconds)}{' since it was submitted' if self.queued else ''}"
                 self.waiting.append(f"{self.count(self.done)} {job.name}  {took}")
