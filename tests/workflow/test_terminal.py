@@ -44,7 +44,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": f"{ROOT / 'workflow/command'}{os.pathsep}{ROOT}"}
+    return {**os.environ, "PYTHONPATH": str(ROOT / "workflow/command")}
 
 
 def job(rule: str, start: float) -> Job:

@@ -23,8 +23,7 @@ from snakemake.logging import ColorizingTextHandler, DefaultFilter, DefaultForma
 from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
-from pga.runtime.progress import duration
-from snakemake_logger_plugin_jobs.remaining import Job, Remaining
+from snakemake_logger_plugin_jobs.remaining import Job, Remaining, duration
 
 SAID = re.compile(r"Nothing to be done|Will exit after|Shutting down|Terminating processes")
 """What Snakemake says while it runs, besides its events, that a user wants to read."""

@@ -59,3 +59,16 @@ class Remaining:
         elapsed = sum(min(now - job.start, known.get(job.rule, mean)) for job in running)
         jobs_at_once = (self.busy + sum(now - job.start for job in running)) / max(now - self.start, 1e-9)
         return max(work - elapsed, 0.0) / jobs_at_once
+
+
+def duration(seconds: float) -> str:
+    """Seconds in their two largest units: `1 d 3 h`.
+
+    As `pga.runtime.progress` has it, which must not be imported here: the Snakefile says of which folder the package `pga` is.
+    """
+    rest, found = round(seconds), list[str]()
+    for size, name in ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")):
+        count, rest = divmod(rest, size)
+        if count or found or size == 1:
+            found.append(f"{count} {name}")
+    return " ".join(found[:2])
