@@ -42,7 +42,8 @@ def metric_title(metric: str) -> str:
     for space in FEATURE_SPACES.values():
         for distance in filter(None, (space.distance, space.other)):
             if metric.startswith(distance.prefix) and (rest := metric.removeprefix(distance.prefix)) in headings:
-                return f"{headings[rest]}, {space.words.removeprefix('the small ')} features"
+                weights = " of other weights" if distance is space.other else ""
+                return f"{headings[rest]}, {space.words.removeprefix('the small ')} features{weights}"
     return in_words(metric)
 
 

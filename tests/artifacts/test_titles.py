@@ -42,4 +42,5 @@ def test_metrics_are_called_by_what_they_are_and_their_features() -> None:
     assert metric_title("classifier_fd") == "classifier Fréchet distance" and short_metric_title("classifier_fd") == "classifier FD"
     assert metric_title("fid") == short_metric_title("fid") == "FID" and metric_title("kid") == "KID, Inception features"
     assert metric_title("classifier_kid") == "KID, classifier features" and metric_title("sharpness") == "Sharpness"
+    assert metric_title("inception_tf1_other_kid") == "KID, Inception features of other weights"
     assert metric_title("reconstruction_error_255") == "Mean squared error per pixel of 0…255"
