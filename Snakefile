@@ -78,7 +78,7 @@ for root, (file, experiment) in EXPERIMENTS.items():
         rule:
             name: f"{Path(file).stem}/{dataset}"
             localrule: True
-            input: of_dataset(everything(root), root, dataset)
+            input: lambda wildcards, root=root, dataset=dataset: of_dataset(everything(root), root, dataset)
 
 
 refuse_unknown_targets()

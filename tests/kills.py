@@ -36,7 +36,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import yaml
-from scales import COMMON
+from experiments import COMMON
 
 STEPS = (
     "fetch", "prepare", "classifier", "reference", "train", "checkpoint", "sample", "evaluate", "curve",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from pkgutil import resolve_name
 
 EXAMPLE = "pga figure figure2 --params params/quick.yaml --out-dir results/mine"
 
@@ -28,7 +29,6 @@ def run(arguments: argparse.Namespace) -> None:
     """Draw."""
     from pga.artifacts.figures import canvas
     from pga.artifacts.figures.figure_inputs import Sources
-    from pga.artifacts.figures.figure_registry import FIGURES
     from pga.params.experiment import load_experiment
     from pga.runtime.errors import UserError
 
@@ -36,6 +36,6 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.figure not in experiment.figures:
         raise UserError(f"{arguments.params}: no figure {arguments.figure!r}; there are {', '.join(experiment.figures) or 'none'}")
     sources = Sources(experiment, arguments.figure, arguments.data, arguments.allow_missing)
-    figure, caption = FIGURES[sources.row.kind](sources)
+    figure, caption = resolve_name(sources.row.needs.draw)(sources)
     canvas.finish(figure)
     canvas.save(figure, arguments.out_dir, sources.record(caption))

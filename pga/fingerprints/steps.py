@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from pga.fingerprints.closure import ROOT, Sources, Statement, closure, fingerprint
 from pga.method.terms import MODELS
+from pga.params.artifacts import FIGURES, TABLES
 from pga.params.run import Run
 from pga.runtime.errors import UserError
 
@@ -35,6 +36,12 @@ READING = {
 }
 """Not followed by steps whose parameters are compared by value: a new kind of table in `params/` must not retrain."""
 
+BY_NAME = {
+    "TABLES": {name: row.make for name, row in TABLES.items()},
+    "FIGURES": {name: row.draw for name, row in FIGURES.items()},
+}
+"""Registries whose rows name a function that the verb calls; it is a root of the step."""
+
 READS_EXPERIMENT = ("collect", "summary", "table", "figure", "report")
 """The verbs that show what the file of an experiment says."""
 
@@ -49,9 +56,18 @@ class Step(NamedTuple):
         return ":".join([self.verb, *(f"{registry}={','.join(keys)}" for registry, keys in self.chosen)])
 
     def arguments(self) -> tuple[list[str], dict[str, tuple[str, ...]], frozenset[str]]:
-        """Roots, chosen rows and what is left out of the step's closure."""
+        """Roots, chosen rows and what is left out of the step's closure.
+
+        Raises:
+            ValueError: a chosen table or kind of figure is none.
+        """
         left_out = LEFT_OUT if self.verb in READS_EXPERIMENT else LEFT_OUT | READING
-        return [f"pga.commands.{self.verb}.{name}" for name in ("add_arguments", "run")], dict(self.chosen), frozenset(left_out)
+        roots = [f"pga.commands.{self.verb}.{name}" for name in ("add_arguments", "run")]
+        for registry, keys in self.chosen:
+            if unknown := [key for key in keys if registry in BY_NAME and key not in BY_NAME[registry]]:
+                raise ValueError(f"{registry}: no {unknown[0]!r}")
+            roots += [BY_NAME[registry][key] for key in keys if registry in BY_NAME]
+        return roots, dict(self.chosen), frozenset(left_out)
 
     def closure(self, sources: Sources = SOURCES) -> dict[str, list[Statement]]:
         """The statements that the step may run, by module."""

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from pga.method.terms import MODELS
 from pga.params.base import Name, Positive, Strict
 from pga.params.sampling import RECONSTRUCTION
 from pga.params.text import Text
 from pga.params.titles import in_words
+from pga.runtime.registry import Registry
 
 
 class Column(Strict):
@@ -59,35 +60,98 @@ class Equivalence(Strict):
         return ", ".join(f"{key} {value[0] if isinstance(value, list | tuple) else value}" for key, value in self.changes[change].items())
 
 
-class Needs(NamedTuple):
-    """The files of a run that a kind of figure is drawn from, besides its run.json.
+class TableKind(NamedTuple):
+    """A table that there is.
 
     Attributes:
+        make: the function that makes it, `pga.artifacts.tables.table_inputs.TableInputs` → `Table`, by its dotted name.
+        shows: one line for `--help`.
+        of_all_runs: made by the rule `table` as CSV, Markdown and LaTeX, of `metrics.csv` and the records of all runs, and shown in the
+            report. The others have rules of their own.
+    """
+
+    make: str
+    shows: str
+    of_all_runs: bool = False
+
+
+TABLES: Registry[str, TableKind] = {
+    "table1": TableKind("pga.artifacts.tables.table1.make", "mean, standard error, n, every seed's value, the paper's numbers beside ours"),
+    "numbers": TableKind("pga.artifacts.tables.table1.numbers", "the numbers of table1 as macros of LaTeX"),
+    "claims": TableKind("pga.artifacts.tables.claims_table.make", "every number and statement of the paper with ours and a verdict"),
+    "notation": TableKind("pga.artifacts.tables.notation_table.make", "Table 2, the symbols, from the table of terms in the code"),
+    "parameters": TableKind("pga.artifacts.tables.parameters_table.make", "every parameter of every run with its origin"),
+    "equivalence": TableKind(
+        "pga.artifacts.tables.equivalence_table.make",
+        "whether changed runs measure the same as unchanged ones, seed by seed, with an interval and a verdict",
+    ),
+    "evaluation": TableKind(
+        "pga.artifacts.tables.evaluation_table.make",
+        "all metrics of every run and way of sampling in every feature space, real images among them",
+        of_all_runs=True,
+    ),
+    "costs": TableKind(
+        "pga.artifacts.tables.costs_table.make", "device, time, steps per second, memory and parameters of every run", of_all_runs=True
+    ),
+}
+"""Every table, by its name. A new one is a module in `pga/artifacts/tables` and a row here."""
+
+
+class FigureKind(NamedTuple):
+    """A kind of figure, and the files of a run that it is drawn from besides its run.json.
+
+    Attributes:
+        draw: the function that draws it, `pga.artifacts.figures.figure_inputs.Sources` → `DrawnFigure`, by its dotted name.
+        shows: a few words for the report and the schema, `{metric}` in the place of the headline's.
         first: files of the first seed.
         every: files of every seed.
         metrics: folder whose metrics.json of every seed it reads, for the numbers on the page.
+        in_features: whether it cannot be drawn of data sets that nothing is measured of.
+        lines: whether models are lines of one panel, of which no more than `MOST_LINES` can be told apart.
     """
 
+    draw: str
+    shows: str
     first: tuple[str, ...] = ()
     every: tuple[str, ...] = ()
     metrics: str = ""
+    in_features: bool = False
+    lines: bool = False
 
 
-NEEDS: dict[str, Needs] = {
-    "routing": Needs(),
-    "panels": Needs(first=("{sampling}/samples.npy", "{sampling}/samples.json"), metrics="{sampling}"),
-    "training": Needs(every=("history.csv", "curve.csv", "curve.json")),
-    "terms": Needs(every=("history.csv",)),
-    "interpolations": Needs(first=("interpolations.npy", "interpolations.json")),
-    "reconstructions": Needs(
-        first=(f"{RECONSTRUCTION}/reconstructions.npy", f"{RECONSTRUCTION}/reconstructions.json"), metrics=RECONSTRUCTION
+FIGURES: Registry[str, FigureKind] = {
+    "routing": FigureKind("pga.artifacts.figures.diagram.draw", "laws and losses"),
+    "panels": FigureKind(
+        "pga.artifacts.figures.samples_figure.draw",
+        "samples",
+        first=("{sampling}/samples.npy", "{sampling}/samples.json"),
+        metrics="{sampling}",
     ),
-    "neighbours": Needs(first=("{sampling}/neighbours.npy", "{sampling}/neighbours.json")),
+    "training": FigureKind(
+        "pga.artifacts.figures.training_figure.draw",
+        "loss and {metric} over training",
+        every=("history.csv", "curve.csv", "curve.json"),
+        in_features=True,
+        lines=True,
+    ),
+    "terms": FigureKind("pga.artifacts.figures.terms_figure.draw", "every term over training", every=("history.csv",), lines=True),
+    "interpolations": FigureKind(
+        "pga.artifacts.figures.interpolations_figure.draw", "interpolations", first=("interpolations.npy", "interpolations.json")
+    ),
+    "reconstructions": FigureKind(
+        "pga.artifacts.figures.reconstructions_figure.draw",
+        "test images above each model’s",
+        first=(f"{RECONSTRUCTION}/reconstructions.npy", f"{RECONSTRUCTION}/reconstructions.json"),
+        metrics=RECONSTRUCTION,
+    ),
+    "neighbours": FigureKind(
+        "pga.artifacts.figures.neighbours_figure.draw",
+        "nearest training images",
+        first=("{sampling}/neighbours.npy", "{sampling}/neighbours.json"),
+        in_features=True,
+    ),
 }
-"""Kind of figure → what it is drawn from; `pga.artifacts.figures.figure_registry` has the function that draws it."""
-
-IN_FEATURES = ("training", "neighbours")
-"""Kinds of figures that cannot be drawn of data sets that nothing is measured of."""
+"""Every kind of figure, by its name. A new one is a module in `pga/artifacts/figures` and a row here."""
 
 
 def figure_title(name: str) -> str:
@@ -100,14 +164,17 @@ MOST_LINES = 5
 """Lines of one panel that can be told apart (`pga.artifacts.figures.canvas.LINES`)."""
 
 
+def known_kind(kind: str) -> str:
+    """Refuse a kind of figure that there is not."""
+    if kind not in FIGURES:
+        raise ValueError(f"accepted is one of {', '.join(FIGURES)}")
+    return kind
+
+
 class Figure(Strict):
     """One figure: a kind, and the runs that it shows."""
 
-    kind: Literal["routing", "panels", "training", "terms", "interpolations", "reconstructions", "neighbours"] = Field(
-        "panels",
-        description="routing: the laws and the losses, from the table of terms; panels: random samples; training: loss and metric over "
-        "training; terms: every term over training; interpolations between test images; reconstructions; neighbours: nearest real images",
-    )
+    kind: Annotated[str, AfterValidator(known_kind)] = "panels"
     datasets: tuple[Name, ...] = Field((), description="data sets, in their order on the page; none for `routing`")
     models: tuple[Name, ...] = Field(description="row names in `runs`; for `routing` models of the table of terms", min_length=1)
     sampling: Name = "prior"
@@ -121,7 +188,7 @@ class Figure(Strict):
     def _consistent(self) -> Figure:
         if (self.kind == "routing") == bool(self.datasets):
             raise ValueError(f"a figure of kind {self.kind} {'takes no' if self.datasets else 'needs'} datasets")
-        if self.kind in ("training", "terms") and len(self.models) > MOST_LINES:
+        if self.needs.lines and len(self.models) > MOST_LINES:
             raise ValueError(f"models: found {len(self.models)}; no more than {MOST_LINES} lines can be told apart")
         if self.against and self.kind != "panels":
             raise ValueError(f"against: found {self.against!r}; a figure of kind {self.kind} compares no runs")
@@ -131,9 +198,9 @@ class Figure(Strict):
         return self
 
     @property
-    def needs(self) -> Needs:
+    def needs(self) -> FigureKind:
         """What this figure is drawn from."""
-        return NEEDS[self.kind]
+        return FIGURES[self.kind]
 
     @property
     def measured(self) -> str:

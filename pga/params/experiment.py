@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field, model_validator
 
 from pga.metrics.metric_registry import METRICS
 from pga.networks.architectures import NETWORKS, keeps_averages
-from pga.params.artifacts import IN_FEATURES, Equivalence, Figure, Table1
+from pga.params.artifacts import Equivalence, Figure, Table1
 from pga.params.base import Name, Seed, Strict
 from pga.params.compose import compose
 from pga.params.dataset import Dataset
@@ -89,7 +89,7 @@ class Experiment(Strict):
         measured = set(wanted)
         for figure in self.figures.values():
             wanted += [(dataset, model, figure.sampling) for dataset, model in figure.measured_runs()]
-            if figure.kind in IN_FEATURES:
+            if figure.needs.in_features:
                 measured |= {(dataset, model, figure.sampling) for dataset, model in figure.measured_runs()}
         for dataset, model, sampling in wanted:
             if model == REAL and dataset in self.datasets and sampling in self.samplings:

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from pga.params.artifacts import FIGURES
 from pga.params.experiment import Experiment
 from pga.params.written import Written
 from pga.runtime.files import atomic
@@ -25,6 +26,8 @@ def schemas() -> dict[str, dict[str, Any]]:
     definitions = {**complete["$defs"], **written["$defs"]}
     for part in properties.values():  # a file that extends another says only what it changes
         definitions.get(part.get("$ref", "").removeprefix("#/$defs/"), {}).pop("required", None)
+    kind = definitions["Figure"]["properties"]["kind"]
+    kind |= {"enum": list(FIGURES), "description": "; ".join(f"{name}: {row.shows}" for name, row in FIGURES.items())}
     return {"experiment.schema.json": {**dialect, **written, "properties": properties, "$defs": definitions, "required": ["results"]}}
 
 

@@ -7,19 +7,18 @@ import sys
 from pathlib import Path
 
 from snakemake.logging import logger
-from snakemake.utils import validate
 
 from pga.fingerprints import steps as fingerprints
 from pga.data.prepare import recipe
 from pga.data.prepared import PreparedRecord
 from pga.runtime.errors import UserError
 from pga.runtime.files import digest
+from pga.params.artifacts import TABLES
 from pga.params.base import NAME
 from pga.params.catalogue import read_catalogue
 from pga.params.claims import curves_read, load_claims
 from pga.data.datasets import read_datasets
 from pga.params.experiment import REAL, Experiment
-from pga.params.reading import read_yaml
 from pga.metrics.metric_registry import METRICS
 from pga.params.feature_spaces import FEATURE_SPACES, PIXELS
 from pga.params.sampling import RECONSTRUCTION
@@ -62,17 +61,6 @@ for root, (file, experiment) in list(EXPERIMENTS.items()):
     if reasons := [reason for space in spaces if (reason := lacking(space.source))]:
         del EXPERIMENTS[root]
         CATALOGUE.left_out[file] = f"{file}: evaluation: {reasons[0]}"
-
-SCHEMA = str(Path(workflow.basedir) / "workflow/schemas/experiment.schema.json")
-for root, (file, _) in list(EXPERIMENTS.items()):
-    try: # the types have said what is wrong; the schema is what other tools check by
-        validate(read_yaml(file), SCHEMA, set_default=False)
-    except WorkflowError as error:
-        del EXPERIMENTS[root]
-        place, mistake = (re.search(pattern, str(error)) for pattern in (r"On instance(.*):", r"ValidationError: (.*)"))
-        keys = ".".join(re.findall(r"\w+", place[1])) if place else ""
-        said = f"{keys}: {mistake[1]}" if mistake else str(error) # not the whole schema
-        CATALOGUE.left_out[file] = f"{file}: does not fit workflow/schemas/experiment.schema.json: {said}"
 
 if workflow.is_main_process:
     data = [reason for name, reason in wrong.items() for word in sys.argv[1:] if re.match(rf"data/\w+/{name}\b", word)]
@@ -204,10 +192,14 @@ def extractors_of(wildcards) -> list[str]:
     return experiment_of(wildcards).evaluation.labels(wildcards.dataset in LABELLED)
 
 
+OF_ALL_RUNS = [name for name, row in TABLES.items() if row.of_all_runs]
+"""The tables that the rule `table` makes."""
+
+
 def artifacts(root: str) -> list[str]:
     """Everything that an experiment makes."""
     figures = [f"{root}/figures/{figure}.{kind}" for figure in EXPERIMENTS[root][1].figures for kind in ("png", "pdf", "tex", "json")]
-    names = ["table1", "notation", "parameters", "costs", "evaluation", *(["equivalence"] if EXPERIMENTS[root][1].equivalence else [])]
+    names = ["table1", "notation", "parameters", *OF_ALL_RUNS, *(["equivalence"] if EXPERIMENTS[root][1].equivalence else [])]
     tables = [f"{root}/{table}.{kind}" for table in names for kind in ("csv", "md", "tex", "json")]
     others = [f"{root}/{file}" for file in ("claims.csv", "claims.json", "numbers.tex", "numbers.json", "report.html", "report.json")]
     return [*tables, *figures, *others]

@@ -31,9 +31,9 @@ rule collect_shown:
     shell: "pga collect --params {params.file:q} --artifact {wildcards.artifact:q} --out {output.metrics:q} 2> {log:q}"
 
 
-METRICS_OF = {"table1": "metrics/table1", "numbers": "metrics/table1", "claims": "metrics", "evaluation": "metrics", "equivalence": "metrics/equivalence"}
+METRICS_OF = {"table1": "metrics/table1", "numbers": "metrics/table1", "claims": "metrics", "equivalence": "metrics/equivalence", **dict.fromkeys(OF_ALL_RUNS, "metrics")}
 """Table → what `pga collect` gathers for it."""
-RUNS_OF = {"table1": "table1", "numbers": "table1", "equivalence": "equivalence", "claims": None, "evaluation": None, "costs": None}
+RUNS_OF = {"table1": "table1", "numbers": "table1", "equivalence": "equivalence", "claims": None, **dict.fromkeys(OF_ALL_RUNS)}
 """Table that shows runs → the artifact whose runs these are; None for all."""
 
 
@@ -47,19 +47,17 @@ def inputs_of_table(wildcards) -> dict[str, str | list[str]]:
         found["claims"] = "params/claims.yaml"
     if table == "claims":
         found["curves"] = [f"{root}/{file}" for file in curves_read(experiment_of(wildcards), CLAIMS)]
-    if table == "costs":
-        found["after"] = metrics_of(root) # so that their costs have been measured
     return found
 
 
 def shown_by_table(wildcards):
-    """The values of the experiment's file that a table shows besides the runs; of costs, which runs."""
+    """The values of the experiment's file that a table shows besides the runs."""
     experiment, table = experiment_of(wildcards), wildcards.table
-    if table in ("notation", "costs"):
-        return records_of(wildcards.root) if table == "costs" else None
+    if table == "notation":
+        return None
     if table == "parameters":
         return experiment.model_dump(mode="json")["datasets"]
-    return experiment.measures() if table == "evaluation" else experiment.shows("equivalence" if table == "equivalence" else "table1")
+    return experiment.measures() if table in OF_ALL_RUNS else experiment.shows("equivalence" if table == "equivalence" else "table1")
 
 
 rule table:
@@ -70,7 +68,7 @@ rule table:
         latex="{root}/{table}.tex",
         about="{root}/{table}.json",
     wildcard_constraints:
-        table="evaluation|costs|parameters|notation",
+        table=one_of([*OF_ALL_RUNS, "parameters", "notation"]),
     params:
         file=experiment_file,
         shows=shown_by_table,

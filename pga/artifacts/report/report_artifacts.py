@@ -18,7 +18,7 @@ from pga.artifacts.report.verdicts import Verdicts, verdicts
 from pga.artifacts.tables import costs_table, equivalence_table, evaluation_table, notation_table, parameters_table
 from pga.artifacts.tables.formats import Grid
 from pga.artifacts.tables.summary_cells import summarise
-from pga.params.artifacts import figure_title
+from pga.params.artifacts import TABLES, figure_title
 from pga.params.experiment import Experiment
 from pga.params.sampling import RECONSTRUCTION
 from pga.params.titles import in_words, metric_title, short_metric_title
@@ -29,7 +29,8 @@ from pga.training.run_record import RunRecord
 
 def tables(experiment: Experiment) -> list[str]:
     """The tables that an experiment has."""
-    return ["table1", "claims", *(["equivalence"] if experiment.equivalence else []), "evaluation", "costs", "parameters", "notation"]
+    of_all_runs = [name for name, row in TABLES.items() if row.of_all_runs]
+    return ["table1", "claims", *(["equivalence"] if experiment.equivalence else []), *of_all_runs, "parameters", "notation"]
 
 
 class ReportFigure(NamedTuple):
@@ -229,11 +230,14 @@ TITLES = {
 def others(experiment: Experiment, records: dict[str, RunRecord]) -> list[Several]:
     """The tables beside Table 1 in the paper's layout that are there."""
     found = [*claims(experiment, records), *by_seed(experiment, records)]
-    for name, grids in GRIDS.items():
+    for name in tables(experiment)[2:]:
         if (content := read(experiment, name, records)) is not None:
             frame, caption = content
-            parts = [
-                of_grid(f"{name}-{k}", grid.title or TITLES[name], grid.title, grid) for k, grid in enumerate(grids(frame, experiment))
-            ]
-            found.append(Several(name, TITLES[name], caption, parts, formats(experiment, name)))
+            title = TITLES.get(name) or name.replace("_", " ").capitalize()
+            if name in GRIDS:
+                grids = enumerate(GRIDS[name](frame, experiment))
+                parts = [of_grid(f"{name}-{k}", grid.title or title, grid.title, grid) for k, grid in grids]
+            else:
+                parts = [of_frame(f"{name}-0", title, "", frame, {str(column): str(column) for column in frame})]
+            found.append(Several(name, title, caption, parts, formats(experiment, name)))
     return found

@@ -1,4 +1,4 @@
-"""What a table is made from, and what making one gives."""
+"""What a table is made from, what making one gives, and its files."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ import pandas as pd
 from pga.artifacts.collect import read_metrics
 from pga.params.claims import Claims, load_claims
 from pga.params.experiment import REAL, Experiment
+from pga.provenance.metadata import ArtifactRecord
 from pga.provenance.records import Place, RunRecords, read_runs
 from pga.runtime.errors import UserError
+from pga.runtime.files import atomic
 from pga.training.run_record import RunRecord
 
 
@@ -88,3 +90,12 @@ class Table:
     caption: str
     records: dict[str, RunRecord] = field(default_factory=dict)
     shows: Any = None
+
+
+def write(name: str, experiment: Experiment, table: Table, folder: Path) -> None:
+    """Each format of a table, and `<name>.json`, which vouches for them, last."""
+    files = [folder / f"{name}.{ending}" for ending in table.texts]
+    for file, text in zip(files, table.texts.values(), strict=True):
+        with atomic(file, "w") as opened:
+            opened.write(text)
+    ArtifactRecord.of(name, experiment, table.records, table.caption, table.shows).write_beside(files)

@@ -1,0 +1,49 @@
+"""Snakemake in a copy of the project, and what it says."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+from warm import warm
+
+TABLES = ("claims", "datasets", "sources")
+"""The files of `params/` that are no experiments."""
+
+
+def write_only(project: Path, name: str, experiment: str) -> None:
+    """Make this the project's only experiment: Snakemake reads all of them at each call."""
+    for path in (project / "params").glob("*.yaml"):
+        if path.stem not in TABLES:
+            path.unlink()
+    (project / "params" / f"{name}.yaml").write_text(experiment)
+
+
+def snakemake(project: Path, *arguments: str, check: bool = True, modules: str = "", **more: str) -> subprocess.CompletedProcess[str]:
+    """Run it in a project; `modules`: a PYTHONPATH, `more`: environment."""
+    environment = {**os.environ, "PYTHONPATH": modules or warm(project), **more}
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
+    done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True)
+    assert not check or done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return done
+
+
+def jobs(text: str) -> Counter[str]:
+    """Rule → number of jobs, from the table that Snakemake prints."""
+    found = re.search(r"Job stats:\n.*?\n-+.*?\n(.*?)total", text, re.S)
+    return Counter({line.split()[0]: int(line.split()[1]) for line in found[1].splitlines() if line.strip()} if found else {})
+
+
+def finished_rules(said: str) -> set[str]:
+    """The rules of which a call has run a job."""
+    return set(re.findall(r"^Finished jobid: \d+ \(Rule: (\w+)\)", said, re.M))
+
+
+def trainings(said: str) -> list[str]:
+    """The models that a plan of `TINY` trains, each with its seed if that is not the first."""
+    found = re.findall(r"output: results/tiny/digits/(\w+)/seed(\d)/model\.", said)
+    return sorted(f"{model}{seed if seed != '0' else ''}" for model, seed in found)
