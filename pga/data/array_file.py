@@ -26,7 +26,9 @@ class ArrayFile(OwnImages):
     kind: Literal["array"]
     path: Place
     images: str = Field("images", description="name of the images' array in a .npz file")
-    labels: str = Field("labels", description="where labelled: name of the labels' array in a .npz file, or a .npy file of them beside a .npy")
+    labels: str = Field(
+        "labels", description="where labelled: name of the labels' array in a .npz file, or a .npy file of them beside a .npy"
+    )
     size: Count | None = Field(None, description="side after an antialiased resize; by default the shorter side, or `crop`")
     channels: Literal[1, 3] | None = Field(None, description="1 grey, 3 colour; by default the array's")
 
@@ -45,7 +47,9 @@ class ArrayFile(OwnImages):
         images = arrays[0]
         wrong = complaint(images)
         if wrong:
-            raise UserError(f"{self.path}: found {images.dtype} of shape {images.shape}: {wrong}; accepted is uint8 (N, height, width, 1 or 3)")
+            raise UserError(
+                f"{self.path}: found {images.dtype} of shape {images.shape}: {wrong}; accepted is uint8 (N, height, width, 1 or 3)"
+            )
         grey = images.ndim == 3 or images.shape[-1] == 1
         defaults = {"size": self.size or self.crop or min(images.shape[1:3]), "channels": self.channels or (1 if grey else 3)}
         row = self.model_copy(update=defaults)
@@ -58,7 +62,9 @@ class ArrayFile(OwnImages):
                     f"{self.path}: found labels {arrays[1].dtype} of shape {arrays[1].shape} for images of shape {images.shape}; "
                     "accepted is one whole number or text for each image"
                 )
-            labels = {name: None if found.dtype.kind == "i" and label < 0 else label for name, label in zip(names, found.tolist(), strict=True)}
+            labels = {
+                name: None if found.dtype.kind == "i" and label < 0 else label for name, label in zip(names, found.tolist(), strict=True)
+            }
 
         def contents(some: Sequence[str]) -> Iterator[tuple[str, bytes]]:
             for name in some:

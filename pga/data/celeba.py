@@ -20,11 +20,11 @@ from pydantic import Field
 
 from pga.data.decode import BadImage, decode_all, listing
 from pga.data.kind import Context, Kind, Place, Prepared
-from pga.runtime.errors import UserError
 from pga.data.tf1_resize import resize_tf1, round_to_uint8
 from pga.data.verify import lines_of_table
 from pga.params.base import Count, Name
 from pga.params.sources import Source
+from pga.runtime.errors import UserError
 from pga.runtime.files import digest
 
 WIDTH, HEIGHT = 178, 218

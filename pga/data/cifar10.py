@@ -14,11 +14,11 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from pga.runtime.errors import UserError
 from pga.data.kind import Context, Kind, Prepared
 from pga.data.verify import member_called
 from pga.params.base import Name
 from pga.params.sources import Checksum
+from pga.runtime.errors import UserError
 
 ALLOWED = {("numpy.core.multiarray", "_reconstruct"), ("numpy", "ndarray"), ("numpy", "dtype")}
 TRAIN = tuple(f"cifar-10-batches-py/data_batch_{k}" for k in range(1, 6))
@@ -60,8 +60,7 @@ def read_cifar10(path: Path, checksum: Checksum) -> dict[str, tuple[npt.NDArray[
                     found, expected = hashlib.new(checksum.algorithm, content).hexdigest(), checksum.members[name]
                     if found != expected:
                         raise UserError(
-                            f"{path}: {checksum.algorithm} of its member {name} is {found}, expected {expected}; "
-                            "delete it and fetch again"
+                            f"{path}: {checksum.algorithm} of its member {name} is {found}, expected {expected}; delete it and fetch again"
                         )
                     batches[name] = batch(content, f"{path}: {name}")
     except (OSError, EOFError, tarfile.TarError, zlib.error, lzma.LZMAError) as error:

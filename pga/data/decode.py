@@ -160,7 +160,9 @@ def decode_all(
                 bad += wrong
                 progress.advance(count)
     except BrokenProcessPool as error:
-        raise UserError(f"{title}: a worker was killed (out of memory?); start again with fewer --processes, it goes on from here") from error
+        raise UserError(
+            f"{title}: a worker was killed (out of memory?); start again with fewer --processes, it goes on from here"
+        ) from error
     except OSError as error:
         raise UserError(f"{part}: cannot be written: {error.strerror or error}") from error
     return Rows(part, image_shape, good), bad
@@ -232,7 +234,8 @@ def journal_records(part: Path, key: str, size: int) -> list[Finished] | None:
         text = journal_of(part).read_text(encoding="utf-8")
         first, *rest = (json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines())  # a line without its end was being written
         records = [
-            Finished(int(record["good"]), [(str(name), str(reason)) for name, reason in record["bad"]], int(record["crc"])) for record in rest
+            Finished(int(record["good"]), [(str(name), str(reason)) for name, reason in record["bad"]], int(record["crc"]))
+            for record in rest
         ]
     except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return None

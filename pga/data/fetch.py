@@ -11,10 +11,10 @@ from pathlib import Path
 
 from pga.data.download import Refused, download
 from pga.data.verify import Mismatch, verify
+from pga.params.sources import Source, SourceFile
 from pga.runtime.errors import UserError
 from pga.runtime.files import sync_folder
 from pga.runtime.locks import alone
-from pga.params.sources import Source, SourceFile
 
 
 def fetch(name: str, source: Source, file: str, folder: Path, mirror: str | None = None) -> Path:
@@ -111,7 +111,9 @@ def places(row: SourceFile, mirror: str | None) -> list[str]:
         return [*(f"{mirror.rstrip('/')}/{path}" for path in row.mirror), *row.urls]
     folder = Path(mirror.removeprefix("file://")).expanduser()
     ends = [folder.joinpath(*parts[start:]) for parts in (Path(path).parts for path in row.mirror) for start in range(1, len(parts) + 1)]
-    found = [end for end in ends if end.is_file() or (end.is_dir() and row.checksum.of == "members" and end.name in map(name_of, row.mirror))]
+    found = [
+        end for end in ends if end.is_file() or (end.is_dir() and row.checksum.of == "members" and end.name in map(name_of, row.mirror))
+    ]
     return list(dict.fromkeys([*(f"{folder / path}" for path in row.mirror), *map(str, found), *row.urls]))
 
 

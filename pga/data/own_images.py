@@ -132,7 +132,7 @@ def code(labels: Sequence[Any], classes: Sequence[str] | None) -> tuple[Labels, 
 
 
 def printable(name: str) -> str:
-    """A file's name as text: bytes that are not UTF-8 are written `\\xff`."""
+    """A file's name as text: a byte that is not UTF-8 stands as its hexadecimal escape."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 

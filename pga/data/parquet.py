@@ -49,7 +49,9 @@ class Parquet(OwnImages):
     def prepare(self, context: Context) -> Prepared:
         """Decode the column of images."""
         if self.path.is_dir():
-            files = [(split, self.path / name) for split in (self.split, self.test_split) if split for name in files_of_split(self.path, split)]
+            files = [
+                (split, self.path / name) for split in (self.split, self.test_split) if split for name in files_of_split(self.path, split)
+            ]
         else:
             files = [(self.split, self.path)]
         columns = [self.image, *([self.label] if self.labelled else [])]
@@ -88,7 +90,9 @@ def files_of_split(folder: Path, split: str) -> list[str]:
         UserError: there are none.
     """
     every = [name for name in list_files(folder) if name.endswith(SUFFIXES) and not Path(name).name.startswith("cache-")]
-    found = [name for name in every if split in Path(name).parent.parts or Path(name).stem == split or Path(name).name.startswith(f"{split}-")]
+    found = [
+        name for name in every if split in Path(name).parent.parts or Path(name).stem == split or Path(name).name.startswith(f"{split}-")
+    ]
     if not found and all("/" not in name and name.startswith("data-") for name in every):
         found = every  # `save_to_disk` of a data set without splits
     if not found:

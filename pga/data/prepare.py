@@ -14,18 +14,22 @@ from pga.data.kind import Context, Images, Kind, Prepared
 from pga.data.kinds import KINDS
 from pga.data.prepared import PreparedRecord, array_path
 from pga.params.sources import Source
-from pga.runtime.errors import UserError
 from pga.runtime.files import atomic, digest, sha256
 
 
 def recipe(name: str, row: Kind, sources: dict[str, Source], out: Path) -> str:
     """Digest of everything that a prepared data set is made by and of: its entry, the code, its source's files by their pinned checksums,
-    the user's own files by their content. The same recipe makes the same bytes."""
+    the user's own files by their content. The same recipe makes the same bytes.
+    """
     from pga.fingerprints.steps import preparing_code
 
-    pinned = {file: sources[row.source].files[file].checksum.model_dump(mode="json") for file in row.raw_files(sources)} if row.source else {}
+    pinned = (
+        {file: sources[row.source].files[file].checksum.model_dump(mode="json") for file in row.raw_files(sources)} if row.source else {}
+    )
     own = row.own_files()
-    return digest([row.model_dump(mode="json"), preparing_code(row.kind), pinned, contents(*own, out / f".{name}.contents") if own else None])
+    return digest(
+        [row.model_dump(mode="json"), preparing_code(row.kind), pinned, contents(*own, out / f".{name}.contents") if own else None]
+    )
 
 
 def prepare(name: str, row: Kind, raw: Path, out: Path, sources: dict[str, Source], processes: int = 0) -> None:
@@ -53,13 +57,17 @@ def prepare(name: str, row: Kind, raw: Path, out: Path, sources: dict[str, Sourc
         write(name, row, prepared, out, files, made_by)
         remove(context.part)
     if bad := prepared.notes.get("skipped"):
-        print(f"{name}: {len(bad)} of {prepared.notes['images']} images were left out, as on_bad says; {out / name}.json lists them:", file=sys.stderr)
+        print(
+            f"{name}: {len(bad)} of {prepared.notes['images']} images were left out, as on_bad says; {out / name}.json lists them:",
+            file=sys.stderr,
+        )
         print(listing([(entry["file"], entry["reason"]) for entry in bad]), file=sys.stderr)
 
 
 def write(name: str, row: Kind, prepared: Prepared, out: Path, files: dict[str, str], made_by: str) -> None:
     """Write arrays, labels and last their record, which names their checksums and those of the source's `files`. What is there already with
-    the same bytes is left alone, its time too (`atomic`)."""
+    the same bytes is left alone, its time too (`atomic`).
+    """
     paths = {split: array_path(out, name, split) for split in ("train", "test")}
     for split, path in paths.items():
         save_array(path, getattr(prepared, split))

@@ -25,13 +25,12 @@ import pytest
 from PIL import Image
 
 from pga.data import celeba, decode
-from pga.data.celeba import archive_reader, decode_celeba, read_partition
+from pga.data.celeba import Celeba, archive_reader, decode_celeba, read_partition
 from pga.data.decode import CHUNK, BadImage, Rows, decode_all, journal_of, resume
 from pga.data.prepare import prepare
 from pga.data.prepared import load
 from pga.data.tf1_resize import resize_tf1, round_to_uint8
 from pga.data.verify import Mismatch, verify
-from pga.data.celeba import Celeba
 from pga.params.sources import Checksum, load_sources
 from pga.runtime.errors import UserError
 
@@ -164,7 +163,11 @@ def test_the_partition_is_sorted_by_the_official_numbers(tmp_path: Path) -> None
 
 
 KAGGLE = "\ufeffimage_id,partition\r\n000001.jpg,0\r\n000002.jpg,2\r\n"
-SAME_PARTITION = {"a comma and a heading": KAGGLE, "tabs": "000001.jpg\t0\n000002.jpg\t2\n", "two spaces": "000001.jpg  0 \n000002.jpg  2 \n"}
+SAME_PARTITION = {
+    "a comma and a heading": KAGGLE,
+    "tabs": "000001.jpg\t0\n000002.jpg\t2\n",
+    "two spaces": "000001.jpg  0 \n000002.jpg  2 \n",
+}
 
 
 @pytest.mark.parametrize("text", SAME_PARTITION.values(), ids=SAME_PARTITION)
@@ -660,64 +663,46 @@ def write_part(folder: Path, chunks: int = 3, size: int = 4) -> Path:
     return part
 
 
-def test_what_was_being_written_is_dropped(tmp_path: Path) -> None:
-    part = write_part(tmp_path)
-    whole = part.read_bytes()
+def half_written(part: Path) -> None:
     with part.open("ab") as file, journal_of(part).open("a") as journal:
         file.write(b"of the fourth chunk")
         journal.write('{"good": 40, "b')
-    for _ in range(2):  # and again, as it stands now
-        assert resume(part, "k", 4) == (3, 30, [("b.jpg", "bad")])
-        assert part.read_bytes() == whole
-        assert journal_of(part).read_text().count("\n") == 4
 
 
-def test_another_key_begins_again(tmp_path: Path) -> None:
-    part = write_part(tmp_path)
-    assert resume(part, "other", 4) == (0, 0, [])
-    assert part.read_bytes() == b"" and journal_of(part).read_text() == '{"key": "other"}\n'
+def zeros_in_the_second_chunk(part: Path) -> None:
+    part.write_bytes(part.read_bytes()[:40] + bytes(40) + part.read_bytes()[80:])
 
 
-@pytest.mark.parametrize("absent", ["part", "journal"])
-def test_a_part_without_its_journal_or_the_reverse_begins_again(absent: str, tmp_path: Path) -> None:
-    part = write_part(tmp_path)
-    (part if absent == "part" else journal_of(part)).unlink()
-    assert resume(part, "k", 4) == (0, 0, [])
-    assert part.read_bytes() == b""
+BEGUN = {
+    "what was being written": (half_written, (3, 30, [("b.jpg", "bad")])),
+    "another key": (lambda part: journal_of(part).write_text(journal_of(part).read_text().replace('"k"', '"other"')), (0, 0, [])),
+    "no part": (Path.unlink, (0, 0, [])),
+    "no journal": (lambda part: journal_of(part).unlink(), (0, 0, [])),
+    "shorter than its journal says": (lambda part: os.truncate(part, 45), (1, 10, [])),  # a power cut: no black images may be trained on
+    "zeros": (zeros_in_the_second_chunk, (1, 10, [])),
+} | {
+    name: (lambda part, content=content: journal_of(part).write_bytes(content), (0, 0, []))
+    for name, content in {
+        "a journal of zeros": b"\0" * 60 + b"\n",  # its length reached the disk and its content did not
+        "zeros after the key": b'{"key": "k"}\n\0\0\0\n',
+        "no key": b"{}\n",
+        "empty lines": b"\n\n",
+        "no text": b"\xff\xfe\n",
+        "a chunk of no number": b'{"key": "k"}\n{"good": "x"}\n',
+    }.items()
+}
+"""What became of a part of three chunks → what is left of it: chunks, images, bad files."""
 
 
-def test_a_part_that_is_shorter_than_its_journal_says_is_not_filled_with_zeros(tmp_path: Path) -> None:
-    # After a power cut the journal's lines can be on the disk and the images not: black images would train with the others.
-    part = write_part(tmp_path)
-    os.truncate(part, 10 * 4 + 5)
-    done, good, _ = resume(part, "k", 4)
-    assert done <= 1 and good == 10 * done
-    assert part.stat().st_size == good * 4 and part.read_bytes() == (bytes(range(30)) * 4)[: good * 4]
-
-
-def test_images_that_a_power_cut_left_as_zeros_are_decoded_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize("case", BEGUN)
+def test_a_part_is_continued_as_far_as_its_journal_vouches_for_it(case: str, tmp_path: Path) -> None:
     part = write_part(tmp_path)
     whole = part.read_bytes()
-    part.write_bytes(whole[:40] + bytes(40) + whole[80:])
-    assert resume(part, "k", 4) == (1, 10, [])
-    assert part.read_bytes() == whole[:40]
-
-
-DAMAGED = {
-    "zeros": b"\0" * 60 + b"\n",  # as a power cut leaves a file whose length reached the disk and whose content did not
-    "zeros after the key": b'{"key": "k"}\n\0\0\0\n',
-    "no key": b"{}\n",
-    "empty lines": b"\n\n",
-    "no text": b"\xff\xfe\n",
-    "a chunk of no number": b'{"key": "k"}\n{"good": "x"}\n',
-}
-
-
-@pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED)
-def test_a_damaged_journal_begins_again(content: bytes, tmp_path: Path) -> None:
-    part = write_part(tmp_path)
-    journal_of(part).write_bytes(content)
-    assert resume(part, "k", 4) == (0, 0, [])
+    damage, expected = BEGUN[case]
+    damage(part)
+    for _ in range(2):  # and again, as it stands now
+        assert resume(part, "k", 4) == expected
+        assert part.read_bytes() == whole[: 4 * expected[1]]
 
 
 def test_rows_in_blocks_are_the_rows(tmp_path: Path) -> None:

@@ -18,10 +18,10 @@ import pytest
 
 from pga.data import cifar10
 from pga.data.cifar10 import TEST, TRAIN, batch, read_cifar10
+from pga.data.datasets import load_datasets
 from pga.data.prepare import prepare
 from pga.data.prepared import load, load_labels
 from pga.data.verify import verify
-from pga.data.datasets import load_datasets
 from pga.params.sources import Checksum, load_sources
 from pga.runtime.errors import UserError
 

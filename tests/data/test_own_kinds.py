@@ -33,7 +33,9 @@ def png(pixels: np.ndarray) -> bytes:
 def run_prepare(place: Path, **row: Any) -> dict[str, Any]:
     """Prepare a data set by the text of its entry; returns its record."""
     entry = {"size": 8, "channels": 1, "test_fraction": 0.25} | ({"accuracy": 0.5} if row.get("labelled") else {}) | row
-    (place / "datasets.yaml").write_text(yaml.safe_dump({"datasets": {"mine": {key: value for key, value in entry.items() if value is not None}}}))
+    (place / "datasets.yaml").write_text(
+        yaml.safe_dump({"datasets": {"mine": {key: value for key, value in entry.items() if value is not None}}})
+    )
     prepare("mine", load_datasets(place / "datasets.yaml")["mine"], place / "raw", place / "out", {}, 1)
     return json.loads((place / "out/mine.json").read_text())
 
@@ -57,7 +59,11 @@ def labels_of_images(place: Path, expected: list[np.ndarray]) -> list[int]:
     """The label of each image of GREY, found by its pixels, and that both splits have all labels."""
     labels = load_labels(place / "out", "mine")
     assert all(set(part) == {0, 1, 2} for part in labels.values())
-    found = {image.tobytes(): int(label) for part, split in zip(arrays(place), labels, strict=True) for image, label in zip(part, labels[split], strict=True)}
+    found = {
+        image.tobytes(): int(label)
+        for part, split in zip(arrays(place), labels, strict=True)
+        for image, label in zip(part, labels[split], strict=True)
+    }
     everything = np.empty((N, 8, 8, 1), np.uint8)
     everything[3::4], everything[np.arange(N) % 4 != 3] = expected[1], expected[0]
     return [found[image.tobytes()] for image in everything]
@@ -68,7 +74,7 @@ def labels_of_images(place: Path, expected: list[np.ndarray]) -> list[int]:
 
 def labelled_folder(place: Path) -> Path:
     for number, pixels in enumerate(GREY):
-        path = place / "images" / "cat dog bird".split()[LABELS[number]] / "deeper" / f"{number:02}.png"
+        path = place / "images" / ["cat", "dog", "bird"][LABELS[number]] / "deeper" / f"{number:02}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(png(pixels))
     return place / "images"
@@ -84,7 +90,10 @@ def test_subfolders_are_labels_of_the_images_that_can_be_used(tmp_path: Path) ->
     assert (found["n_train"], found["n_test"], found["n_classes"], found["classes"]) == (18, 6, 3, ["bird", "cat", "dog"])
     labels = load_labels(tmp_path / "out", "mine")
     sorted_labels = np.repeat([0, 1, 2], 8)
-    assert labels["test"].tolist() == sorted_labels[3::4].tolist() and labels["train"].tolist() == np.delete(sorted_labels, slice(3, None, 4)).tolist()
+    assert (
+        labels["test"].tolist() == sorted_labels[3::4].tolist()
+        and labels["train"].tolist() == np.delete(sorted_labels, slice(3, None, 4)).tolist()
+    )
 
 
 def test_labels_of_one_class_or_without_a_required_accuracy_are_refused(tmp_path: Path) -> None:
@@ -100,7 +109,16 @@ def test_a_classifier_of_ones_own_labels_needs_the_accuracy_that_was_asked_for(t
     images = np.kron(np.tile([30, 220], 20)[:, None, None], np.ones((1, 12, 12))).astype(np.uint8)
     np.savez(tmp_path / "a.npz", images=images, labels=np.tile(["dark", "light"], 20))
     for accuracy in (0.9, 0.95):  # nothing but the entry differs
-        run_prepare(tmp_path, kind="array", path=str(tmp_path / "a.npz"), labelled=True, accuracy=accuracy, size=None, channels=None, test_fraction=0.1)
+        run_prepare(
+            tmp_path,
+            kind="array",
+            path=str(tmp_path / "a.npz"),
+            labelled=True,
+            accuracy=accuracy,
+            size=None,
+            channels=None,
+            test_fraction=0.1,
+        )
         assert main(["classifier", "mine", "--data", str(tmp_path / "out"), "--out", str(tmp_path / "c.safetensors")]) == 0
         assert capsys.readouterr().out == f"test accuracy 1.0000, required {accuracy}\n"
 
@@ -147,12 +165,18 @@ WRONG_FILES = {
     "no such array": ({"pictures": GREY}, {}, "no array images; there are pictures"),
     "no labels": ({"images": GREY}, {"labelled": True}, "no array labels; there are images"),
     "too few labels": ({"images": GREY, "labels": LABELS[1:]}, {"labelled": True}, r"found labels int64 of shape \(23,\)"),
-    "one-hot labels": ({"images": GREY, "labels": np.eye(3)[LABELS]}, {"labelled": True}, r"found labels float64 of shape \(24, 3\) for images of shape \(24, 12, 10\); accepted is one"),
+    "one-hot labels": (
+        {"images": GREY, "labels": np.eye(3)[LABELS]},
+        {"labelled": True},
+        r"found labels float64 of shape \(24, 3\) for images of shape \(24, 12, 10\); accepted is one",
+    ),
 }
 
 
 @pytest.mark.parametrize("content, row, message", WRONG_FILES.values(), ids=WRONG_FILES)
-def test_files_of_several_arrays_that_lack_one_are_named(content: dict[str, Any], row: dict[str, Any], message: str, tmp_path: Path) -> None:
+def test_files_of_several_arrays_that_lack_one_are_named(
+    content: dict[str, Any], row: dict[str, Any], message: str, tmp_path: Path
+) -> None:
     np.savez(tmp_path / "a.npz", **content)
     with pytest.raises(UserError, match=f"^{tmp_path}/a.npz: {message}"):
         run_prepare(tmp_path, kind="array", path=str(tmp_path / "a.npz"), **row)
@@ -210,7 +234,9 @@ LAYOUTS = {
 
 
 @pytest.mark.parametrize("files", LAYOUTS.values(), ids=LAYOUTS)
-def test_a_data_set_of_the_hub_on_disk_is_the_same_as_files_of_its_images(files: list[str], tmp_path: Path, expected: list[np.ndarray]) -> None:
+def test_a_data_set_of_the_hub_on_disk_is_the_same_as_files_of_its_images(
+    files: list[str], tmp_path: Path, expected: list[np.ndarray]
+) -> None:
     for name, (start, stop) in zip(files, ((0, 11), (11, N)), strict=True):
         write_table(tmp_path / "hub" / name, start, stop)
     for other in ("dataset_info.json", "cache-0123.arrow", ".cache/train-00000.parquet"):
@@ -230,7 +256,9 @@ def test_a_split_of_its_own_gives_the_test_images(tmp_path: Path) -> None:
     assert (found["n_train"], found["n_test"], found["n_classes"]) == (20, 4, None)
     assert np.array_equal(arrays(tmp_path)[1][..., 0], GREY[20:, 1:11])
     for split in ("validation", "tes"):
-        with pytest.raises(UserError, match=f"hub: no file of the split '{split}', .parquet or .arrow; there are test-00000-of-00001.parquet, train-"):
+        with pytest.raises(
+            UserError, match=f"hub: no file of the split '{split}', .parquet or .arrow; there are test-00000-of-00001.parquet, train-"
+        ):
             run_prepare(tmp_path, kind="parquet", path=str(tmp_path / "hub"), test_split=split)
 
 
@@ -254,7 +282,7 @@ def test_a_file_of_another_form_or_damaged_is_named(suffix: str, tmp_path: Path)
 def test_cells_without_an_image_or_a_label_are_listed(tmp_path: Path) -> None:
     pyarrow = pytest.importorskip("pyarrow")
     cells = [png(pixels) for pixels in GREY]
-    cells[5], labels = None, [None if i == 7 else "even odd".split()[i % 2] for i in range(N)]
+    cells[5], labels = None, [None if i == 7 else ["even", "odd"][i % 2] for i in range(N)]
     write_table(tmp_path / "train.parquet", 0, N, image=pyarrow.array(cells, pyarrow.binary()), label=pyarrow.array(labels))
     row = {"kind": "parquet", "path": str(tmp_path / "train.parquet"), "labelled": True}
     with pytest.raises(UserError, match="2 of 24 images cannot be used:\n  train.parquet:7: it has no label\n  train.parquet:5: not a"):
