@@ -35,7 +35,7 @@ def stages(quick: dict[str, Any], name: str, experiment: Experiment, labelled: l
     labels = {
         "desc": "the labels of a data set",
         "cmd": "${snakemake} " + next(iter(labels_of[0])),
-        "deps": ["data/processed/${item}.json", "pga/data"],
+        "deps": ["data/processed/${item}.json", *data["do"]["deps"]],
         "outs": labels_of,
     }
     artifacts["deps"] = [f"{experiment.results}/{dataset}" for dataset in datasets] + artifacts["deps"][1:]
