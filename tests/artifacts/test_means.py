@@ -7,20 +7,20 @@ from pathlib import Path
 
 import pytest
 from artifacts import measured
+from experiments import TINY
 from stored import metrics_content
-from test_workflow import TINY
 
 from pga.cli import main
 from pga.runtime.files import read_record, write_record
 
-VALUES = {("lpga", 0): 1.0, ("lpga", 1): 4.0, ("vpga", 0): 2.5, ("vpga", 1): 3.5}
+VALUES = {("lpga", 0): 1.0, ("lpga", 1): 4.0, ("vae", 0): 2.5, ("vae", 1): 3.5}
 
 
 @pytest.fixture
 def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """metrics.json of every run of an experiment with two models and two seeds."""
     monkeypatch.chdir(tmp_path)
-    Path("tiny.yaml").write_text(TINY)
+    Path("tiny.yaml").write_text(TINY.replace("seeds: [0]", "seeds: [0, 1]"))
     for (model, seed), value in VALUES.items():
         for sampling in ("prior", "reconstruction"):  # reconstructions have no KID here
             numbers = {"classifier_fd": value, **({"classifier_kid": 2 * value} if sampling == "prior" else {})}
@@ -34,11 +34,11 @@ def test_every_metric_is_averaged_over_seeds(results: Path) -> None:
     assert main(["summary", "digits", "--params", "tiny.yaml", "--out", str(results)]) == 0
     assert json.loads((results / "summary.json").read_text()) == {
         "lpga": {"prior": {"classifier_fd": 2.5, "classifier_kid": 5.0}, "reconstruction": {"classifier_fd": 2.5}},
-        "vpga": {"prior": {"classifier_fd": 3.0, "classifier_kid": 6.0}, "reconstruction": {"classifier_fd": 3.0}},
+        "vae": {"prior": {"classifier_fd": 3.0, "classifier_kid": 6.0}, "reconstruction": {"classifier_fd": 3.0}},
     }
     lines = (results / "summary.csv").read_text().splitlines()
     assert lines[0] == "run,classifier_fd"
-    assert sorted(lines[1:]) == ['"lpga, prior",2.5', '"lpga, reconstruction",2.5', '"vpga, prior",3.0', '"vpga, reconstruction",3.0']
+    assert sorted(lines[1:]) == ['"lpga, prior",2.5', '"lpga, reconstruction",2.5', '"vae, prior",3.0', '"vae, reconstruction",3.0']
 
 
 def test_a_missing_run_or_an_unknown_data_set_is_named(results: Path, capsys: pytest.CaptureFixture[str]) -> None:

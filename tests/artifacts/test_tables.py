@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from artifacts import measured, record, write_records
-from scales import COMMON
+from experiments import COMMON
 from stored import metrics_content
 
 from pga.artifacts.collect import COLUMNS, collect

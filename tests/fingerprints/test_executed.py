@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from experiments import COMMON
 from PIL import Image
-from scales import COMMON
 from stored import write_prepared
 from test_celeba import SMALL, SOURCES, synthetic
 from test_own_kinds import write_table

@@ -18,11 +18,11 @@ import numpy as np
 import pytest
 import yaml
 from child import forked, refuse, skip_without_filters
+from experiments import TINY
 from stored import write_prepared
 from test_fetch import CONTENT, a_source
 from test_report import make as make_results
 from test_training import CPU, a_run, blobs
-from test_workflow import TINY
 
 from pga.artifacts.collect import COLUMNS
 from pga.artifacts.figures import canvas

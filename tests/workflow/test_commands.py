@@ -21,9 +21,10 @@ import dvc.cli
 import pytest
 import torch
 from conftest import copy_project
+from dag import write_only
+from experiments import TINY
 from pga_snakemake import targets_last
 from PIL import Image
-from scales import COMMON
 from snakemake import cli
 from warm import warm
 
@@ -82,10 +83,10 @@ def words(command: str) -> list[str]:
     return subprocess.run(["bash", "-c", f"printf '%s\\n' {arguments}"], capture_output=True, text=True, check=True).stdout.splitlines()
 
 
-def run(command: str, project: Path, **more: str) -> subprocess.CompletedProcess[str]:
+def run(command: str, project: Path) -> subprocess.CompletedProcess[str]:
     """A command as it is typed in the environment of the project."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    environment = {**os.environ, "PATH": path, "PYTHONPATH": str(project), **more}
+    environment = {**os.environ, "PATH": path, "PYTHONPATH": warm(project)}
     return subprocess.run(["bash", "-c", command], cwd=project, env=environment, capture_output=True, text=True)
 
 
@@ -223,12 +224,6 @@ def test_the_knobs_of_a_cluster_stand_before_a_target(option: str, monkeypatch: 
     assert parse([*words(f"snakemake {option}"), "results/table1.csv"]).targets == ["results/table1.csv"]
 
 
-def test_the_users_own_line_plans_the_papers_runs(project: Path) -> None:
-    done = run("snakemake --cores 4 --resources gpu=1 results/table1.csv -n", project)
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
-    assert re.search(r"^train +117$", done.stdout, re.M)
-
-
 def test_without_a_target_it_is_said_what_there_is_and_nothing_is_made(planner: Path) -> None:
     done = run("snakemake --cores 2", planner, PYTHONPATH=str(planner / "workflow/command"))
     assert done.returncode == 0, "the package pga of this folder is read, whatever is installed"
@@ -289,45 +284,18 @@ WHOLE = [command for command in of("pga") if not is_spoken_of(command)]
 FIRST = ("prepare", "train")
 RUN = [command for command in WHOLE if not re.search(READ_ONLY, command)]
 RUN.sort(key=lambda command: FIRST.index(words(command)[0]) if words(command)[0] in FIRST else len(FIRST))
-QUICK = (
-    """
-description: a small one
-results: results/quick
-seeds: [0]
-device: cpu
-evaluation: {extractor: classifier}
-samplings:
-  prior: {n: 300, batch_size: 100}
-"""
-    + COMMON
-    + """  snapshots: 2
-datasets:
-  digits:
-    runs:
-      vae: {warmup_steps: [0, code], coefficients: {c: [0.05, inferred]}}
-      lpga: {coefficients: {gamma: [0.015, paper]}}
-table1:
-  columns: [{dataset: digits, title: Digits, paper: mnist}]
-  rows: [{title: LPGA, model: lpga}, {title: VAE, model: vae}]
-figures:
-  figure2: {datasets: [digits], models: [lpga, vae]}
-"""
-)
 
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> dict[str, subprocess.CompletedProcess[str]]:
     """Command → how it ended; `report`: what the report prints, `again`: what Snakemake would make after all of them."""
     project = with_own_images(tmp_path_factory.mktemp("small"))
-    (project / "params/quick.yaml").write_text(QUICK)
-    for extends_it in (project / "params").glob("quick_*.yaml"):
-        extends_it.unlink()
-    with warm(project) as modules:
-        made = run("snakemake --cores 2 results/quick/report.html", project, PYTHONPATH=modules)
-        assert made.returncode == 0, made.stdout[-2000:] + made.stderr[-3000:]
-        found = {command: run(f'pga() {{ python -m pga "$@"; }}; {command}', project, PYTHONPATH=modules) for command in RUN}
-        found["again"] = run("snakemake --cores 2 -n results/quick/report.html", project)
-        found["report"] = run("cat results/quick/report.html", project)
+    write_only(project, "quick", TINY.replace("results/tiny", "results/quick"))
+    made = run("snakemake --cores 2 results/quick/report.html", project)
+    assert made.returncode == 0, made.stdout[-2000:] + made.stderr[-3000:]
+    found = {command: run(f'pga() {{ python -m pga "$@"; }}; {command}', project) for command in RUN}
+    found["again"] = run("snakemake --cores 2 -n results/quick/report.html", project)
+    found["report"] = run("cat results/quick/report.html", project)
     return found
 
 

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import sysconfig
 import tomllib
-import urllib.request
 import zipfile
 from pathlib import Path
 
@@ -50,13 +49,15 @@ def version(requirement: Requirement) -> str:
     return pin.version
 
 
-def test_every_lock_entry_is_pinned_and_hashed(root: Path) -> None:
+def test_every_lock_entry_is_pinned_and_hashed_and_none_names_a_registry(root: Path) -> None:
     entries = locked(root)
     assert len(entries) > 100
     for requirement, hashes in entries.values():
         assert version(requirement)
         assert hashes, f"{requirement} has no hash"
         assert all(re.fullmatch(r"sha256:[0-9a-f]{64}", value) for value in hashes), requirement
+    lines = (root / "requirements.lock").read_text().splitlines()
+    assert [line for line in lines if "://" in line or re.match(r"\s*(-i|--index|--extra-index|--find-links|--trusted)", line)] == []
 
 
 def test_lock_holds_on_linux_and_macos_alike(root: Path) -> None:
@@ -67,11 +68,6 @@ def test_lock_holds_on_linux_and_macos_alike(root: Path) -> None:
             assert not wanted(root).keys() - here, f"not locked for {system} and Python {python}"
 
 
-def test_lock_names_no_registry(root: Path) -> None:
-    lines = (root / "requirements.lock").read_text().splitlines()
-    assert [line for line in lines if "://" in line or re.match(r"\s*(-i|--index|--extra-index|--find-links|--trusted)", line)] == []
-
-
 def test_lock_satisfies_pyproject(root: Path) -> None:
     entries = locked(root)
     for name, requirement in wanted(root).items():
@@ -79,13 +75,10 @@ def test_lock_satisfies_pyproject(root: Path) -> None:
         assert version(entries[name][0]) in requirement.specifier, f"{requirement} is not what requirements.lock pins: make lock"
 
 
-def test_lock_pins_the_torch_that_goes_with_torchvision(root: Path) -> None:
-    entries = locked(root)
-    assert (version(entries["torch"][0]), version(entries["torchvision"][0])) == ("2.11.0", "0.26.0")
-
-
 def test_conda_environment_pins_the_same_versions(root: Path) -> None:
     environment = yaml.safe_load((root / "environment.yml").read_text())
+    (python,) = [entry for entry in environment["dependencies"] if isinstance(entry, str) and entry.startswith("python=")]
+    assert python.removeprefix("python=") in {"3.11", "3.12", "3.13"}
     (listed,) = [entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict)]
     assert [line for line in listed if line.startswith("-e ")] == ["-e .", "-e workflow/command"], "the project's own"
     pip = [line for line in listed if not line.startswith("-e ")]
@@ -94,12 +87,6 @@ def test_conda_environment_pins_the_same_versions(root: Path) -> None:
     assert {name: r.extras for name, r in pinned.items()} == {name: r.extras for name, r in wanted(root).items()}
     entries = locked(root)
     assert {name: version(r) for name, r in pinned.items()} == {name: version(entries[name][0]) for name in pinned}
-
-
-def test_conda_environment_has_a_python_that_the_lock_holds_for(root: Path) -> None:
-    environment = yaml.safe_load((root / "environment.yml").read_text())
-    (python,) = [entry for entry in environment["dependencies"] if isinstance(entry, str) and entry.startswith("python=")]
-    assert python.removeprefix("python=") in {"3.11", "3.12", "3.13"}
 
 
 def test_citation_names_this_version(root: Path) -> None:
@@ -192,6 +179,7 @@ def built(workshop: Path) -> Path:
 @pytest.mark.slow
 def test_environment_is_made_once_follows_its_lock_and_is_made_anew_when_in_doubt(built: Path) -> None:
     """One story, as every environment costs seconds."""
+    assert installer(built, "1.0") == "uv"
     nothing_to_make = stand_in(built, REFUSING)  # whatever make starts now, it starts with this and fails
     keep = built / ".venv/kept"
     keep.touch()
@@ -223,33 +211,19 @@ def test_environment_is_made_once_follows_its_lock_and_is_made_anew_when_in_doub
     assert installed(built) == "1.0"
     assert not keep.exists(), "a half-built environment was built upon"
 
-
-@pytest.mark.slow
-def test_the_locked_uv_installs_and_pip_where_it_cannot_and_neither_a_wheel_of_another_hash(workshop: Path) -> None:
-    done = make(workshop, ".venv/locked")
-    assert done.returncode == 0, done.stderr
-    assert (installed(workshop), installer(workshop, "1.0")) == ("1.0", "uv")
-
-    dying = workshop / "dying"  # leaves behind what pip would count as installed
+    dying = built / "dying"  # leaves behind what pip would count as installed
     dying.write_text(
         "#!/bin/sh\nset -e\ncd .venv/lib/*/site-packages\nmkdir tiny-2.0.dist-info\n"
         "printf 'Metadata-Version: 2.1\\nName: tiny\\nVersion: 2.0\\n' > tiny-2.0.dist-info/METADATA\nrm tiny.py\nexit 1\n"
     )
     dying.chmod(0o755)
-    write_lock(workshop, lock_uv(workshop, "2.0", shlex.quote(str(dying))), lock_wheel(workshop, "2.0"), mtime=AHEAD)
-    done = make(workshop, ".venv/locked")
-    assert done.returncode == 0, done.stderr
-    assert "pip does" in done.stderr
-    assert (installed(workshop), installer(workshop, "2.0")) == ("2.0", "pip")
-
-    wrong = lock_wheel(workshop, "3.0").partition("sha256:")[0] + "sha256:" + "0" * 64
-    for command in (UV, "false"):
-        write_lock(workshop, lock_uv(workshop, "3.0", command), wrong, mtime=AHEAD)
-        refused = make(workshop, ".venv/locked")
-        assert refused.returncode != 0
-        assert "HASHES" in refused.stderr
-        assert ("Hash mismatch" in refused.stderr) == (command == UV)
-        assert not list(workshop.glob(".venv/lib/*/site-packages/tiny-3.0*"))
+    altered = lock_wheel(built, "3.0").partition("sha256:")[0] + "sha256:" + "0" * 64
+    for number, wheel in (("2.0", lock_wheel(built, "2.0")), ("3.0", altered)):
+        write_lock(built, lock_uv(built, number, shlex.quote(str(dying))), wheel, mtime=AHEAD)
+        done = make(built, ".venv/locked")
+        assert "pip does" in done.stderr and (done.returncode == 0) == (number == "2.0"), done.stderr
+        assert number == "3.0" or (installed(built), installer(built, number)) == (number, "pip")
+    assert "HASHES" in done.stderr and not list(built.glob(".venv/lib/*/site-packages/tiny-3.0*"))
 
 
 @pytest.mark.parametrize("answer", ["exit 127", REFUSING])
@@ -267,21 +241,3 @@ def test_make_alone_lists_every_command(root: Path) -> None:
     assert phony is not None
     for command in phony[1].split():
         assert re.search(rf"^  {command}\b", shown, re.MULTILINE), f"make {command} is not listed"
-
-
-def test_mirror_serves_ranges(mirror: Path, mirror_url: str) -> None:
-    name = "mnist/t10k-labels-idx1-ubyte.gz"
-    content = (mirror / name).read_bytes()
-    for header, status, expected in [
-        ({}, 200, content),
-        ({"Range": "bytes=100-"}, 206, content[100:]),
-        ({"Range": "bytes=100-199"}, 206, content[100:200]),
-    ]:
-        with urllib.request.urlopen(urllib.request.Request(f"{mirror_url}/{name}", headers=header), timeout=10) as answer:
-            assert (answer.status, answer.read()) == (status, expected)
-
-
-def test_project_copy_holds_the_projects_files_only(root: Path, project: Path) -> None:
-    assert (project / "pga/cli.py").read_bytes() == (root / "pga/cli.py").read_bytes()
-    assert not (project / ".git").exists()
-    assert not (project / ".venv").exists()

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from scales import COMMON
+from experiments import COMMON
 
 from pga.runtime.files import read_record, sha256
 

@@ -79,16 +79,15 @@ def mirror(cats: Path) -> Iterator[str]:
         server.shutdown()
 
 
-def run(project: Path, mirror: str, module: str, *arguments: str, modules: str = "") -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": modules or str(project), "PGA_MIRROR": mirror}
+def run(project: Path, mirror: str, module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": warm(project), "PGA_MIRROR": mirror}
     return subprocess.run([sys.executable, "-m", module, *arguments], cwd=project, env=environment, capture_output=True, text=True)
 
 
 @pytest.fixture(scope="module")
 def made(cats: Path, mirror: str) -> Path:
     """Every step done, from the download of Inception's weights on. Few images, as each takes 0.2 s of a core."""
-    with warm(cats) as modules:
-        done = run(cats, mirror, "snakemake", "--cores", "2", *TARGETS, modules=modules)
+    done = run(cats, mirror, "snakemake", "--cores", "2", *TARGETS)
     assert done.returncode == 0, done.stderr[-4000:]
     return cats
 

@@ -1,8 +1,7 @@
-"""The workflow on a real Slurm with a pretended node of two GPUs, through DVC: placement, signals, requeues, limits."""
+"""The workflow on a real Slurm with a pretended node of two GPUs, through DVC: placement, signals, requeues, kills, an outage, limits."""
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
@@ -10,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from itertools import combinations
 from pathlib import Path
@@ -18,8 +18,9 @@ from typing import NamedTuple
 import pytest
 import slurm_node
 from conftest import copy_project
+from dag import write_only
+from experiments import TINY
 from slurm_node import TIED, Slurm, wait_for
-from test_workflow import TINY
 from warm import warm
 
 ONLY_HERE = """
@@ -28,7 +29,8 @@ slurm-status-command: squeue
 slurm-init-seconds-before-status-checks: 2
 """
 """What this Slurm needs beside workflow/profiles/slurm: it keeps no accounts."""
-LONG = TINY.replace("seeds: [0, 1]", "seeds: [0]").replace("steps: [300,", "steps: [900000,").replace("/tiny", "/long")
+QUICK = TINY.replace("/tiny", "/quick").replace("steps: [300,", "steps: [12000,").replace("snapshots: 2", "snapshots: 5")
+LONG = TINY.replace("/tiny", "/long").replace("steps: [300,", "steps: [900000,")
 KNOBS = """
 default-resources: [slurm_partition=other]
 set-resources: [train:gpu_model=a100]
@@ -64,9 +66,8 @@ def laboratory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     profile = (project / "workflow/profiles/slurm/config.yaml").read_text()
     (project / "workflow/profiles/mine").mkdir()
     (project / "workflow/profiles/mine/config.yaml").write_text(profile + ONLY_HERE + KNOBS)
+    write_only(project, "quick", QUICK.replace("device: cpu\n", ""))  # so that every run asks for a GPU
     (project / "params/long.yaml").write_text(LONG)
-    quick = project / "params/quick.yaml"  # as it is, but for its line `device: cpu`, so that every run asks for a GPU
-    quick.write_text(re.sub(r"^device: cpu.*\n", "", quick.read_text(), flags=re.M))
     for words in (["init", "-q"], ["add", "-A"], ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "all"]):
         subprocess.run(["git", *words], cwd=project, check=True)
     return project
@@ -128,17 +129,20 @@ def limits(slurm: Slurm, laboratory: Path, tmp_path_factory: pytest.TempPathFact
         call.process.wait()
 
 
-def in_the_middle(slurm: Slurm, project: Path) -> Iterator[tuple[str, str]]:
-    """Run and job of the trainings on the cluster that have kept a snapshot and have more than half of the way to go."""
+def in_the_middle(slurm: Slurm, project: Path, model: str) -> str | None:
+    """The job that trains a model, if it has kept a snapshot and has more than half of the way to go."""
 
-    def is_early(folder: Path) -> bool:
-        return not (folder / "snapshot002.safetensors").exists() and (folder / "snapshot001.safetensors").exists()
+    def is_early() -> bool:
+        kept = {path.name for path in (project / ".pga/checkpoints").glob(f"digits-{model}-seed0-*/snapshot*")}
+        return "snapshot001.safetensors" in kept and "snapshot003.safetensors" not in kept
 
-    for folder in filter(is_early, (project / ".pga/checkpoints").glob("digits-*")):
-        [(model, seed)] = re.findall(r"^digits-(\w+)-seed(\d+)-", folder.name)
-        for job in slurm.jobs("RUNNING", f"train_wildcards_results_quick_digits_{model}_{seed}"):
-            if is_early(folder):  # still: Slurm takes a moment to answer, and a folder is emptied file by file
-                yield f"{model}/seed{seed}", job
+    jobs = slurm.jobs("RUNNING", f"train_wildcards_results_quick_digits_{model}_0") if is_early() else []
+    return jobs[0] if jobs and is_early() else None  # still: Slurm takes a moment to answer, and a folder is emptied file by file
+
+
+def submissions(log: Path) -> dict[str, str]:
+    """Job → rule and wildcards of what a call has submitted."""
+    return dict(re.findall(r"submitted with SLURM jobid (\d+) \(log: .*/slurm_logs/(\w+(?:/\w+)?)/\d+\.log\)", log.read_text()))
 
 
 def asked_for(slurm: Slurm, job: str) -> dict[str, str]:
@@ -147,53 +151,71 @@ def asked_for(slurm: Slurm, job: str) -> dict[str, str]:
 
 
 @pytest.mark.cluster
-def test_the_quick_experiment_by_dvc_on_a_cluster_with_a_run_stopped_and_one_requeued(
+def test_stopped_requeued_killed_and_cut_off_from_the_controller_it_ends_with_the_same_bytes(
     slurm: Slurm, laboratory: Path, limits: dict[str, Limited], tmp_path: Path
 ) -> None:
+    """One training is stopped, one requeued, then the login process is killed and its command given again, then the controller is away."""
     alone = tmp_path / "alone"  # the same without a cluster, and without anything in its way
     shutil.copytree(laboratory, alone, symlinks=True)
-    log = tmp_path / "log"
     around = environment(laboratory, slurm, SNAKEMAKE_PROFILE="workflow/profiles/mine")
-    with log.open("wb") as file:
-        words = [*TIED, sys.executable, "-m", "dvc", "repro"]
-        repro = subprocess.Popen(words, cwd=laboratory, stdout=file, stderr=subprocess.STDOUT, env=around)
+    logs = [tmp_path / "killed", tmp_path / "again"]
 
-    disturbed: list[str] = []
+    def repro(log: Path) -> subprocess.Popen[bytes]:
+        with log.open("wb") as file:
+            return subprocess.Popen(
+                [*TIED, sys.executable, "-m", "dvc", "repro"], cwd=laboratory, stdout=file, stderr=subprocess.STDOUT, env=around
+            )
 
-    def another() -> tuple[str, str] | None:
-        assert repro.poll() is None, log.read_text()[-5000:]
-        return next((found for found in in_the_middle(slurm, laboratory) if found[0] not in disturbed), None)
+    killed = repro(logs[0])
+    for model, disturb in {"lpga": ("scancel", "--signal=TERM"), "vae": ("scontrol", "requeue")}.items():
+        slurm.call(*disturb, wait_for(lambda model=model: in_the_middle(slurm, laboratory, model), slurm.folder, patience_s=300))
+    train = [f"rule_train/results_quick_digits_{model}_0" for model in ("lpga", "vae")]
 
-    for disturb in (("scancel", "--signal=TERM"), ("scontrol", "requeue")):
-        run, job = wait_for(another, slurm.folder, patience_s=300)
-        slurm.call(*disturb, job)
-        disturbed.append(run)
-    assert repro.wait(timeout=1200) == 0, log.read_text()[-5000:]
+    def both_train(log: Path, submitted: int) -> bool:
+        running = slurm.jobs("RUNNING", "train_wildcards_results_quick")
+        return len(running) == 2 and sum(name in train for name in submissions(log).values()) == submitted
 
-    files = ("model.safetensors", "snapshots.safetensors", "prior/samples.npy")
-    compared = [f"results/quick/digits/{run}/{file}" for run in disturbed for file in files]
-    command = [sys.executable, "-m", "snakemake", "--cores", "2", *compared]
-    with warm(alone) as modules:
-        subprocess.run(command, cwd=alone, env=environment(alone, slurm, PYTHONPATH=modules), check=True, capture_output=True)
-    for path in compared:
-        assert (laboratory / path).read_bytes() == (alone / path).read_bytes(), path
-    for run in disturbed:
-        assert json.loads((laboratory / f"results/quick/digits/{run}/run.json").read_text())["resumed_at_steps"]
+    wait_for(lambda: both_train(logs[0], 3), slurm.folder, patience_s=300)
+    assert killed.poll() is None, logs[0].read_text()[-5000:]
+    left = slurm.jobs("RUNNING", "train_wildcards_results_quick")
+    killed.kill()
+    killed.wait()
 
+    again = repro(logs[1])
+    wait_for(lambda: both_train(logs[1], 2), slurm.folder, patience_s=300)
+    slurm.stop("slurmctld")
+    time.sleep(30)
+    slurm.start("slurmctld", "-D")
+    assert again.wait(timeout=600) == 0, logs[1].read_text()[-5000:]
+    said = logs[1].read_text()
+    ended = re.search(r"^ending \d+ jobs that an earlier call left in Slurm's queue: ([\d ]+);", said, re.M)
+    assert ended and sorted(left) == sorted(ended[1].split())
+    assert "Slurm does not answer; its jobs go on" in said
     wait_for(lambda: subprocess.run(["pgrep", "-f", str(laboratory)], capture_output=True).returncode == 1, slurm.folder)  # nothing hangs
 
-    submitted = dict(re.findall(r"submitted with SLURM jobid (\d+) \(log: .*/slurm_logs/(\w+(?:/\w+)?)/\d+\.log\)", log.read_text()))
-    trained = [path.parent for path in laboratory.glob("results/quick/*/*/*/run.json")]
-    trainings = [f"rule_train/results_quick_digits_{run.parent.name}_{run.name.removeprefix('seed')}" for run in trained]
-    again = f"rule_train/results_quick_digits_{disturbed[0].replace('/seed', '_')}"
-    assert sorted(name for name in submitted.values() if name.startswith("rule_train")) == sorted([*trainings, again])
-    first, second = (asked_for(slurm, job) for job, name in submitted.items() if name == again)
+    compared = [
+        f"results/quick/digits/{model}/seed0/{file}"
+        for model in ("lpga", "vae")
+        for file in ("model.safetensors", "snapshots.safetensors", "prior/samples.npy")
+    ]
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", *compared]
+    subprocess.run(command, cwd=alone, env=environment(alone, slurm, PYTHONPATH=warm(alone)), check=True, capture_output=True)
+    for path in compared:
+        assert (laboratory / path).read_bytes() == (alone / path).read_bytes(), path
+    for model in ("lpga", "vae"):
+        assert json.loads((laboratory / f"results/quick/digits/{model}/seed0/run.json").read_text())["resumed_at_steps"]
+
+    submitted = submissions(logs[0])
+    assert Counter(name for name in submitted.values() if name in train) == {train[0]: 2, train[1]: 1}, "a requeued job is the same"
+    first, second = (asked_for(slurm, job) for job, name in submitted.items() if name == train[0])
     assert first == {"Partition": "other", "TresPerJob": "gres:gpu:a100:1", "mem": "4000M", "TimeLimit": "12:00:00"}
     assert second == {**first, "mem": "8000M", "TimeLimit": "1-00:00:00"}, "a further attempt asks for more"
-    mine = [allocation for allocation in slurm.allocations() if allocation[0] in submitted]
-    assert {job for job, _, _, _ in mine} == submitted.keys()
+    later = submissions(logs[1])
+    assert sorted(name for name in later.values() if name.startswith("rule_train")) == train
+    mine = [allocation for allocation in slurm.allocations() if allocation[0] in {**submitted, **later}]
+    assert {job for job, _, _, _ in mine} == {**submitted, **later}.keys()
     nobody_shares_a_gpu(mine)
-    assert any(devices != "none" for job, devices, _, _ in mine if submitted[job].startswith("group_measure"))
+    assert any(devices != "none" for job, devices, _, _ in mine if later.get(job, "").startswith("group_measure"))
     assert not list((laboratory / ".pga/checkpoints").glob("*/state.safetensors"))
     status = subprocess.run([sys.executable, "-m", "dvc", "status"], cwd=laboratory, env=around, capture_output=True, text=True)
     assert "Data and pipelines are up to date" in status.stdout
@@ -216,47 +238,3 @@ def test_a_run_past_its_time_limit_names_the_knob_and_keeps_its_state(limits: di
     [folder] = (project / ".pga/checkpoints").glob("digits-lpga-seed0-*")
     assert (folder / "state.safetensors").exists()
     assert "stopped by SIGTERM" in (project / "logs/train/results/long/digits/lpga/seed0.log").read_text()
-
-
-def training_in(project: Path) -> bool:
-    """Whether both runs of the next test are being trained."""
-    found = 0
-    for process in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):  # it has ended, or is nobody's business
-            found += b"-m\0pga\0train\0" in (process / "cmdline").read_bytes() and (process / "cwd").readlink() == project
-    return found == 2
-
-
-@pytest.mark.cluster
-def test_a_killed_login_process_and_a_controller_that_is_away_change_no_byte(slurm: Slurm, laboratory: Path, tmp_path: Path) -> None:
-    project = tmp_path / "project"
-    shutil.copytree(laboratory, project, symlinks=True)
-    (project / "params/tiny.yaml").write_text(TINY.replace("steps: [300,", "steps: [6000,"))
-    models = [f"results/tiny/digits/{model}/seed0/model.safetensors" for model in ("lpga", "vpga")]
-    command = [*TIED, sys.executable, "-m", "snakemake", "--profile", "workflow/profiles/mine", "--retries", "0", "--", *models]
-
-    def submit(log: Path) -> subprocess.Popen[bytes]:
-        with log.open("wb") as file:
-            return subprocess.Popen(command, cwd=project, env=environment(project, slurm), stdout=file, stderr=subprocess.STDOUT)
-
-    killed = submit(tmp_path / "killed")
-    wait_for(lambda: training_in(project), slurm.folder, patience_s=300)
-    left = slurm.jobs("RUNNING", "train_wildcards_results_tiny")
-    killed.kill()
-    killed.wait()
-    again = submit(tmp_path / "again")
-    said = (tmp_path / "again").read_text
-    wait_for(lambda: "submitted with SLURM" in said() and training_in(project), slurm.folder, patience_s=300)
-    slurm.stop("slurmctld")
-    time.sleep(30)
-    slurm.start("slurmctld", "-D")
-    assert again.wait(timeout=300) == 0, said()[-5000:]
-    ended = re.search(r"^ending 2 jobs that an earlier call left in Slurm's queue: ([\d ]+);", said(), re.M)
-    assert ended and sorted(left) == sorted(ended[1].split())
-    assert "Slurm does not answer; its jobs go on" in said()
-
-    made = {model: (project / model).read_bytes() for model in models}
-    shutil.rmtree(project / "results/tiny")
-    undisturbed = [sys.executable, "-m", "snakemake", "--cores", "2", "--", *models]
-    subprocess.run(undisturbed, cwd=project, env=environment(project, slurm), check=True, capture_output=True)
-    assert made == {model: (project / model).read_bytes() for model in models}

@@ -29,9 +29,8 @@ def smoke(shared_project: Path, mirror: Path) -> Path:
         wanted = list(ways.values()) if run.dataset == "cifar10" else [next(iter(rows))]  # CIFAR-10 has every model of both protocols
         targets += [f"{folder}/{sampling}/samples.npy" for sampling in wanted]
     command = [sys.executable, "-m", "snakemake", "--cores", "2", *targets]
-    with warm(project) as modules:
-        environment = {**os.environ, "PGA_MIRROR": str(mirror), "PYTHONPATH": modules}
-        done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True)
+    environment = {**os.environ, "PGA_MIRROR": str(mirror), "PYTHONPATH": warm(project)}
+    done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-5000:]
     return project
 
