@@ -156,8 +156,14 @@ def test_it_is_readable_on_a_page_and_nothing_lies_over_text(name: str, folder: 
         assert not a.padded(-1).overlaps(b.padded(-1)), f"{one!r} over {other!r}"
 
 
+@pytest.fixture
+def coarse(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few dots: what is compared does not depend on their number."""
+    monkeypatch.setitem(canvas.STYLE, "figure.dpi", 75.0)
+
+
 @pytest.mark.parametrize("name", FIGURES)
-def test_equal_results_give_equal_bytes(name: str, folder: Path) -> None:
+def test_equal_results_give_equal_bytes(name: str, folder: Path, coarse: None) -> None:
     for out in ("one", "two"):
         assert main(["figure", name, "--params", "tiny.yaml", "--out-dir", out]) == 0
     for ending in ("png", "pdf", "tex"):
@@ -187,7 +193,7 @@ def change(dataset: str, model: str, seed: int) -> None:
 
 
 @pytest.mark.slow
-def test_a_changed_seed_changes_the_figures_that_use_it_and_no_other(folder: Path) -> None:
+def test_a_changed_seed_changes_the_figures_that_use_it_and_no_other(folder: Path, coarse: None) -> None:
     of_first, of_another, of_all = ["interpolations", "neighbours"], ["terms"], ["training", "reconstructions"]
     before = images(*of_first, *of_another, *of_all)
     change("celeba", "lpga", 2)
@@ -199,7 +205,7 @@ def test_a_changed_seed_changes_the_figures_that_use_it_and_no_other(folder: Pat
 
 
 @pytest.mark.parametrize("name", [name for name in FIGURES if name != "routing"])
-def test_without_a_run_it_is_refused_by_name_or_says_so(name: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_a_run_it_is_refused_by_name_or_says_so(name: str, folder: Path, coarse: None, capsys: pytest.CaptureFixture[str]) -> None:
     dataset = load_experiment("tiny.yaml").figures[name].datasets[0]
     for file in of(dataset, "lpga", 0, "").rglob("*.*"):
         file.unlink()
