@@ -25,7 +25,10 @@ ROOT = Path(__file__).resolve().parent.parent
 MIRROR = os.environ.get("PGA_MIRROR", "")
 
 
-LONGEST_FIRST = ("test_dvc.py", "test_workflow.py", "test_smoke.py", "test_own_data_dag.py", "test_inception.py", "test_figures_kinds.py")
+LONGEST_FIRST = (
+    "test_workflow.py", "test_dvc.py", "test_smoke.py", "test_commands.py", "test_own_data_dag.py", "test_extending.py", "test_executed.py",
+    "test_inception.py", "test_other_code.py", "test_figures_kinds.py",
+)  # fmt: skip
 """Where files are shared out whole among processes, none of these may come last."""
 
 
