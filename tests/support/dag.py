@@ -15,10 +15,10 @@ TABLES = ("claims", "datasets", "sources")
 """The files of `params/` that are no experiments."""
 
 
-def write_only(project: Path, name: str, experiment: str) -> None:
-    """Make this the project's only experiment: Snakemake reads all of them at each call."""
+def write_only(project: Path, name: str, experiment: str, *others: str) -> None:
+    """Make this the project's only experiment beside `others`: Snakemake reads all of them at each call."""
     for path in (project / "params").glob("*.yaml"):
-        if path.stem not in TABLES:
+        if path.stem not in (*TABLES, *others):
             path.unlink()
     (project / "params" / f"{name}.yaml").write_text(experiment)
 

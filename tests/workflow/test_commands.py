@@ -290,7 +290,7 @@ RUN.sort(key=lambda command: FIRST.index(words(command)[0]) if words(command)[0]
 def small(tmp_path_factory: pytest.TempPathFactory) -> dict[str, subprocess.CompletedProcess[str]]:
     """Command → how it ended; `report`: what the report prints, `again`: what Snakemake would make after all of them."""
     project = with_own_images(tmp_path_factory.mktemp("small"))
-    write_only(project, "quick", TINY.replace("results/tiny", "results/quick"))
+    write_only(project, "quick", TINY.replace("results/tiny", "results/quick"), "paper", "mycats")
     made = run("snakemake --cores 2 results/quick/report.html", project)
     assert made.returncode == 0, made.stdout[-2000:] + made.stderr[-3000:]
     found = {command: run(f'pga() {{ python -m pga "$@"; }}; {command}', project) for command in RUN}

@@ -32,11 +32,10 @@ def add(project: Path, file: str, place: str, text: str) -> None:
 @pytest.fixture(scope="module")
 def extended(shared_project: Path) -> Path:
     """A project in which the page has been followed."""
-    paper = (shared_project / "params/paper.yaml").read_bytes()
-    write_only(shared_project, "paper", "")
-    (shared_project / "params/paper.yaml").write_bytes(paper)
     for file, place, text in BLOCKS:
         add(shared_project, file, place, text)
+    mine = (shared_project / "params/mine.yaml").read_text(encoding="utf-8")
+    write_only(shared_project, "mine", mine, "paper")
     snakemake(shared_project, *re.findall(r"^snakemake --cores 2 (\w+)$", PAGE, re.M))
     return shared_project
 
