@@ -123,7 +123,7 @@ CHANGES = {
     ),
     "a parameter of one model": ([("params/tiny.yaml", "gamma: [0.015,", "gamma: [0.02,")], ["lpga"]),
     "a loss of one model": ([("pga/method/losses.py", "log_var - 1.0).mean()", "log_var - 1.5).mean()")], ["vae"]),
-    "the step": ([("pga/training/trainer.py", "/ 127.5 - 1.0", "/ 128.0 - 1.0")], ["lpga", "vae"]),
+    "the step": ([("pga/data/pixels.py", "/ 127.5 - 1.0", "/ 128.0 - 1.0")], ["lpga", "vae"]),
     "one more seed": ([("params/tiny.yaml", "seeds: [0]", "seeds: [0, 1]")], ["lpga1", "vae1"]),
 }
 """What is edited → what is trained again. What changes nothing changes nothing together; tests/fingerprints has the rest of the code."""
@@ -251,8 +251,9 @@ LEFT_OUT = {
 
 
 @pytest.fixture
-def beside(finished: Path) -> Iterator[Path]:
+def beside(finished: Path, root: Path) -> Iterator[Path]:
     """The finished project with files that no experiment can be read from, an editor's lock among them."""
+    shutil.copy(root / "params/paper.yaml", finished / "params")
     for name, (text, _) in LEFT_OUT.items():
         (finished / "params" / name).write_text(text)
     (finished / "params" / ".#tiny.yaml").symlink_to("somebody@machine.1234")
@@ -265,7 +266,7 @@ def beside(finished: Path) -> Iterator[Path]:
     yield finished
     sources.write_text(right)
     table.write_text(before)
-    for name in (*LEFT_OUT, ".#tiny.yaml"):
+    for name in (*LEFT_OUT, ".#tiny.yaml", "paper.yaml"):
         (finished / "params" / name).unlink()
 
 
