@@ -18,8 +18,9 @@ from pga.runtime.files import atomic, digest, sha256
 
 
 def recipe(name: str, row: Kind, sources: dict[str, Source], out: Path) -> str:
-    """Digest of everything that a prepared data set is made by and of: its entry, the code, its source's files by their pinned checksums,
-    the user's own files by their content. The same recipe makes the same bytes.
+    """Digest of everything that a prepared data set is made by and of; the same recipe makes the same bytes.
+
+    That is its entry, the code, its source's files by their pinned checksums, the user's own files by their content.
     """
     from pga.fingerprints.steps import preparing_code
 
@@ -65,8 +66,9 @@ def prepare(name: str, row: Kind, raw: Path, out: Path, sources: dict[str, Sourc
 
 
 def write(name: str, row: Kind, prepared: Prepared, out: Path, files: dict[str, str], made_by: str) -> None:
-    """Write arrays, labels and last their record, which names their checksums and those of the source's `files`. What is there already with
-    the same bytes is left alone, its time too (`atomic`).
+    """Write arrays, labels and last their record, which names their checksums and those of the source's `files`.
+
+    What is there already with the same bytes is left alone, its time too (`atomic`).
     """
     paths = {split: array_path(out, name, split) for split in ("train", "test")}
     for split, path in paths.items():

@@ -120,7 +120,9 @@ def load_labels(folder: str | Path, dataset: str) -> dict[str, npt.NDArray[np.in
 
 
 def load_images(path: str | Path, ndim: int | None = 4) -> Images:
-    """Images (N, H, W, C) uint8 of any .npy file, read on demand from disk; with more dimensions (any number where `ndim` is None) (…, H, W, C).
+    """Images (N, H, W, C) uint8 of any .npy file, read on demand from disk.
+
+    With more dimensions (any number where `ndim` is None) they are (…, H, W, C).
 
     Raises:
         UserError: the file is absent or is not such an array.

@@ -27,7 +27,10 @@ def schemas() -> dict[str, dict[str, Any]]:
     for part in properties.values():  # a file that extends another says only what it changes
         definitions.get(part.get("$ref", "").removeprefix("#/$defs/"), {}).pop("required", None)
     kind = definitions["Figure"]["properties"]["kind"]
-    kind |= {"enum": list(FIGURES), "description": "; ".join(f"{name}: {row.shows}" for name, row in FIGURES.items())}
+    kind |= {
+        "enum": list(FIGURES),
+        "description": "; ".join(f"{name}: {row.shows.format(metric='metric')}" for name, row in FIGURES.items()),
+    }
     return {"experiment.schema.json": {**dialect, **written, "properties": properties, "$defs": definitions, "required": ["results"]}}
 
 

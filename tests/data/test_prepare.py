@@ -99,7 +99,8 @@ def test_provenance_says_what_the_arrays_are(digits: Path) -> None:
         "n_test": 360,
         "n_classes": 10,
         "files": {
-            name: hashlib.sha256((digits / name).read_bytes()).hexdigest() for name in ("digits.npy", "digits-test.npy", "digits-labels.npz")
+            name: hashlib.sha256((digits / name).read_bytes()).hexdigest()
+            for name in ("digits.npy", "digits-test.npy", "digits-labels.npz")
         },
         "sources": {},
     }
@@ -139,7 +140,9 @@ def test_an_altered_array_is_refused_with_both_checksums(split: str, digits: Pat
     content[-1] ^= 1  # one bit of the last pixel
     path.write_bytes(content)
     found = hashlib.sha256(content).hexdigest()
-    message = f"{path}: changed since it was made: its SHA-256 is {found[:12]}…, {tmp_path}/digits.json says {expected[:12]}…; make it again"
+    message = (
+        f"{path}: changed since it was made: its SHA-256 is {found[:12]}…, {tmp_path}/digits.json says {expected[:12]}…; make it again"
+    )
     with pytest.raises(UserError) as raised:
         load(tmp_path, "digits", split)
     assert str(raised.value) == message

@@ -18,7 +18,7 @@ from pga.artifacts.report.verdicts import Verdicts, verdicts
 from pga.artifacts.tables import costs_table, equivalence_table, evaluation_table, notation_table, parameters_table
 from pga.artifacts.tables.formats import Grid
 from pga.artifacts.tables.summary_cells import summarise
-from pga.params.artifacts import TABLES, figure_title
+from pga.params.artifacts import TABLES, FigureKind, figure_title
 from pga.params.experiment import Experiment
 from pga.params.sampling import RECONSTRUCTION
 from pga.params.titles import in_words, metric_title, short_metric_title
@@ -67,20 +67,16 @@ def checked_record(path: Path, records: dict[str, RunRecord]) -> ArtifactRecord:
     return found
 
 
-SHOWS = {
-    "routing": "laws and losses", "panels": "samples", "training": "loss and {metric} over training", "terms": "every term over training",
-    "interpolations": "interpolations", "reconstructions": "test images above each model’s", "neighbours": "nearest training images",
-}  # fmt: skip
-"""Kind of figure → what it shows."""
-LINES = ("routing", "training", "terms")
-"""Kinds that are drawn of lines, whose colours a dark page may turn round; the others hold images."""
+def drawn_of_lines(kind: FigureKind) -> bool:
+    """Whether a dark page may turn the colours of a figure round; the others hold images."""
+    return kind.lines or not kind.first
 
 
 def heading(experiment: Experiment, name: str) -> str:
     """A figure's name and what it shows; the model of samples by name if it is one."""
     row, titles = experiment.figures[name], experiment.titles_of(name)
     models = [titles[model] for model in row.models if model != row.against or len(row.models) == 1]
-    shows = SHOWS[row.kind].format(metric=metric_title(experiment.evaluation.metric))
+    shows = row.needs.shows.format(metric=metric_title(experiment.evaluation.metric))
     return f"{figure_title(name)}: {shows}" + (f" of {models[0]}" if row.kind == "panels" and len(models) == 1 else "")
 
 
@@ -108,7 +104,7 @@ def figures(experiment: Experiment, records: dict[str, RunRecord], metrics: pd.D
             continue
         record, pdf = checked_record(path, records), path.with_suffix(".pdf")
         content = uri(pdf.read_bytes(), "application/pdf") if pdf.exists() and checked_record(pdf, records) else ""
-        words, lines = in_numbers(experiment, name, metrics), experiment.figures[name].kind in LINES
+        words, lines = in_numbers(experiment, name, metrics), drawn_of_lines(experiment.figures[name].needs)
         title = heading(experiment, name)
         found.append(ReportFigure(name, title, record.caption, words, lines, *of_png(path), content, sorted(record.runs)))
     return found
