@@ -92,4 +92,7 @@ def cell(text: str, numeric: bool) -> Cell:
     """A cell of a grid."""
     found = re.match(r"(?:± )?(-?[\d,]*\.?\d+)", text) if numeric else None
     key = found[1].replace(",", "") if found else "" if numeric else text
-    return Cell(mathml(text[1:-1]) if math(text) else text, key)
+    try:
+        return Cell(mathml(text[1:-1]) if math(text) else text, key)
+    except ValueError:  # a term of one's own may use more of LaTeX
+        return Cell(text[1:-1], key)
