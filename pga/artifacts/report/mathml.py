@@ -15,6 +15,14 @@ SCRIPT = {"D": "𝒟", "H": "ℋ", "N": "𝒩", "L": "ℒ"}
 TOKEN = re.compile(r"\\[a-zA-Z]+|\\.|\d+(?:\.\d+)?|[a-zA-Z]+|\S")
 
 
+def symbol(latex: str) -> Markup | str:
+    """An expression as MathML; as it is where it holds something that is not translated, as a term of one's own may."""
+    try:
+        return mathml(latex)
+    except ValueError:
+        return latex
+
+
 def mathml(latex: str) -> Markup:
     """An expression as MathML.
 

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from pga.artifacts.collect import read_table
 from pga.artifacts.figures.sheet import grid, tile
 from pga.artifacts.report.charts import line_chart
-from pga.artifacts.report.mathml import mathml
+from pga.artifacts.report.mathml import symbol
 from pga.artifacts.report.page_images import of_array
 from pga.artifacts.report.report_tables import SortableTable, of_frame
 from pga.artifacts.run_titles import dataset_titles, run_titles
@@ -111,7 +111,7 @@ def curves(folder: Path, run: Run, record: RunRecord) -> list[Markup]:
             if column not in UNSEEN:
                 term = TERMS.get(column)
                 words = term.meaning if term else LOSS_TITLES.get(column, in_words(column))
-                title = Markup("{} {}").format(mathml(term.symbol), words) if term else words
+                title = Markup("{} {}").format(symbol(term.symbol), words) if term else words
                 found.append(line_chart(title, words, steps, history[column].tolist()))
     if (path := folder / "curve.csv").exists():
         table = read_table(verified_curve(path, run, record), ("step", "metric", "value"))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pandas as pd
 from markupsafe import Markup
 
-from pga.artifacts.report.mathml import mathml
+from pga.artifacts.report.mathml import symbol
 from pga.artifacts.tables.formats import Grid, math
 
 
@@ -92,7 +92,4 @@ def cell(text: str, numeric: bool) -> Cell:
     """A cell of a grid."""
     found = re.match(r"(?:± )?(-?[\d,]*\.?\d+)", text) if numeric else None
     key = found[1].replace(",", "") if found else "" if numeric else text
-    try:
-        return Cell(mathml(text[1:-1]) if math(text) else text, key)
-    except ValueError:  # a term of one's own may use more of LaTeX
-        return Cell(text[1:-1], key)
+    return Cell(symbol(text[1:-1]) if math(text) else text, key)
