@@ -152,8 +152,13 @@ def test_one_changed_byte_in_a_repacked_archive_names_the_member_and_nothing_is_
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
-    """Member → batch of ten random images; the reader is told that ten is right."""
+    """As `small_batches`; the reader is told that ten is right."""
     monkeypatch.setattr(cifar10, "IMAGES", 10)
+    return small_batches()
+
+
+def small_batches() -> dict[str, bytes]:
+    """Member → batch of ten random images."""
     rng = np.random.default_rng(0)
     squares = np.square(rng.integers(0, 16, (6, 10, 3072), np.uint8))  # few values, so that packing does pack
     return {name: python_2({b"data": data, b"labels": rng.permutation(10).tolist()}) for name, data in zip(MEMBERS, squares, strict=True)}

@@ -6,7 +6,7 @@ import inspect
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from functools import cache
+from functools import cache, partial
 from importlib.util import find_spec
 from pathlib import Path
 from types import CodeType, FrameType
@@ -18,9 +18,16 @@ from experiments import COMMON
 from PIL import Image
 from stored import write_prepared
 from test_celeba import SMALL, SOURCES, synthetic
+from test_cifar10 import pack, small_batches
+from test_cifar10 import table as checksums_of
 from test_own_kinds import write_table
+from test_prepare import a_small_mnist
 
 from pga.cli import VERBS, main
+from pga.data import cifar10
+from pga.data.cifar10 import Cifar10
+from pga.data.idx import Idx
+from pga.data.kinds import KINDS
 from pga.data.prepare import prepare
 from pga.fingerprints import steps
 from pga.fingerprints.closure import ROOT
@@ -166,7 +173,18 @@ def prepare_all(trace: Trace) -> None:
     for kind in own:
         trace.verb(Step("prepare", (("KINDS", (kind,)),)), f"own_{kind}", "--datasets", "datasets.yaml", *sources)
     synthetic(Path("raw"))
-    trace.during(Step("prepare", (("KINDS", ("celeba",)),)), lambda: prepare("celeba", SMALL, Path("raw"), Path("celeba"), SOURCES, 1))
+    a_small_mnist(Path("raw/mnist"))
+    members = small_batches()
+    pack(Path("raw/cifar10/cifar-10-python.tar"), members)
+    archive = SOURCES["cifar10"].files["cifar-10-python.tar"].model_copy(update={"checksum": checksums_of(members)})
+    sources_of_small = {**SOURCES, "cifar10": SOURCES["cifar10"].model_copy(update={"files": {"cifar-10-python.tar": archive}})}
+    official = {"celeba": SMALL, "idx": Idx(kind="idx", source="mnist"), "cifar10": Cifar10(kind="cifar10", source="cifar10")}
+    for kind, entry in official.items():
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(cifar10, "IMAGES", 10)
+            trace.during(
+                Step("prepare", (("KINDS", (kind,)),)), partial(prepare, kind, entry, Path("raw"), Path(kind), sources_of_small, 1)
+            )
     for name, row in NETWORKS.items():
         images = np.random.default_rng(0).integers(0, 256, (40, row.size, row.size, row.channels), np.uint8)
         for split in ("", "-test"):
@@ -264,3 +282,5 @@ def test_every_verb_model_and_network_was_run(trace: Trace) -> None:
     chosen = {(registry, key) for step in trace.executed if step.verb == "train" for registry, keys in step.chosen for key in keys}
     assert {key for registry, key in chosen if registry == "MODELS"} == set(MODELS)
     assert {key for registry, key in chosen if registry == "NETWORKS"} >= set(NETWORKS)
+    prepared = {key for step in trace.executed if step.verb == "prepare" for _, keys in step.chosen for key in keys}
+    assert prepared == set(KINDS) - ({"parquet"} if not find_spec("pyarrow") else set())
