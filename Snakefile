@@ -46,6 +46,7 @@ onstart:
     engine.end_idle_looking(workflow)
     engine.outlast_outages()
     engine.end_orphans()
+    keep_plan()
 
 
 onsuccess:

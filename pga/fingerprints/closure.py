@@ -19,7 +19,7 @@ from __future__ import annotations
 import ast
 import hashlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import accumulate
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
@@ -182,6 +182,11 @@ class Sources:
         importable = {path: names for path, names in parts.items() if all(map(str.isidentifier, names))}
         self.files = {".".join([folder.name, *names]).removesuffix(".__init__"): path.read_bytes() for path, names in importable.items()}
         self.packages = frozenset(".".join([folder.name, *names[:-1]]) for names in importable.values())
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of all files, comments included."""
+        return hashlib.sha256(b"".join(b"%b\0%b\0" % (name.encode(), source) for name, source in sorted(self.files.items()))).hexdigest()
 
     def module(self, name: str) -> Module:
         """A module by its dotted name."""

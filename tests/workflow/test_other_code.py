@@ -32,7 +32,6 @@ SQUARE = "return 0.5 * z.square().mean()"
 SLOW = """
 import pathlib, sys, time
 import pga.training.trainer
-from pga.cli import main
 
 advance = pga.training.trainer.Trainer.advance
 
@@ -43,9 +42,11 @@ def slowly(trainer):
     advance(trainer)
 
 pga.training.trainer.Trainer.advance = slowly
-sys.exit(main(sys.argv[1:]))
 """
-"""A training that waits in its first step."""
+"""Trainings wait in their first step."""
+SLOW_TRAINING = f"{SLOW}\nfrom pga.cli import main\nsys.exit(main(sys.argv[1:]))\n"
+SLOW_WORKFLOW = "import sys\nif 'train' in sys.orig_argv:" + SLOW.replace("\n", "\n    ")
+"""A sitecustomize.py."""
 
 
 def call(project: Path, module: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -67,6 +68,13 @@ def edit(project: Path, factor: str = "0.25 *") -> None:
     text = (project / LOSSES).read_text(encoding="utf-8")
     assert SQUARE in text
     (project / LOSSES).write_text(text.replace(SQUARE, SQUARE.replace("0.5 *", factor)), encoding="utf-8")
+
+
+def wait_for(file: Path) -> None:
+    deadline = time.monotonic() + 120
+    while not file.exists():
+        assert time.monotonic() < deadline, file
+        time.sleep(0.1)
 
 
 def is_trained(plan: str) -> bool:
@@ -125,14 +133,12 @@ def test_a_job_refuses_other_code_than_the_plan_when_it_starts_and_when_it_write
     done = call(finished, "pga", "train", *who)
     assert done.returncode == 1 and "start the workflow again" in done.stderr and not (finished / "new").exists()
     (finished / LOSSES).write_text(code, encoding="utf-8")
-    (finished / "slow.py").write_text(SLOW, encoding="utf-8")
+    (finished / "slow.py").write_text(SLOW_TRAINING, encoding="utf-8")
     command = [sys.executable, "slow.py", "train", *who]
     with subprocess.Popen(
         command, cwd=finished, env={**os.environ, "PYTHONPATH": str(finished)}, stderr=subprocess.PIPE, text=True
     ) as training:
-        deadline = time.monotonic() + 120
-        while not (finished / "started").exists() and time.monotonic() < deadline:
-            time.sleep(0.1)
+        wait_for(finished / "started")
         edit(finished)
         (finished / "go").touch()
         message = training.communicate(timeout=120)[1]
@@ -143,6 +149,35 @@ def test_a_job_refuses_other_code_than_the_plan_when_it_starts_and_when_it_write
     assert done.returncode == 0, done.stderr
     assert read_record(finished / "new/run.json")["resumed_at_steps"] == [20]
     assert sha256(finished / "new/model.safetensors") == sha256(finished / RUN / "model.safetensors")
+
+
+def test_a_training_that_outlives_its_workflow_is_taken_and_jobs_on_a_cluster_keep_to_the_plan(finished: Path) -> None:
+    """A login process that dies; code that is edited while jobs wait in a queue."""
+    before = sha256(finished / RUN / "model.safetensors")
+    shutil.rmtree(finished / RUN)
+    (finished / "sitecustomize.py").write_text(SLOW_WORKFLOW, encoding="utf-8")
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", f"{RUN}/model.safetensors"]
+    environment = {**os.environ, "PYTHONPATH": str(finished)}
+    login = subprocess.Popen(command, cwd=finished, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_for(finished / "started")
+        code = (finished / LOSSES).read_text(encoding="utf-8")
+        edit(finished)
+        job = "train:root=results/tiny,dataset=digits,model=lpga,seed=0"
+        done = call(
+            finished, "snakemake", "--mode", "remote", "--no-hooks", "--cores", "1", "--target-jobs", job, "--allowed-rules", "train"
+        )
+        log = (finished / "logs/train" / f"{RUN}.log").read_text(encoding="utf-8")
+        assert done.returncode == 1 and "is not that of the plan: start the workflow again" in log, done.stderr
+        (finished / LOSSES).write_text(code, encoding="utf-8")
+    finally:
+        login.kill()
+        login.wait()
+        (finished / "go").touch()
+    wait_for(finished / RUN / "run.json")
+    made = (finished / RUN / "model.safetensors").stat()
+    assert "Nothing to be done" in snakemake(finished, f"{RUN}/model.safetensors")
+    assert (finished / RUN / "model.safetensors").stat() == made and sha256(finished / RUN / "model.safetensors") == before
 
 
 def test_an_accepted_run_stays_with_and_without_snakemakes_notes_until_the_code_changes_again(finished: Path) -> None:
@@ -164,6 +199,9 @@ def test_an_accepted_run_stays_with_and_without_snakemakes_notes_until_the_code_
     (finished / LOSSES).write_text(unchanged, encoding="utf-8")
     edit(finished)
     assert is_trained(snakemake(finished, "-n", TABLE))
+    (finished / LOSSES).write_text(unchanged, encoding="utf-8")
+    (finished / "params/tiny.yaml").write_text(EXPERIMENT.replace("[0.015, paper]", "[0.02, inferred]"), encoding="utf-8")
+    assert is_trained(snakemake(finished, "-n", TABLE)), "its record says that it has another coefficient"
 
 
 def test_the_code_of_this_folder_runs_whatever_is_installed(finished: Path, tmp_path: Path) -> None:

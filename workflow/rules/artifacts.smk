@@ -16,7 +16,7 @@ rule figure:
     benchmark: "logs/figure/{root}/{figure}.tsv"
     threads: 1
     resources: mem_mb=2000, runtime="10m"
-    shell: "pga figure {wildcards.figure:q} --params {params.file:q} --out-dir {wildcards.root:q}/figures 2> {log:q}"
+    shell: "pga figure --planned-code {params.code:q} {wildcards.figure:q} --params {params.file:q} --out-dir {wildcards.root:q}/figures 2> {log:q}"
 
 
 rule partial_figure:
@@ -35,7 +35,7 @@ rule partial_figure:
     benchmark: "logs/partial/{root}/{figure}.tsv"
     threads: 1
     resources: mem_mb=2000, runtime="10m"
-    shell: "pga figure {wildcards.figure:q} --params {params.file:q} --allow-missing --out-dir {wildcards.root:q}/partial 2> {log:q}"
+    shell: "pga figure --planned-code {params.code:q} {wildcards.figure:q} --params {params.file:q} --allow-missing --out-dir {wildcards.root:q}/partial 2> {log:q}"
 
 
 rule partial_table:
@@ -55,7 +55,7 @@ rule partial_table:
     resources: mem_mb=1000, runtime="10m"
     shell:
         "{{ pga collect --params {params.file:q} --artifact table1 --allow-missing --out {wildcards.root:q}/partial/metrics.csv"
-        " && pga table table1 --params {params.file:q} --metrics {wildcards.root:q}/partial/metrics.csv --claims params/claims.yaml"
+        " && pga table table1 --planned-code {params.code:q} --params {params.file:q} --metrics {wildcards.root:q}/partial/metrics.csv --claims params/claims.yaml"
         " --allow-missing --out-dir {wildcards.root:q}/partial; }} 2> {log:q}"
 
 

@@ -1,6 +1,5 @@
 # The code that jobs run is the code that was planned, and what other code has made is made again.
 
-import re
 from dataclasses import replace
 
 import pga
@@ -10,17 +9,22 @@ if not os.path.samefile(pga.__path__[0], "pga"):
     raise WorkflowError(f"the package pga of {pga.__path__[0]} is imported instead of the one in this folder; unset PYTHONPATH, or install this one")
 
 
-def verb_of(its_rule) -> str:
-    """The verb of the command line that a rule calls, or nothing."""
-    found = re.match(r"pga (\w+)", its_rule.shellcmd or "")
-    return found[1] if found else ""
+PLAN = Path(".snakemake/planned_code.json")
+"""The planned fingerprint of each step, for jobs on a cluster, which read the workflow anew, whatever its code is by then."""
 
 
-def hand_over_code() -> None:
-    """Give each verb the planned fingerprint: it refuses to start, or to write, with other code. On a cluster the plan is that of the job."""
-    for each in workflow.rules:
-        if verb_of(each) and "code" in each.params.keys():
-            each.shellcmd = re.sub(r"pga \w+", r"\g<0> --planned-code {params.code:q}", each.shellcmd, count=1)
+def keep_plan() -> None:
+    """Write it, before the first job. Where no file has changed, jobs need not compute fingerprints."""
+    os.environ["PGA_PLANNED_SOURCES"] = fingerprints.SOURCES.digest
+    codes = {job.params.code for job in workflow.dag.needrun_jobs() if "code" in job.params.keys()}
+    write_json(PLAN, {code.rpartition(":")[0]: code for code in codes})
+
+
+def take_over_plan() -> None:
+    """Take the fingerprints of the plan for those of now, in a job."""
+    if not workflow.is_main_process and PLAN.exists():
+        planned, of_now = read_json(PLAN), fingerprints.step_code
+        fingerprints.step_code = lambda step, *sources: planned.get(str(step)) or of_now(step, *sources)
 
 
 def record_of_training(job) -> RunRecord | None:
@@ -31,10 +35,25 @@ def record_of_training(job) -> RunRecord | None:
         return None
 
 
+def is_of_now(record: RunRecord, job) -> bool:
+    """Whether a record is of the parameters, the code and, as far as they are prepared, the data that the training would be of now."""
+    try:
+        data = PreparedRecord.read(Path(job.input.provenance)).checksum("train")
+    except UserError: # not prepared yet, which changes nothing where the same bytes come out
+        data = record.data_sha256
+    return record.digest == job.params.digest and record.data_sha256 == data and any(map(fingerprints.is_current, record.codes()))
+
+
+def is_whole(record: RunRecord, job) -> bool:
+    """Whether all files of a run are those that it wrote; run.json is written after them."""
+    files = {Path(file).name: file for file in job.output if file != job.output.record}
+    return all(os.path.exists(file) and sha256(file) == record.files.get(name) for name, file in files.items())
+
+
 def let_records_decide() -> None:
-    """Which code made a trained run, its record says: Snakemake's own notes may be lost or of other files (dvc checkout, a copy), and know
-    nothing of `pga accept`."""
-    update, forced = DAG.update_needrun, set()
+    """Of a trained run its record says what made it, and whether it is finished. Snakemake's own notes may be lost or of other files
+    (dvc checkout, a copy), know nothing of `pga accept`, and are not kept of jobs that end when the process that submitted them is dead."""
+    update, find_incomplete, forced = DAG.update_needrun, DAG.incomplete_files, set()
 
     def but_code(changed):
         def params_changed(job, file=None):
@@ -47,8 +66,8 @@ def let_records_decide() -> None:
         return params_changed
 
     async def update_needrun(dag, *arguments, **options):
-        records = [(record_of_training(job), job.output) for job in dag.jobs]
-        other = {file for record, output in records if record and not any(map(fingerprints.is_current, record.codes())) for file in output}
+        records = [(record_of_training(job), job) for job in dag.jobs]
+        other = {file for record, job in records if record and not is_of_now(record, job) for file in job.output}
         dag.forcefiles.difference_update(forced - other) # what the user forces stays forced
         forced.intersection_update(other)
         forced.update(other - dag.forcefiles)
@@ -56,8 +75,17 @@ def let_records_decide() -> None:
         vars(dag.workflow.persistence).setdefault("params_changed", but_code(dag.workflow.persistence.params_changed))
         await update(dag, *arguments, **options)
 
-    DAG.update_needrun = update_needrun
+    async def incomplete_files(dag):
+        found = set(await find_incomplete(dag))
+        for job in dag.jobs:
+            if found.intersection(job.output) and (record := record_of_training(job)) and is_of_now(record, job) and is_whole(record, job):
+                found.difference_update(job.output)
+                if not dag.workflow.dryrun:
+                    dag.workflow.persistence.cleanup(job)
+        return list(found)
+
+    DAG.update_needrun, DAG.incomplete_files = update_needrun, incomplete_files
 
 
-hand_over_code()
+take_over_plan()
 let_records_decide()

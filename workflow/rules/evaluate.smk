@@ -15,7 +15,7 @@ rule classifier:
     benchmark: "logs/classifier/{dataset}.tsv"
     threads: 1
     resources: mem_mb=3000, runtime="1h"
-    shell: "pga classifier {wildcards.dataset:q} --data data/processed --out {output.weights:q} 2> {log:q}"
+    shell: "pga classifier --planned-code {params.code:q} {wildcards.dataset:q} --data data/processed --out {output.weights:q} 2> {log:q}"
 
 
 rule reference:
@@ -40,7 +40,7 @@ rule reference:
         runtime="4h",
         gpu=lambda wildcards: 0 if FEATURE_SPACES[wildcards.extractor].source is None else 1, # the classifier is small
     shell:
-        "pga reference {wildcards.dataset:q} --split {wildcards.split:q} --extractor {wildcards.extractor:q} --weights {input.weights:q} {params.pinned}"
+        "pga reference --planned-code {params.code:q} {wildcards.dataset:q} --split {wildcards.split:q} --extractor {wildcards.extractor:q} --weights {input.weights:q} {params.pinned}"
         " --data data/processed --out {output.statistics:q} 2> {log:q}"
 
 
@@ -71,7 +71,7 @@ rule evaluate:
         runtime="4h",
         gpu=gpu_of,
     shell:
-        "pga evaluate --samples {input.samples:q} {params.at_most} {params.spaces:q} {params.pinned} {params.foreign} {params.metrics:q}"
+        "pga evaluate --planned-code {params.code:q} --samples {input.samples:q} {params.at_most} {params.spaces:q} {params.pinned} {params.foreign} {params.metrics:q}"
         " {params.few_samples} --dataset {wildcards.dataset:q} --model {wildcards.model:q} --seed {wildcards.seed:q}"
         " --sampling {wildcards.sampling:q} --device {params.device:q} --out {output.metrics:q} 2> {log:q}"
 
@@ -100,7 +100,7 @@ rule neighbours:
         runtime="2h",
         gpu=gpu_of,
     shell:
-        "pga neighbours {wildcards.dataset:q} --samples {input.samples:q} --extractor {params.extractor:q} {params.weights:q} {params.pinned}"
+        "pga neighbours --planned-code {params.code:q} {wildcards.dataset:q} --samples {input.samples:q} --extractor {params.extractor:q} {params.weights:q} {params.pinned}"
         " --data data/processed --device {params.device:q} --out {output.neighbours:q} 2> {log:q}"
 
 
@@ -129,12 +129,14 @@ rule curve:
         runtime="4h",
         gpu=gpu_of,
     shell:
-        "pga curve --run {input.snapshots:q} --extractor {params.extractor:q} {params.space:q} {params.pinned}"
+        "pga curve --planned-code {params.code:q} --run {input.snapshots:q} --extractor {params.extractor:q} {params.space:q} {params.pinned}"
         " {params.foreign} {params.few_samples} {params.prior} --device {params.device:q} --out {output.curve:q} 2> {log:q}"
 
 
 rule summary:
-    input: lambda wildcards: of_dataset(metrics_of(wildcards.root), wildcards.root, wildcards.dataset)
+    input:
+        metrics=lambda wildcards: of_dataset(metrics_of(wildcards.root), wildcards.root, wildcards.dataset),
+        runs=lambda wildcards: of_dataset(records_of(wildcards.root), wildcards.root, wildcards.dataset),
     output:
         means="{root}/{dataset}/summary.json",
         headline="{root}/{dataset}/summary.csv",
@@ -147,4 +149,4 @@ rule summary:
     benchmark: "logs/summary/{root}/{dataset}.tsv"
     threads: 1
     resources: mem_mb=1000, runtime="10m"
-    shell: "pga summary {wildcards.dataset:q} --params {params.file:q} --out {params.out:q} 2> {log:q}"
+    shell: "pga summary --planned-code {params.code:q} {wildcards.dataset:q} --params {params.file:q} --out {params.out:q} 2> {log:q}"

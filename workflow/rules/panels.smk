@@ -20,4 +20,4 @@ rule interpolate:
         mem_mb=4000,
         runtime="30m",
         gpu=gpu_of,
-    shell: "pga interpolate --run {input.model:q} --out {output.images:q} {params.lines} --device {params.device:q} 2> {log:q}"
+    shell: "pga interpolate --planned-code {params.code:q} --run {input.model:q} --out {output.images:q} {params.lines} --device {params.device:q} 2> {log:q}"

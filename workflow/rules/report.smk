@@ -35,4 +35,4 @@ rule report:
     benchmark: "logs/report/{root}.tsv"
     threads: 1
     resources: mem_mb=3000, runtime="1h"
-    shell: "pga report --params {params.file:q} --rules {input.rules:q} --out {output.page:q} 2> {log:q}"
+    shell: "pga report --planned-code {params.code:q} --params {params.file:q} --rules {input.rules:q} --out {output.page:q} 2> {log:q}"

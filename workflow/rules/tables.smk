@@ -2,7 +2,9 @@
 
 
 rule collect:
-    input: lambda wildcards: metrics_of(wildcards.root)
+    input:
+        metrics=lambda wildcards: metrics_of(wildcards.root),
+        runs=lambda wildcards: records_of(wildcards.root),
     output: metrics="{root}/metrics.csv"
     params:
         file=experiment_file,
@@ -12,11 +14,13 @@ rule collect:
     benchmark: "logs/collect/{root}.tsv"
     threads: 1
     resources: mem_mb=1000, runtime="10m"
-    shell: "pga collect --params {params.file:q} --out {output.metrics:q} 2> {log:q}"
+    shell: "pga collect --planned-code {params.code:q} --params {params.file:q} --out {output.metrics:q} 2> {log:q}"
 
 
 rule collect_shown:
-    input: lambda wildcards: metrics_of(wildcards.root, wildcards.artifact)
+    input:
+        metrics=lambda wildcards: metrics_of(wildcards.root, wildcards.artifact),
+        runs=lambda wildcards: records_of(wildcards.root, wildcards.artifact),
     output: metrics="{root}/metrics/{artifact}.csv"
     wildcard_constraints:
         artifact="table1|equivalence",
@@ -28,7 +32,7 @@ rule collect_shown:
     benchmark: "logs/collect/{root}/{artifact}.tsv"
     threads: 1
     resources: mem_mb=1000, runtime="10m"
-    shell: "pga collect --params {params.file:q} --artifact {wildcards.artifact:q} --out {output.metrics:q} 2> {log:q}"
+    shell: "pga collect --planned-code {params.code:q} --params {params.file:q} --artifact {wildcards.artifact:q} --out {output.metrics:q} 2> {log:q}"
 
 
 METRICS_OF = {"table1": "metrics/table1", "numbers": "metrics/table1", "claims": "metrics", "equivalence": "metrics/equivalence", **dict.fromkeys(OF_ALL_RUNS, "metrics")}
@@ -78,7 +82,7 @@ rule table:
     benchmark: "logs/table/{root}/{table}.tsv"
     threads: 1
     resources: mem_mb=1000, runtime="10m"
-    shell: "pga table {wildcards.table:q} --params {params.file:q} {params.flags:q} --out-dir {wildcards.root:q} 2> {log:q}"
+    shell: "pga table --planned-code {params.code:q} {wildcards.table:q} --params {params.file:q} {params.flags:q} --out-dir {wildcards.root:q} 2> {log:q}"
 
 
 use rule table as table1 with:

@@ -26,7 +26,7 @@ rule train:
         runtime=lambda wildcards, attempt: f"{12 * attempt}h",
         gpu=gpu_of,
     shell:
-        "pga train --params {params.file:q} --dataset {wildcards.dataset:q} --model {wildcards.model:q} --seed {wildcards.seed:q}"
+        "pga train --planned-code {params.code:q} --params {params.file:q} --dataset {wildcards.dataset:q} --model {wildcards.model:q} --seed {wildcards.seed:q}"
         " --device {params.device:q} --expect {params.digest:q} --out {params.out:q} --scratch {resources.scratch:q} 2> {log:q}"
 
 
@@ -58,7 +58,7 @@ rule sample:
         runtime="30m",
         gpu=gpu_of,
     shell:
-        "pga sample --run {input.model:q} --out {output.samples:q} {params.sampling} --reconstructions {params.out:q} --data data/processed"
+        "pga sample --planned-code {params.code:q} --run {input.model:q} --out {output.samples:q} {params.sampling} --reconstructions {params.out:q} --data data/processed"
         " --device {params.device:q} 2> {log:q}"
 
 
@@ -81,7 +81,7 @@ rule sample_otherwise:
         runtime="30m",
         gpu=gpu_of,
     shell:
-        "pga sample --run {input.model:q} --out {output.samples:q} {params.sampling} --data data/processed"
+        "pga sample --planned-code {params.code:q} --run {input.model:q} --out {output.samples:q} {params.sampling} --data data/processed"
         " --device {params.device:q} 2> {log:q}"
 
 
@@ -106,7 +106,7 @@ rule reconstruct:
         mem_mb=4000,
         runtime="30m",
         gpu=gpu_of,
-    shell: "pga reconstruct --run {input.model:q} --data data/processed --out-dir {params.out:q} --device {params.device:q} 2> {log:q}"
+    shell: "pga reconstruct --planned-code {params.code:q} --run {input.model:q} --data data/processed --out-dir {params.out:q} --device {params.device:q} 2> {log:q}"
 
 
 ruleorder: sample > sample_otherwise
