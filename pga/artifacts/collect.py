@@ -14,6 +14,7 @@ from pga.params.evaluation import FOREIGN_SPLIT
 from pga.params.experiment import REAL, Experiment
 from pga.params.feature_spaces import PIXELS
 from pga.runtime.errors import UserError
+from pga.training.run_record import refuse_run_of_other_code
 
 RUN = ["dataset", "model", "seed", "sampling"]
 TEXT = ("dataset", "model", "sampling", "run", "block", "metric")
@@ -43,7 +44,7 @@ def collect(
     for name, model, sampling in experiment.measurements() if artifact is None else experiment.samplings_shown(artifact):
         for seed in experiment.seeds_of(name, model) if dataset in (None, name) else ():
             path = Path(experiment.results, name, model, f"seed{seed}", sampling, "metrics.json")
-            if not path.exists():
+            if not path.exists() or not has_record(experiment, name, model, seed):
                 missing.append(f"{name}/{model} seed {seed} ({sampling})")
                 continue
             found = rows_of(path, {"dataset": name, "model": model, "seed": seed, "sampling": sampling})
@@ -53,6 +54,11 @@ def collect(
     if missing and not allow_missing:
         raise UserError(f"runs are missing: {', '.join(missing)}; run them, or pass --allow-missing for a partial table")
     return tidy(rows), missing
+
+
+def has_record(experiment: Experiment, dataset: str, model: str, seed: int) -> bool:
+    """Whether the run that metrics are of is there, or they are of real images: else they may be an earlier run's."""
+    return model == REAL or Path(experiment.results, dataset, model, f"seed{seed}", "run.json").exists()
 
 
 def tidy(rows: list[dict[str, Any]]) -> pd.DataFrame:
@@ -126,7 +132,8 @@ def total_loss(history: pd.DataFrame) -> pd.Series:
 
 
 def rows_of(path: Path, who: dict[str, Any]) -> list[dict[str, Any]]:
-    """The rows of one metrics.json, which must be of the run `who`."""
+    """The rows of one metrics.json, which must be of the run `who`, trained by the code of now."""
+    refuse_run_of_other_code(path)
     record = MetricsRecord.read(path)
     found = {key: getattr(record, key) for key in who}
     if found != who:

@@ -38,6 +38,7 @@ from pga.runtime.files import atomic, sha256
 from pga.sampling.generated import GeneratedRecord, id_of, load_measured, save_samples
 from pga.sampling.reconstruction import reconstruct
 from pga.sampling.sample import load_snapshots, sample
+from pga.training.run_record import refuse_run_of_other_code
 
 
 @dataclass(frozen=True)
@@ -138,6 +139,7 @@ def evaluate_samples(
     Raises:
         UserError: a file is absent, damaged or of something else, or cannot be measured as asked.
     """
+    refuse_run_of_other_code(samples)
     devices.make_deterministic(threads=1)
     loaded = [files.load(dataset, metrics) for files in spaces]  # all of them before the first takes its time
     images = random_subset(load_measured(samples, dataset, model, seed), at_most, seed)
@@ -206,6 +208,7 @@ def measure_snapshots(
         few_samples: accept no more samples, or real images, than feature dimensions.
         device: as for training.
     """
+    refuse_run_of_other_code(snapshots)
     devices.make_deterministic(threads=1)
     chosen = devices.choose(device)
     run, decoders = load_snapshots(snapshots, chosen)
@@ -259,6 +262,7 @@ def find_nearest(
         k: training images beside each.
         data: folder of prepared data.
     """
+    refuse_run_of_other_code(samples)
     record = GeneratedRecord.read_beside(samples)
     first = load_images(samples)[:n]
     images, _ = load(data, dataset)

@@ -17,6 +17,7 @@ from pydantic import Field
 from pga.data.prepared import PreparedRecord, array_path, record_path
 from pga.evaluation.metrics_record import CurveRecord, MetricsRecord
 from pga.evaluation.statistics import StatisticsRecord
+from pga.fingerprints.steps import is_current
 from pga.params.experiment import REAL
 from pga.params.sources import Source
 from pga.provenance.metadata import ArtifactRecord, ShownRun
@@ -114,6 +115,7 @@ def of_record(record: Any, where: Path, folders: Folders) -> Node:
             run = record.run
             parameters = ", ".join(f"{key} {json.dumps(value)}" for key, value in run.asdict().items())
             causes = [
+                *of_other_code(record, where),
                 *acceptances(record),
                 Node(record.duration()),
                 Node(f"parameters: {parameters}"),
@@ -150,10 +152,16 @@ def of_shown_run(name: str, run: ShownRun, where: Path) -> Node:
         return Node(f"run {name}: {run}", [*acceptances(run), Node(f"{where}: not here")])
     now = RunRecord.read(where)
     if differ := now.differences(run):
-        found = Node(f"{where}: another run by now ({', '.join(differ)} differ); make the artifact again", problem=True)
+        found = [Node(f"{where}: another run by now ({', '.join(differ)} differ); make the artifact again", problem=True)]
     else:
-        found = Node(f"{where}: {now.duration()}")
-    return Node(f"run {name}: {run}", [*acceptances(run), found])
+        found = [Node(f"{where}: {now.duration()}"), *of_other_code(now, where)]
+    return Node(f"run {name}: {run}", [*acceptances(run), *found])
+
+
+def of_other_code(record: RunRecord, where: Path) -> list[Node]:
+    """That a run is of other code than there is now."""
+    said = f"{where}: of other code than there is now; train it again, or `pga accept` it"
+    return [] if any(map(is_current, record.codes())) else [Node(said, problem=True)]
 
 
 def acceptances(record: RunIdentity) -> list[Node]:

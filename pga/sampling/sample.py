@@ -19,6 +19,7 @@ from pga.runtime.checkpoint import load_tensors
 from pga.runtime.errors import UserError
 from pga.runtime.progress import Progress
 from pga.sampling.density import Draw, prior
+from pga.training.run_record import refuse_run_of_other_code
 from pga.training.weights import build_run, fill_network
 
 
@@ -52,10 +53,15 @@ def open_run(path: Path, device: str) -> tuple[Run, Encoder, Decoder, torch.devi
     Args:
         path: the run's folder, or its model.safetensors.
         device: "auto", "cpu", "cuda" or "cuda:K".
+
+    Raises:
+        UserError: it is no trained run, or of other code than there is now.
     """
+    file = path / "model.safetensors" if path.is_dir() else path
+    refuse_run_of_other_code(file)
     chosen = devices.choose(device)
     devices.make_deterministic(threads=1)
-    return *load_networks(path / "model.safetensors" if path.is_dir() else path, chosen), chosen
+    return *load_networks(file, chosen), chosen
 
 
 def load_snapshots(path: Path, device: torch.device) -> tuple[Run, list[tuple[int, Decoder]]]:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from pga.fingerprints.steps import refuse_other_code
 from pga.params.run import Run
 from pga.runtime.sidecar import Record, Sidecar
 
@@ -110,3 +111,14 @@ class RunRecord(RunIdentity, Sidecar):
     def verify_own(self, path: Path) -> Path:
         """`path`, which is as the run wrote it if the run wrote it at all; raises UserError."""
         return self.check_file(path, path.with_name("run.json")) if path.name in self.files else path
+
+
+def refuse_run_of_other_code(file: Path) -> None:
+    """Refuse a file in the folder of a run, or in one below it, whose training other code has made; what `pga export` wrote stays of use.
+
+    Raises:
+        UserError: names the run's record and the verb whose code is another.
+    """
+    for folder in list(file.parents)[:2]:
+        if (record := folder / "run.json").is_file() and not (folder / "config.json").is_file():
+            refuse_other_code(record, *RunRecord.read(record).codes())

@@ -558,11 +558,12 @@ def test_wall_times_change_no_byte_of_a_table(folder: Path, experiment: Experime
 STALE = {
     "another data set": ({"data_sha256": "f" * 64}, "lpga/seed1/run.json: trained on data with SHA-256 ffffffffffff…"),
     "other parameters": ({"digest": "0" * 64}, "lpga/seed1/run.json: trained with other parameters than the experiment's"),
+    "other code": ({"code": "train:of an earlier version"}, "lpga/seed1/run.json: made by other code"),
 }
 
 
 @pytest.mark.parametrize("what", STALE)
-def test_a_run_of_other_data_or_parameters_is_refused_by_name_even_for_a_partial_table(
+def test_a_run_of_other_data_parameters_or_code_is_refused_by_name_even_for_a_partial_table(
     what: str, folder: Path, experiment: Experiment, capsys: pytest.CaptureFixture[str]
 ) -> None:
     change, named = STALE[what]
@@ -573,13 +574,21 @@ def test_a_run_of_other_data_or_parameters_is_refused_by_name_even_for_a_partial
     assert not Path("out").exists()
 
 
-def test_a_run_without_its_record_is_refused_by_name_and_named_in_a_partial_table(
+def test_a_run_without_its_record_is_refused_by_name_and_missing_in_partial_tables(
     folder: Path, experiment: Experiment, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """Its numbers may be of an earlier run."""
     path = Path(experiment.results, "digits", "lpga", "seed2", "run.json")
     path.unlink()
     assert write(folder, metrics()) == 1
     assert str(path) in capsys.readouterr().err
     assert write(folder, metrics(), "--allow-missing") == 0
+    assert csv_rows(folder)["LPGA", "Digits"]["missing_seeds"] == "2" and csv_rows(folder)["LPGA", "Digits"]["seed2"] == ""
     text = Path("out/table1.md").read_text()
-    assert "PARTIAL: 1 runs are missing." in text and f"</summary>\n\n{path}\n" in text
+    assert "PARTIAL: 1 runs are missing." in text and "</summary>\n\ndigits/lpga seed 2" in text
+    place_results(experiment)
+    assert main(["collect", "--params", "tiny.yaml", "--out", "collected.csv"]) == 1
+    assert "runs are missing: digits/lpga seed 2 (prior)" in capsys.readouterr().err
+    assert main(["collect", "--params", "tiny.yaml", "--out", "collected.csv", "--allow-missing"]) == 0
+    found = pd.read_csv("collected.csv")
+    assert sorted(set(found[(found.dataset == "digits") & (found.model == "lpga")].seed)) == [0, 1]

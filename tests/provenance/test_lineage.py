@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import shutil
 import struct
 from pathlib import Path
@@ -19,9 +20,10 @@ from test_tables import CLAIMS, SCALE, metrics
 
 from pga.artifacts.figures import canvas
 from pga.artifacts.report.report_runs import facts
-from pga.cli import main
+from pga.cli import VERBS, main
 from pga.evaluation.metrics_record import SpaceId
 from pga.evaluation.statistics import StatisticsRecord
+from pga.fingerprints.steps import training_code
 from pga.params.experiment import load_experiment
 from pga.provenance.metadata import ArtifactRecord
 from pga.provenance.records import Place, checked
@@ -29,7 +31,7 @@ from pga.runtime.checkpoint import save_tensors
 from pga.runtime.errors import UserError
 from pga.runtime.files import read_record, sha256, write_record
 from pga.sampling.generated import id_of, save_samples
-from pga.training.run_record import RunRecord
+from pga.training.run_record import Acceptance, RunRecord
 
 PLACES = [Place("digits", "lpga", 0), Place("digits", "vpga", 0)]
 
@@ -136,6 +138,56 @@ def test_what_was_made_of_other_runs_than_there_are_now_is_a_problem(folder: Pat
     assert str(PLACES[1]) in problem and "(code differ)" in problem
 
 
+READERS = {
+    "sample": "--run {run} --out x.npy",
+    "interpolate": "--run {run} --out x.npy",
+    "reconstruct": "--run {run} --out-dir x",
+    "curve": "--run {run}/snapshots.safetensors --extractor pixels --reference-images data/processed/digits.npy --out x.csv",
+    "evaluate": "--samples {run}/prior/samples.npy --dataset digits --model vae --seed 0 --out x.json",
+    "neighbours": "digits --samples {run}/prior/samples.npy --extractor pixels --out x.npy",
+    "collect": "--params tiny.yaml --allow-missing --out x.csv",
+    "summary": "digits --params tiny.yaml --out x",
+    "table": "costs --params tiny.yaml --allow-missing --out-dir x",
+    "figure": "figure2 --params tiny.yaml --allow-missing --out-dir x",
+    "report": "--params tiny.yaml --allow-missing --out x.html",
+}
+OTHER_VERBS = {
+    "fetch", "prepare", "params", "classifier", "reference",  # read no run
+    "train",  # makes it again
+    "export",  # passes on what there is, with its record
+    "accept", "provenance",  # say what is the matter
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("verb", READERS)
+def test_every_reader_of_a_run_refuses_other_code_by_name(verb: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_records(load_experiment("tiny.yaml"), code="train:of an earlier version")
+    run = Path("results/tiny/digits/vae/seed0")
+    write_record(run / "prior/metrics.json", {})
+    command = [verb, *READERS[verb].format(run=run).split()]
+    assert main(command) == 1
+    assert re.search("/run.json: made by other code: what `pga train` runs has changed since", capsys.readouterr().err)
+    assert not list(Path().glob("x*"))
+    for path in Path("results").rglob("run.json"):
+        record = RunRecord.read(path)
+        accepted = Acceptance(code=training_code(record.run), because="it is the same", git=record.git)
+        record.model_copy(update={"accepted": (accepted,)}).write(path)
+    main(command)  # of what the test has not made it may complain
+    assert "other code" not in capsys.readouterr().err
+
+
+def test_every_verb_is_known_to_read_runs_or_not() -> None:
+    assert set(READERS) == set(VERBS) - OTHER_VERBS
+
+
+def test_what_was_exported_is_of_use_whatever_the_code(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_records(load_experiment("tiny.yaml"), code="train:of an earlier version")
+    run = Path("results/tiny/digits/vae/seed0")
+    (run / "config.json").write_text("{}")
+    assert main(["sample", "--run", str(run), "--out", "x.npy"]) == 1
+    assert "model.safetensors: no such file" in capsys.readouterr().err
+
+
 ACCEPT = ["accept", "--params", "tiny.yaml", "--because"]
 
 
@@ -144,6 +196,7 @@ def test_an_accepted_run_says_so_until_the_code_is_another_again(folder: Path, c
     write_record(path, of(PLACES[0], code="train:of an earlier version"))
     with pytest.raises(UserError, match="made by other code.*`pga accept`"):
         checked(path, experiment, PLACES[0])
+    assert "PROBLEM: " + str(path) + ": of other code than there is now" in printed(capsys, str(path), status=1)
     untouched = RunRecord.read(Path("results/tiny", str(PLACES[1]), "run.json"))
     assert main([*ACCEPT, "a log line more", str(path.parent), str(path)]) == 0
     assert f"{path}: accepted" in capsys.readouterr().out

@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from artifacts import measured
+from artifacts import measured, write_records
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from stored import metrics_content, save_reference, write_curve_record, write_prepared
@@ -421,6 +421,7 @@ def test_a_file_of_another_version_says_so(good: Path, tmp_path: Path) -> None:
 def test_metrics_that_are_none_are_named(content: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     experiment = load_experiment(ROOT / "params/quick.yaml")
     monkeypatch.chdir(tmp_path)
+    write_records(experiment)
     for dataset_name, model, sampling in experiment.samplings_of_runs():
         for seed in experiment.seeds:
             path = tmp_path / experiment.results / dataset_name / model / f"seed{seed}" / sampling / "metrics.json"

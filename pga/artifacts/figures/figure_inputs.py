@@ -50,9 +50,6 @@ class Sources:
             )
         self.runs = self._records(data)
         self.metrics = collect(experiment, name, allow_missing)[0] if self.row.needs.metrics else pd.DataFrame()
-        if len(self.metrics):  # a number of a run without its record may be of an earlier run
-            places = self.metrics.dataset + "/" + self.metrics.model + "/seed" + self.metrics.seed.astype(str)
-            self.metrics = self.metrics[places.isin(list(self.runs))]
 
     def _records(self, data: Path) -> dict[str, RunRecord]:
         """run.json of every run that is there, by its folder's name."""
