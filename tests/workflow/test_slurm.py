@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -151,6 +152,15 @@ def in_the_middle(slurm: Slurm, project: Path, model: str) -> str | None:
     return jobs[0] if jobs and is_early() else None  # still: Slurm takes a moment to answer, and a folder is emptied file by file
 
 
+def training_in(project: Path) -> int:
+    """How many runs are being trained: later than Slurm calls their jobs running, when its controller has written them down."""
+    found = 0
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it has ended, or is nobody's business
+            found += b"-m\0pga\0train\0" in (process / "cmdline").read_bytes() and (process / "cwd").readlink() == project
+    return found
+
+
 def full_logs(project: Path) -> set[Path]:
     """What Snakemake has written of all calls."""
     return set((project / ".snakemake/log").glob("*.snakemake.log"))
@@ -189,8 +199,7 @@ def test_stopped_requeued_killed_and_cut_off_from_the_controller_it_ends_with_th
     train = [f"rule_train/results_quick_digits_{model}_0" for model in ("lpga", "twin")]
 
     def both_train(submitted: int) -> bool:
-        running = slurm.jobs("RUNNING", "train_wildcards_results_quick")
-        return len(running) == 2 and sum(name in train for name in submissions(full_logs(laboratory)).values()) == submitted
+        return training_in(laboratory) == 2 and sum(name in train for name in submissions(full_logs(laboratory)).values()) == submitted
 
     wait_for(lambda: both_train(3), slurm.folder, patience_s=300)
     assert killed.poll() is None, logs[0].read_text()[-5000:]
