@@ -21,6 +21,9 @@ from typing import Any, BinaryIO
 
 import pytest
 
+for name in ("MAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "MFLAGS", "ARGS", "CORES"):
+    os.environ.pop(name, None)  # of `make test`: a make in a test would take them for its own
+
 ROOT = Path(__file__).resolve().parent.parent
 MIRROR = os.environ.get("PGA_MIRROR", "")
 

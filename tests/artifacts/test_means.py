@@ -6,11 +6,12 @@ import json
 from pathlib import Path
 
 import pytest
-from artifacts import measured
+from artifacts import measured, write_records
 from experiments import TINY
 from stored import metrics_content
 
 from pga.cli import main
+from pga.params.experiment import load_experiment
 from pga.runtime.files import read_record, write_record
 
 VALUES = {("lpga", 0): 1.0, ("lpga", 1): 4.0, ("vae", 0): 2.5, ("vae", 1): 3.5}
@@ -21,6 +22,7 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """metrics.json of every run of an experiment with two models and two seeds."""
     monkeypatch.chdir(tmp_path)
     Path("tiny.yaml").write_text(TINY.replace("seeds: [0]", "seeds: [0, 1]"))
+    write_records(load_experiment("tiny.yaml"))
     for (model, seed), value in VALUES.items():
         for sampling in ("prior", "reconstruction"):  # reconstructions have no KID here
             numbers = {"classifier_fd": value, **({"classifier_kid": 2 * value} if sampling == "prior" else {})}

@@ -475,7 +475,7 @@ def test_bad_files_that_are_skipped_stand_in_the_provenance_and_on_stderr(tmp_pa
     folder = write(tmp_path / "images", MIXED)
     train, test, found = run_prepare(folder, tmp_path / "out", on_bad="skip")
     assert train[:, 0, 0, 0].tolist() == [0, 2, 9] and test[:, 0, 0, 0].tolist() == [1, 3]  # every second one of the usable
-    assert found["files"] == 8 and found["n_train"] == 3 and found["n_test"] == 2
+    assert found["images"] == 8 and found["n_train"] == 3 and found["n_test"] == 2
     assert [entry["file"] for entry in found["skipped"]] == ["album/cut.jpg", "album/grey.png", "album/notes.txt"]
     errors = capsys.readouterr().err
     assert f"mine: 3 of 8 images were left out, as on_bad says; {tmp_path}/out/mine.json lists them:\n" in errors

@@ -132,10 +132,10 @@ EDITS: dict[str, tuple[Edit, set[str]]] = {
     "the loop, what it writes": (change("write_results"), TRAININGS),
     "the number of log rows": (replace("LOGS = 200", "LOGS = 100"), TRAININGS),
     "settings of the device": (change("make_deterministic"), {*TRAININGS, *SAMPLINGS, "evaluate"}),
-    "`Run.split`, `Run.total_steps`": (change("Run.split", "Run.total_steps"), {*TRAININGS, *SAMPLINGS, *SHOWN}),
+    "`Run.split`, `Run.total_steps`": (change("Run.split", "Run.total_steps"), {*TRAININGS, *SAMPLINGS, "evaluate", *SHOWN}),
     "a method that nothing uses": (
         replace(r"    def total_steps", "    def unused(self):\n        return 1\n\n    def total_steps"),
-        {*TRAININGS, *SAMPLINGS, *SHOWN},
+        {*TRAININGS, *SAMPLINGS, "evaluate", *SHOWN},
     ),
     "the name of a local": (replace(r"\bhasher\b", "sha"), {*TRAININGS, *SAMPLINGS, "evaluate"}),
     "a function moved to another file": (move_function, {*TRAININGS, *SAMPLINGS, "evaluate"}),

@@ -477,7 +477,7 @@ def test_what_nothing_measures_is_trained_sampled_and_drawn_without_numbers(tmp_
         ("celeba5k", "vae", "reconstruction"), ("celeba5k", "lpga", "reconstruction")
     }  # fmt: skip
     drawn = [file.removeprefix("celeba5k/lpga/seed0/") for file in trial.files_of_figure("figure2") if file.startswith("celeba5k/lpga")]
-    assert drawn == ["prior/samples.npy", "run.json"]
+    assert drawn == ["prior/samples.npy", "prior/samples.json", "run.json"]
 
     text = Path("params/trial.yaml").read_text()
     (tmp_path / "paper.yaml").write_text(Path("params/paper.yaml").read_text())

@@ -28,6 +28,7 @@ from pga.artifacts.collect import COLUMNS
 from pga.artifacts.figures import canvas
 from pga.cli import main
 from pga.evaluation.features.classifier import RECIPES
+from pga.fingerprints.steps import training_code
 from pga.params.experiment import load_experiment
 from pga.training.loop import train
 
@@ -65,7 +66,8 @@ def inputs(open_folder: Path, cheap: None) -> Path:
     """What the commands read."""
     folder = open_folder / "inputs"
     folder.mkdir()
-    train(a_run(dataset="digits", steps=4, snapshots=2), blobs(), "data", "code", CPU, folder / "run", folder / "scratch")
+    run = a_run(dataset="digits", steps=4, snapshots=2)
+    train(run, blobs(), "data", training_code(run), CPU, folder / "run", folder / "scratch")
     (folder / "mirror").mkdir()
     (folder / "mirror" / "file.bin").write_bytes(CONTENT)
     source = a_source("http://127.0.0.1:9/", mirror=["file.bin"])

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from pga.cli import main
 from pga.data.prepared import full_batches
+from pga.fingerprints.steps import training_code
 from pga.method.losses import reconstruction
 from pga.runtime.errors import UserError
 from pga.runtime.files import sha256
@@ -80,7 +81,7 @@ def test_the_command_writes_both_and_says_the_loss_of_the_paper(tmp_path: Path) 
     np.save(tmp_path / "toy.npy", blobs(60))
     np.save(tmp_path / "toy-test.npy", blobs(80)[64:])
     write_prepared(tmp_path, "toy")
-    train(RUN, np.load(tmp_path / "toy.npy"), sha256(tmp_path / "toy.npy"), "code", CPU, tmp_path / "run", tmp_path / "scratch")
+    train(RUN, np.load(tmp_path / "toy.npy"), sha256(tmp_path / "toy.npy"), training_code(RUN), CPU, tmp_path / "run", tmp_path / "scratch")
     for out in ("a", "b"):
         arguments = ["--run", str(tmp_path / "run"), "--data", str(tmp_path), "--out-dir", str(tmp_path / out), "--device", "cpu"]
         assert main(["reconstruct", *arguments]) == 0

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from pga.cli import main
 from pga.data.pixels import truncate_to_uint8
+from pga.fingerprints.steps import training_code
 from pga.networks.autoencoder import Decoder, Encoder
 from pga.params.run import Run
 from pga.runtime.checkpoint import load_tensors, save_tensors
@@ -41,7 +42,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A trained run in `run`, and the data set that it was trained on."""
     folder = tmp_path_factory.mktemp("sampling")
     prepare(folder, blobs(120))
-    train(RUN, np.load(folder / "toy.npy"), sha256(folder / "toy.npy"), "code", CPU, folder / "run", folder / "scratch")
+    train(RUN, np.load(folder / "toy.npy"), sha256(folder / "toy.npy"), training_code(RUN), CPU, folder / "run", folder / "scratch")
     return folder
 
 
@@ -280,13 +281,15 @@ def test_a_fitted_law_on_data_that_were_altered_is_refused(copied: Path, capsys:
 
 @pytest.mark.parametrize("law", ["gaussian", "mixture"])
 def test_a_fitted_law_without_one_whole_batch_of_codes_is_refused(law: str, copied: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    train(replace(RUN, batch_size=500, steps=2), blobs(120), "data", "code", CPU, copied / "large", copied / "scratch")  # takes all data
+    run = replace(RUN, batch_size=500, steps=2)
+    train(run, blobs(120), "data", training_code(run), CPU, copied / "large", copied / "scratch")  # takes all data
     capsys.readouterr()
     assert "toy" in refused(copied, capsys, "--density", law, run="large")
 
 
 def test_a_mixture_of_more_components_than_codes_is_refused(copied: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    train(replace(RUN, batch_size=8, train_images=9, steps=2), blobs(120), "data", "code", CPU, copied / "few", copied / "scratch")
+    run = replace(RUN, batch_size=8, train_images=9, steps=2)
+    train(run, blobs(120), "data", training_code(run), CPU, copied / "few", copied / "scratch")
     capsys.readouterr()
     message = refused(copied, capsys, "--density", "mixture", run="few")
     assert "8" in message and "10" in message

@@ -11,6 +11,7 @@ from test_training import CPU, a_run
 from torch import nn
 
 from pga.cli import main
+from pga.fingerprints.steps import training_code
 from pga.networks.autoencoder import Decoder, batch_norm
 from pga.networks.build import build
 from pga.params.experiment import load_experiment
@@ -98,7 +99,7 @@ def test_the_command_samples_with_them_and_says_no_where_it_cannot(tmp_path: Pat
     images = np.random.default_rng(0).integers(0, 256, (130, 8, 8, 1), np.uint8)
     for use_bn in (True, False):
         run = a_run(batch_norm=use_bn, steps=3, batch_size=16, train_images=100)
-        train(run, images, "data", "code", CPU, tmp_path / str(use_bn), tmp_path / f"scratch{use_bn}")
+        train(run, images, "data", training_code(run), CPU, tmp_path / str(use_bn), tmp_path / f"scratch{use_bn}")
     flags = ["--n", "30", "--batch-size", "30", "--batch-norm", "standing", "--standing-batches", "3", "--device", "cpu"]
     for name in ("a.npy", "b.npy"):
         assert main(["sample", "--run", str(tmp_path / "True"), "--out", str(tmp_path / name), *flags]) == 0

@@ -34,8 +34,9 @@ from pga.params.experiment import load_experiment
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-PLACES = "*.md docs/*.md */README.md benchmarks/*/README.md benchmarks/*/*.py Snakefile Makefile dvc.yaml environment.yml requirements.lock"
-PLACES += " params/*.yaml workflow/*.py workflow/profiles/*/* workflow/rules/* workflow/command/*.py pga/**/*.py"
+PLACES = "*.md docs/*.md docs/*/README.md */README.md benchmarks/*/README.md benchmarks/*/*.py Snakefile Makefile dvc.yaml"
+PLACES += " environment.yml requirements.lock params/*.yaml workflow/*.py workflow/profiles/*/* workflow/rules/*"
+PLACES += " workflow/command/*.py pga/**/*.py"
 PROGRAMS = r"(?:[A-Z_]+=\S+ )*(?:snakemake|pga|make|dvc|python|pytest|nvidia-cuda-mps-control|cp|git|conda|pip|source)"
 TEMPLATE = re.compile(r"…|\{(?!\w+,)|(?:^| )[A-Z]{2,}(?= |$)")
 """What stands for something else: `pga VERB --help`."""
@@ -83,10 +84,10 @@ def words(command: str) -> list[str]:
     return subprocess.run(["bash", "-c", f"printf '%s\\n' {arguments}"], capture_output=True, text=True, check=True).stdout.splitlines()
 
 
-def run(command: str, project: Path) -> subprocess.CompletedProcess[str]:
+def run(command: str, project: Path, **more: str) -> subprocess.CompletedProcess[str]:
     """A command as it is typed in the environment of the project."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    environment = {**os.environ, "PATH": path, "PYTHONPATH": warm(project)}
+    environment = {**os.environ, "PATH": path, "PYTHONPATH": warm(project), **more}
     return subprocess.run(["bash", "-c", command], cwd=project, env=environment, capture_output=True, text=True)
 
 

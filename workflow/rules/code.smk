@@ -15,7 +15,7 @@ PLAN = Path(".snakemake/planned_code.json")
 
 def keep_plan() -> None:
     """Write it, before the first job. Where no file has changed, jobs need not compute fingerprints."""
-    os.environ["PGA_PLANNED_SOURCES"] = fingerprints.SOURCES.digest
+    os.environ.update(PGA_PLANNED_SOURCES=fingerprints.SOURCES.digest)
     codes = {job.params.code for job in workflow.dag.needrun_jobs() if "code" in job.params.keys()}
     write_json(PLAN, {code.rpartition(":")[0]: code for code in codes})
 

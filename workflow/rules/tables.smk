@@ -35,35 +35,6 @@ rule collect_shown:
     shell: "pga collect --planned-code {params.code:q} --params {params.file:q} --artifact {wildcards.artifact:q} --out {output.metrics:q} 2> {log:q}"
 
 
-METRICS_OF = {"table1": "metrics/table1", "numbers": "metrics/table1", "claims": "metrics", "equivalence": "metrics/equivalence", **dict.fromkeys(OF_ALL_RUNS, "metrics")}
-"""Table → what `pga collect` gathers for it."""
-RUNS_OF = {"table1": "table1", "numbers": "table1", "equivalence": "equivalence", "claims": None, **dict.fromkeys(OF_ALL_RUNS)}
-"""Table that shows runs → the artifact whose runs these are; None for all."""
-
-
-def inputs_of_table(wildcards) -> dict[str, str | list[str]]:
-    """What a table is made from, besides the experiment's file."""
-    root, table = wildcards.root, wildcards.table
-    found = {"metrics": f"{root}/{METRICS_OF[table]}.csv"} if table in METRICS_OF else {}
-    if table in RUNS_OF:
-        found["runs"] = records_of(root, RUNS_OF[table])
-    if table in ("table1", "numbers", "claims"):
-        found["claims"] = "params/claims.yaml"
-    if table == "claims":
-        found["curves"] = [f"{root}/{file}" for file in curves_read(experiment_of(wildcards), CLAIMS)]
-    return found
-
-
-def shown_by_table(wildcards):
-    """The values of the experiment's file that a table shows besides the runs."""
-    experiment, table = experiment_of(wildcards), wildcards.table
-    if table == "notation":
-        return None
-    if table == "parameters":
-        return experiment.model_dump(mode="json")["datasets"]
-    return experiment.measures() if table in OF_ALL_RUNS else experiment.shows("equivalence" if table == "equivalence" else "table1")
-
-
 rule table:
     input: unpack(inputs_of_table)
     output:
