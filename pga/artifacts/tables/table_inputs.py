@@ -48,7 +48,7 @@ class TableInputs:
         found = read_metrics(self.metrics_file, self.experiment)
         if self.allow_missing:
             runs = found[["dataset", "model", "seed"]].itertuples(index=False, name=None)
-            found = found[[has_record(self.experiment, *run) for run in runs]]
+            found = found[pd.Series([has_record(self.experiment, *run) for run in runs], found.index, bool)]
         return found
 
     @cached_property
