@@ -89,9 +89,9 @@ class Slurm:
             self.started.append(subprocess.Popen(words, env=self.environment, stdout=output, stderr=output, start_new_session=True))
 
     def stop(self, program: str) -> None:
-        """Stop one of them at once."""
+        """Stop one of them; a controller first writes down the jobs it knows."""
         [process] = [process for process in self.started if program in process.args and process.poll() is None]
-        process.kill()
+        process.terminate()
         process.wait()
 
     def call(self, *words: str) -> str:
