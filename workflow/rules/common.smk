@@ -220,7 +220,8 @@ def details_of_runs(root: str) -> list[str]:
         for seed in experiment.seeds_of(dataset, model)
         for kind in ("npy", "json")
     ]
-    curves = {f"{root}/{file}" for figure in experiment.figures for file in experiment.files_of_figure(figure) if Path(file).stem == "curve"}
+    drawn = [file for figure in experiment.figures for file in experiment.files_of_figure(figure) if Path(file).stem == "curve"]
+    curves = {f"{root}/{file}" for file in [*drawn, *curves_read(experiment, CLAIMS)]}
     of_training = [file for name in ("run.json", "history.csv", "snapshots.safetensors") for file in of_runs(root, name)]
     return [*of_training, *metrics_of(root), *samples, *sorted(curves)]
 
