@@ -71,6 +71,8 @@ def test_no_two_modules_share_a_name_and_none_is_called_utils() -> None:
     names = Counter(path.name for path in FILES if path.name != "__init__.py" and path.parent.name != "commands")
     assert [name for name, count in names.items() if count > 1] == []
     assert not {"utils.py", "util.py", "helpers.py", "common.py", "misc.py"} & names.keys()
+    tests = Counter(path.name for path in (ROOT / "tests").rglob("*.py"))  # pytest imports each by its name alone
+    assert [name for name, count in tests.items() if count > 1] == []
 
 
 def test_the_picture_in_the_docs_is_that_of_the_code() -> None:
