@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import io
 import json
 import os
-import struct
 import tempfile
-import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from child import forked
-from PIL import Image, features
+from PIL import Image
 
 from pga.data.decode import BadImage
 from pga.data.folder import Folder, contents, list_files, reader
@@ -89,17 +86,17 @@ def test_a_folder_that_is_absent_empty_or_a_file_is_named(tmp_path: Path) -> Non
     assert not (tmp_path / "out").exists()
 
 
-def test_links_to_folders_are_followed_and_end(tmp_path: Path) -> None:
-    write(tmp_path, {"elsewhere/cats/1.png": flat(1), "elsewhere/cats/deep/2.png": flat(2), "mine/dogs/3.png": flat(3)})
+def test_links_are_followed_and_end(tmp_path: Path) -> None:
+    write(tmp_path, {"elsewhere/cats/1.png": flat(1), "elsewhere/2.png": flat(2), "mine/dogs/3.png": flat(3)})
     mine, elsewhere = tmp_path / "mine", tmp_path / "elsewhere"
+    (mine / "linked.png").symlink_to(elsewhere / "2.png")
     (mine / "cats").symlink_to(elsewhere / "cats", target_is_directory=True)
     (mine / "again").symlink_to("dogs", target_is_directory=True)
-    (elsewhere / "cats" / "up").symlink_to(elsewhere, target_is_directory=True)
+    (mine / "up").symlink_to(tmp_path, target_is_directory=True)
     (elsewhere / "cats" / "back").symlink_to(mine / "dogs", target_is_directory=True)
     (mine / "dogs" / "round").symlink_to(elsewhere / "cats", target_is_directory=True)  # a circle of two
     assert list_files(mine) == [
-        "again/3.png", "again/round/1.png", "again/round/deep/2.png", "cats/1.png", "cats/back/3.png", "cats/deep/2.png",
-        "dogs/3.png", "dogs/round/1.png", "dogs/round/deep/2.png",
+        "again/3.png", "again/round/1.png", "cats/1.png", "cats/back/3.png", "dogs/3.png", "dogs/round/1.png", "linked.png",
     ]  # fmt: skip
 
 
@@ -130,13 +127,6 @@ def test_the_home_folder_is_meant_by_a_tilde(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setenv("HOME", str(tmp_path))
     write(tmp_path / "images", {f"{i}.png": flat(i) for i in range(4)})
     assert len(run_prepare(Path("~/images"), tmp_path / "out")[0]) == 2
-
-
-def test_a_link_to_a_parent_folder_is_not_followed(tmp_path: Path) -> None:
-    write(tmp_path, {"a/1.png": flat(1), "elsewhere/2.png": flat(2)})
-    (tmp_path / "a" / "loop").symlink_to(tmp_path, target_is_directory=True)
-    (tmp_path / "a" / "linked.png").symlink_to(tmp_path / "elsewhere" / "2.png")  # a link to an image is an image
-    assert list_files(tmp_path / "a") == ["1.png", "linked.png"]
 
 
 ODD_FILES = {
@@ -190,13 +180,7 @@ def test_a_file_that_vanishes_meanwhile_is_read_as_nothing(tmp_path: Path) -> No
 # One image
 
 
-@pytest.mark.parametrize("width, height, crop, box", [
-    (20, 12, None, (4, 0, 12)),
-    (12, 21, None, (0, 4, 12)),
-    (9, 9, None, (0, 0, 9)),
-    (20, 15, 8, (6, 3, 8)),
-    (10, 10, 10, (0, 0, 10)),
-])  # fmt: skip
+@pytest.mark.parametrize("width, height, crop, box", [(20, 12, None, (4, 0, 12)), (12, 21, None, (0, 4, 12)), (20, 15, 8, (6, 3, 8))])
 def test_the_centre_is_cropped_by_default_the_largest_square(width: int, height: int, crop: int | None, box: tuple[int, int, int]) -> None:
     pixels = picture(width, height)
     left, top, side = box
@@ -206,94 +190,27 @@ def test_the_centre_is_cropped_by_default_the_largest_square(width: int, height:
     assert np.array_equal(decode(file_of(pixels), size=5, crop=crop), np.asarray(smaller))
 
 
-UPRIGHT = {
-    1: lambda a: a,
-    2: lambda a: a[:, ::-1],
-    3: lambda a: a[::-1, ::-1],
-    4: lambda a: a[::-1],
-    5: lambda a: a.transpose(1, 0, 2),
-    6: lambda a: np.rot90(a, -1),
-    7: lambda a: a.transpose(1, 0, 2)[::-1, ::-1],
-    8: lambda a: np.rot90(a),
-}
-
-
-@pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "WEBP"])
-@pytest.mark.parametrize("orientation", UPRIGHT)
-def test_an_image_is_turned_as_its_exif_says(orientation: int, kind: str) -> None:
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    pixels = picture(16, 16)  # as the file has them, before they are turned
-    content = file_of(pixels, kind, exif=exif, **({"lossless": True} if kind == "WEBP" else {}))
-    plain = np.asarray(Image.open(io.BytesIO(content)).convert("RGB")) if kind != "TIFF" else pixels  # Pillow turns TIFFs itself
-    assert np.array_equal(decode(content, size=16), UPRIGHT[orientation](plain))
-
-
-def test_the_crop_is_that_of_the_upright_image() -> None:
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_an_image_is_turned_as_its_exif_says_and_then_cropped(kind: str) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     pixels = picture(30, 10)
-    assert np.array_equal(decode(file_of(pixels, exif=exif), size=10), np.rot90(pixels[:, 10:20], -1))
-
-
-def with_exif(content: bytes, block: bytes) -> bytes:
-    """A JPEG with a block of EXIF as its first marker."""
-    return content[:2] + b"\xff\xe1" + struct.pack(">H", 8 + len(block)) + b"Exif\0\0" + block + content[2:]
-
-
-@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
-def test_an_exif_block_that_is_none_does_no_harm() -> None:
-    content = file_of(picture(16, 16), "JPEG")
-    for block in (
-        b"",
-        b"II",
-        b"II*\0\x08\0\0\0\xff\xff",
-        b"MM\0*\xff\xff\xff\xff",
-        b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x63\0\0\0",
-    ):
-        with contextlib.suppress(BadImage):  # so is a file whose own description is nonsense; a traceback is neither
-            assert decode(with_exif(content, block)).shape == (8, 8, 3)
-
-
-def test_an_exif_entry_of_an_odd_type_does_no_harm() -> None:
-    # Some programs write text where a number belongs (here the width). Pillow reads it, but cannot write it back when it turns the image.
-    content = file_of(picture(16, 16), "JPEG")
-    entries = struct.pack("<HHI4s", 0x0100, 2, 4, b"abc") + struct.pack("<HHIHH", 0x0112, 3, 1, 6, 0)
-    odd = with_exif(content, b"II*\0" + struct.pack("<IH", 8, 2) + entries + bytes(4))
-    with contextlib.suppress(BadImage):
-        assert np.array_equal(decode(odd, size=16), np.rot90(decode(content, size=16), -1))
-
-
-def test_a_palette_is_looked_up() -> None:
-    image = Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8) % 4, "P")
-    colours = [[200, 10, 20], [0, 99, 0], [1, 2, 250], [255, 255, 0]]
-    image.putpalette(np.ravel(colours).tolist())
-    for kind in ("PNG", "GIF", "BMP"):
-        assert decode(file_of(image, kind)).tolist() == np.array(colours)[np.arange(64).reshape(8, 8) % 4].tolist(), kind
-
-
-def over_white(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    share = alpha[..., None] / 255
-    return pixels * share + 255 * (1 - share)
+    assert np.array_equal(decode(file_of(pixels, kind, exif=exif), size=10), np.rot90(pixels[:, 10:20], -1))
 
 
 def test_transparency_becomes_white() -> None:
     pixels, alpha = picture(8, 8), picture(8, 8, 1, seed=1)
-    alpha[0], alpha[1] = 0, 255
-    found = decode(file_of(np.dstack([pixels, alpha])))
-    assert (found[0] == 255).all() and np.array_equal(found[1], pixels[1])
-    assert np.abs(found - over_white(pixels, alpha)).max() <= 1
+    share = alpha[..., None] / 255
+    expected = pixels * share + 255 * (1 - share)
+    assert np.abs(decode(file_of(np.dstack([pixels, alpha]))) - expected).max() <= 1
     grey = decode(file_of(Image.merge("LA", [Image.fromarray(pixels[..., 0]), Image.fromarray(alpha)])), channels=1)
-    assert grey.shape == (8, 8, 1) and np.abs(grey - over_white(pixels[..., :1], alpha)).max() <= 1
-
-
-@pytest.mark.parametrize("kind", ["PNG", "GIF"])
-def test_the_transparent_colour_of_a_palette_becomes_white(kind: str) -> None:
+    assert grey.shape == (8, 8, 1) and np.abs(grey - expected[..., :1]).max() <= 1
     index = np.arange(64, dtype=np.uint8).reshape(8, 8) % 2
-    image = Image.fromarray(index, "P")
-    image.putpalette([10, 20, 30, 40, 50, 60])
-    found = decode(file_of(image, kind, transparency=1))
-    assert found.tolist() == np.where(index[..., None] == 1, [255] * 3, [10, 20, 30]).tolist()
+    palette = Image.fromarray(index, "P")
+    palette.putpalette([10, 20, 30, 40, 50, 60])
+    for kind in ("PNG", "GIF"):
+        found = decode(file_of(palette, kind, transparency=1))
+        assert found.tolist() == np.where(index[..., None] == 1, [255] * 3, [10, 20, 30]).tolist()
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "RGB"])
@@ -331,32 +248,11 @@ def test_grey_where_colour_is_wanted_is_bad_unless_converted_and_the_reverse() -
     assert np.array_equal(decode(file_of(colour), convert=True), colour)  # which changes nothing else
 
 
-def png_of_16_bits(colour: bool) -> bytes:
-    """Written out, because Pillow writes no colour of 16 bits."""
-
-    def chunk(kind: bytes, content: bytes) -> bytes:
-        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
-
-    header = struct.pack(">IIBBBBB", 8, 8, 16, 2 if colour else 0, 0, 0, 0)
-    rows = (b"\0" + b"\x12\x34" * 8 * (3 if colour else 1)) * 8
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
-
-
 @pytest.mark.parametrize("channels", [1, 3])
-def test_more_than_8_bits_are_bad(channels: int) -> None:
-    deep = {
-        "16-bit PNG": png_of_16_bits(colour=False),
-        "16-bit TIFF": file_of(Image.fromarray(np.full((8, 8), 40_000, np.uint16)), "TIFF"),
-        "32-bit TIFF": file_of(Image.fromarray(np.full((8, 8), 40_000, np.int32)), "TIFF"),
-        "floats": file_of(Image.fromarray(np.full((8, 8), 0.5, np.float32)), "TIFF"),
-    }
-    for name, content in deep.items():
-        with pytest.raises(BadImage, match="^its mode .+ is not 8 bits per channel$"):
-            assert decode(content, channels=channels, convert=True) is name  # which tells the name of one that is not refused
-
-
-def test_colour_of_16_bits_is_its_high_bytes() -> None:
-    assert (decode(png_of_16_bits(colour=True)) == 0x12).all()  # Pillow rounds it down on reading: nothing is wrapped
+@pytest.mark.parametrize("kind, dtype", [("PNG", np.uint16), ("TIFF", np.uint16), ("TIFF", np.int32), ("TIFF", np.float32)])
+def test_more_than_8_bits_are_bad(kind: str, dtype: Any, channels: int) -> None:
+    with pytest.raises(BadImage, match="^its mode .+ is not 8 bits per channel$"):
+        decode(file_of(Image.fromarray(np.full((8, 8), 1, dtype)), kind), channels=channels, convert=True)
 
 
 WHOLE_JPEG, WHOLE_PNG = file_of(picture(64, 64), "JPEG"), file_of(picture(64, 64))
@@ -389,47 +285,31 @@ def test_an_image_must_hold_the_crop_and_min_size() -> None:
     assert (decode(flat(77, 1), min_size=1) == 77).all()  # one pixel, where it is allowed, fills its square
 
 
-def test_an_image_of_more_pixels_than_are_accepted_is_bad() -> None:
-    # 100 and 400 million pixels in files of some bytes; Pillow by itself warns of the one and refuses the other.
-    for side in (10_000, 20_000):
-        header = struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
-        content = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + b"IHDR" + header + struct.pack(">I", zlib.crc32(b"IHDR" + header))
-        content += struct.pack(">I", 0) + b"IDAT" + struct.pack(">I", zlib.crc32(b"IDAT"))
-        with pytest.raises(BadImage, match=f"^too large: {side**2:,} pixels, accepted 89,478,485; `max_pixels` sets it$"):
-            decode(content, channels=1)
+def test_max_pixels_limits_an_image_and_pillows_own_limit_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 30)  # instead of 90 million, which would take seconds
     with pytest.raises(BadImage, match="^too large: 81 pixels, accepted 80; `max_pixels` sets it$"):
         decode(flat(1, 9), max_pixels=80)
-    assert decode(flat(1, 9), max_pixels=81).shape == (8, 8, 3)
-
-
-def test_an_image_beyond_pillows_own_limit_is_read_where_max_pixels_allows_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 30)  # instead of 90 million, which would take seconds
     assert decode(flat(1, 9), max_pixels=81).shape == (8, 8, 3)
     assert Image.MAX_IMAGE_PIXELS == 30
 
 
 @pytest.mark.filterwarnings("ignore")  # Pillow's, of damaged files
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "PPM", "TGA", "ICO", "DDS", "AVIF"])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "DDS"])
 def test_no_damage_to_a_file_ends_in_another_exception(kind: str) -> None:
     # One that escapes would end the preparation of a large folder with a traceback which does not name the file.
-    if kind == "AVIF" and not features.check("avif"):
-        pytest.skip("avif: this Pillow was built without it")
     exif = Image.Exif()
     exif[0x0112], exif[0x010E], exif[0x011A] = 6, "a description", 72.0
-    whole = file_of(picture(16, 16), kind, **({"exif": exif} if kind in ("JPEG", "PNG", "TIFF", "WEBP") else {}))
-    rng, escaped, decoded = np.random.default_rng(0), set(), 0
-    for _ in range(400):
+    whole = file_of(picture(16, 16), kind, **({} if kind == "DDS" else {"exif": exif}))
+    rng, outcomes = np.random.default_rng(0), set()
+    for _ in range(200):
         content = bytearray(whole)
         start = rng.integers(len(whole) if rng.random() < 0.4 else min(len(whole), 120))  # the headers are where it hurts
         content[start : start + rng.integers(1, 5)] = rng.bytes(rng.integers(0, 5))
         try:
-            decoded += decode(bytes(content), convert=True).shape == (8, 8, 3)
+            outcomes.add(decode(bytes(content), convert=True).shape)
         except BadImage:
-            pass
-        except Exception as error:
-            escaped.add(f"{type(error).__module__}.{type(error).__name__}: {error}")
-    assert not escaped
-    assert decoded  # else nothing but the first bytes was tested
+            outcomes.add("bad")
+    assert outcomes == {(8, 8, 3), "bad"}
 
 
 # A folder
@@ -483,27 +363,13 @@ def test_bad_files_that_are_skipped_stand_in_the_provenance_and_on_stderr(tmp_pa
         assert f"  {entry['file']}: {entry['reason']}\n" in errors
 
 
-def test_grey_images_among_colour_ones_are_converted_when_asked(tmp_path: Path) -> None:
-    folder = write(tmp_path / "images", {f"{i}.png": flat(i, channels=1 if i % 2 else 3) for i in range(6)})
-    for channels in (1, 3):
-        train, test, found = run_prepare(folder, tmp_path / "out", convert=True, channels=channels)
-        assert found["shape"] == [8, 8, channels]
-        assert train.reshape(3, -1).tolist() == [[value] * 64 * channels for value in (0, 2, 4)]
-        assert test.reshape(3, -1).tolist() == [[value] * 64 * channels for value in (1, 3, 5)]
-    with pytest.raises(UserError, match=r"3 of 6 images cannot be used:\n  0.png: it is colour"):
-        run_prepare(folder, tmp_path / "out", channels=1)
-
-
-@pytest.mark.parametrize(
-    "usable, fraction, expected",
-    [(3, 0.5, "2 for training and 1 for test"), (19, 0.1, "18 for training and 1 for test"), (0, 0.5, "0 for training and 0 for test")],
-)
-def test_too_few_images_are_counted(usable: int, fraction: float, expected: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("usable, fraction, n_train, n_test", [(19, 0.1, 18, 1), (3, 0.5, 2, 1), (0, 0.5, 0, 0)])
+def test_too_few_images_are_counted(usable: int, fraction: float, n_train: int, n_test: int, tmp_path: Path) -> None:
     folder = write(tmp_path / "images", {f"{i:02}.png": flat(i) for i in range(usable)} | {"a.txt": b"text"})
     with pytest.raises(UserError) as raised:
         run_prepare(folder, tmp_path / "out", on_bad="skip", test_fraction=fraction)
-    message = f"{folder}: {usable} usable images give {expected} (test_fraction {fraction}); at least 2 of each are needed"
-    assert str(raised.value) == message
+    divided = f"{n_train} for training and {n_test} for test (test_fraction {fraction})"
+    assert str(raised.value) == f"{folder}: {usable} usable images give {divided}; at least 2 of each are needed"
     assert not list((tmp_path / "out").glob("mine*"))
 
 

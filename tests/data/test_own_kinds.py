@@ -33,9 +33,8 @@ def png(pixels: np.ndarray) -> bytes:
 def run_prepare(place: Path, **row: Any) -> dict[str, Any]:
     """Prepare a data set by the text of its entry; returns its record."""
     entry = {"size": 8, "channels": 1, "test_fraction": 0.25} | ({"accuracy": 0.5} if row.get("labelled") else {}) | row
-    (place / "datasets.yaml").write_text(
-        yaml.safe_dump({"datasets": {"mine": {key: value for key, value in entry.items() if value is not None}}})
-    )
+    said = {key: value for key, value in entry.items() if value is not None}
+    (place / "datasets.yaml").write_text(yaml.safe_dump({"datasets": {"mine": said}}))
     prepare("mine", load_datasets(place / "datasets.yaml")["mine"], place / "raw", place / "out", {}, 1)
     return json.loads((place / "out/mine.json").read_text())
 
@@ -89,11 +88,7 @@ def test_subfolders_are_labels_of_the_images_that_can_be_used(tmp_path: Path) ->
     found = run_prepare(tmp_path, kind="folder", path=str(folder), labelled=True, on_bad="skip")
     assert (found["n_train"], found["n_test"], found["n_classes"], found["classes"]) == (18, 6, 3, ["bird", "cat", "dog"])
     labels = load_labels(tmp_path / "out", "mine")
-    sorted_labels = np.repeat([0, 1, 2], 8)
-    assert (
-        labels["test"].tolist() == sorted_labels[3::4].tolist()
-        and labels["train"].tolist() == np.delete(sorted_labels, slice(3, None, 4)).tolist()
-    )
+    assert labels["test"].tolist() == [0] * 2 + [1] * 2 + [2] * 2 and labels["train"].tolist() == [0] * 6 + [1] * 6 + [2] * 6
 
 
 def test_labels_of_one_class_or_without_a_required_accuracy_are_refused(tmp_path: Path) -> None:
@@ -108,17 +103,9 @@ def test_labels_of_one_class_or_without_a_required_accuracy_are_refused(tmp_path
 def test_a_classifier_of_ones_own_labels_needs_the_accuracy_that_was_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     images = np.kron(np.tile([30, 220], 20)[:, None, None], np.ones((1, 12, 12))).astype(np.uint8)
     np.savez(tmp_path / "a.npz", images=images, labels=np.tile(["dark", "light"], 20))
+    row = {"kind": "array", "path": str(tmp_path / "a.npz"), "labelled": True, "size": None, "channels": None, "test_fraction": 0.1}
     for accuracy in (0.9, 0.95):  # nothing but the entry differs
-        run_prepare(
-            tmp_path,
-            kind="array",
-            path=str(tmp_path / "a.npz"),
-            labelled=True,
-            accuracy=accuracy,
-            size=None,
-            channels=None,
-            test_fraction=0.1,
-        )
+        run_prepare(tmp_path, accuracy=accuracy, **row)
         assert main(["classifier", "mine", "--data", str(tmp_path / "out"), "--out", str(tmp_path / "c.safetensors")]) == 0
         assert capsys.readouterr().out == f"test accuracy 1.0000, required {accuracy}\n"
 
@@ -162,24 +149,22 @@ def test_arrays_that_are_no_images_are_named(array: np.ndarray, message: str, tm
 
 
 WRONG_FILES = {
-    "no such array": ({"pictures": GREY}, {}, "no array images; there are pictures"),
-    "no labels": ({"images": GREY}, {"labelled": True}, "no array labels; there are images"),
-    "too few labels": ({"images": GREY, "labels": LABELS[1:]}, {"labelled": True}, r"found labels int64 of shape \(23,\)"),
+    "no such array": ({"pictures": GREY}, False, "no array images; there are pictures"),
+    "no labels": ({"images": GREY}, True, "no array labels; there are images"),
+    "too few labels": ({"images": GREY, "labels": LABELS[1:]}, True, r"found labels int64 of shape \(23,\)"),
     "one-hot labels": (
         {"images": GREY, "labels": np.eye(3)[LABELS]},
-        {"labelled": True},
-        r"found labels float64 of shape \(24, 3\) for images of shape \(24, 12, 10\); accepted is one",
+        True,
+        r"found labels float64 of shape \(24, 3\) .* accepted is one",
     ),
 }
 
 
-@pytest.mark.parametrize("content, row, message", WRONG_FILES.values(), ids=WRONG_FILES)
-def test_files_of_several_arrays_that_lack_one_are_named(
-    content: dict[str, Any], row: dict[str, Any], message: str, tmp_path: Path
-) -> None:
+@pytest.mark.parametrize("content, labelled, message", WRONG_FILES.values(), ids=WRONG_FILES)
+def test_files_of_several_arrays_that_lack_one_are_named(content: dict[str, Any], labelled: bool, message: str, tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", **content)
     with pytest.raises(UserError, match=f"^{tmp_path}/a.npz: {message}"):
-        run_prepare(tmp_path, kind="array", path=str(tmp_path / "a.npz"), **row)
+        run_prepare(tmp_path, kind="array", path=str(tmp_path / "a.npz"), labelled=labelled)
 
 
 def test_a_damaged_or_absent_file_of_arrays_is_named(tmp_path: Path) -> None:
@@ -234,9 +219,7 @@ LAYOUTS = {
 
 
 @pytest.mark.parametrize("files", LAYOUTS.values(), ids=LAYOUTS)
-def test_a_data_set_of_the_hub_on_disk_is_the_same_as_files_of_its_images(
-    files: list[str], tmp_path: Path, expected: list[np.ndarray]
-) -> None:
+def test_a_data_set_of_the_hub_is_the_same_as_files_of_its_images(files: list[str], tmp_path: Path, expected: list[np.ndarray]) -> None:
     for name, (start, stop) in zip(files, ((0, 11), (11, N)), strict=True):
         write_table(tmp_path / "hub" / name, start, stop)
     for other in ("dataset_info.json", "cache-0123.arrow", ".cache/train-00000.parquet"):
@@ -252,14 +235,14 @@ def test_a_data_set_of_the_hub_on_disk_is_the_same_as_files_of_its_images(
 def test_a_split_of_its_own_gives_the_test_images(tmp_path: Path) -> None:
     write_table(tmp_path / "hub/train-00000-of-00001.parquet", 0, 20)
     write_table(tmp_path / "hub/test-00000-of-00001.parquet", 20, N)
-    found = run_prepare(tmp_path, kind="parquet", path=str(tmp_path / "hub"), test_split="test", size=10)
+    row = {"kind": "parquet", "path": str(tmp_path / "hub"), "size": 10}
+    found = run_prepare(tmp_path, test_split="test", **row)
     assert (found["n_train"], found["n_test"], found["n_classes"]) == (20, 4, None)
     assert np.array_equal(arrays(tmp_path)[1][..., 0], GREY[20:, 1:11])
-    for split in ("validation", "tes"):
-        with pytest.raises(
-            UserError, match=f"hub: no file of the split '{split}', .parquet or .arrow; there are test-00000-of-00001.parquet, train-"
-        ):
-            run_prepare(tmp_path, kind="parquet", path=str(tmp_path / "hub"), test_split=split)
+    with pytest.raises(
+        UserError, match="hub: no file of the split 'tes', .parquet or .arrow; there are test-00000-of-00001.parquet, train-"
+    ):
+        run_prepare(tmp_path, test_split="tes", **row)
 
 
 @pytest.mark.parametrize("suffix", ["parquet", "arrow"])
