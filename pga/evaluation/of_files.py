@@ -35,6 +35,7 @@ from pga.params.sampling import RECONSTRUCTION
 from pga.runtime import devices
 from pga.runtime.errors import UserError
 from pga.runtime.files import atomic, sha256
+from pga.runtime.sidecar import sidecar_of
 from pga.sampling.generated import GeneratedRecord, id_of, load_measured, save_samples
 from pga.sampling.reconstruction import reconstruct
 from pga.sampling.sample import load_snapshots, sample
@@ -143,6 +144,8 @@ def evaluate_samples(
     devices.make_deterministic(threads=1)
     loaded = [files.load(dataset, metrics) for files in spaces]  # all of them before the first takes its time
     images = random_subset(load_measured(samples, dataset, model, seed), at_most, seed)
+    if not sidecar_of(samples):  # those of a run are of 0…255, also where it has collapsed to black
+        refuse_other_range(images)
     real = load_real(real_images, dataset) if real_images else None
     check_measurable(images, loaded, metrics, real, few_samples)
     for space in loaded:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pga.data.prepared import Images
-from pga.evaluation.features.extractor import Extractor, check_images, refuse_other_range, stream
+from pga.evaluation.features.extractor import Extractor, check_images, stream
 from pga.evaluation.metrics_record import PIXEL_SPACE, Measurement, SpaceId
 from pga.evaluation.statistics import KEPT
 from pga.metrics.frechet import frechet_distance
@@ -66,14 +66,13 @@ def check_measurable(
 
     Raises:
         UserError: an unknown metric, or one that lacks what it needs; no more samples, or real images, than feature dimensions, so that
-            their covariance has no full rank, unless `few_samples` says that this is known; images that are no uint8 of 0…255.
+            their covariance has no full rank, unless `few_samples` says that this is known; images that are not uint8.
     """
     if unknown := [key for key in metrics if key not in METRICS]:
         raise UserError(f"no metric {', '.join(unknown)}; there are {', '.join(METRICS)}")
     if not spaces and not any(METRICS[key].of_pixels for key in metrics):
         raise UserError("nothing to measure: a feature space (--extractor) or a metric of pixels (--metrics) is needed")
     check_images(samples)
-    refuse_other_range(samples)
     for key in metrics:
         if not METRICS[key].of_pixels and not spaces:
             raise UserError(f"--metrics {key}: a feature space (--extractor) is needed")

@@ -316,6 +316,15 @@ def test_samples_in_the_range_of_another_type_are_refused(
     assert "[-1, 1] converted to integers" in capsys.readouterr().err
 
 
+def test_a_runs_own_samples_that_are_all_but_black_are_measured(folder: Path, tmp_path: Path) -> None:
+    """A collapsed run has a number, too, and does not stop the table of the others."""
+    assert reference(folder, tmp_path / "r.npz") == 0
+    black = np.random.default_rng(0).choice((0, 1), (150, 8, 8, 1)).astype(np.uint8)
+    save_samples(tmp_path / "samples.npy", black, RunId("halves", "lpga", 3, "d"))
+    assert evaluation(folder, tmp_path / "r.npz", tmp_path / "m.json", more=("--samples", str(tmp_path / "samples.npy"))) == 0
+    assert json.loads((tmp_path / "m.json").read_text())["metrics"][0]["value"] > 0
+
+
 @pytest.mark.parametrize("levels", [(0,), (0, 255), (0, 1, 2)], ids=["black", "black and white", "dark"])
 def test_images_that_are_only_dark_or_without_greys_are_measured(
     levels: tuple[int, ...], folder: Path, extractor: ClassifierFeatures
