@@ -69,13 +69,18 @@ def test_the_real_first_batch_is_read_as_its_web_page_says(mirror: Path) -> None
 # Archives made here, of ten images per batch so that they are quick
 
 
-@pytest.fixture
-def small(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
-    """Member → batch of ten random images; the reader is told that ten is right."""
-    monkeypatch.setattr(cifar10, "IMAGES", 10)
+def small_batches() -> dict[str, bytes]:
+    """Member → batch of ten random images."""
     rng = np.random.default_rng(0)
     squares = np.square(rng.integers(0, 16, (6, 10, 3072), np.uint8))  # few values, so that packing does pack
     return {name: python_2({b"data": data, b"labels": rng.permutation(10).tolist()}) for name, data in zip(MEMBERS, squares, strict=True)}
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
+    """As `small_batches`; the reader is told that ten is right."""
+    monkeypatch.setattr(cifar10, "IMAGES", 10)
+    return small_batches()
 
 
 @pytest.mark.parametrize("packing", ["w", "w:gz", "w:xz"])
