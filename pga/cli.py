@@ -129,6 +129,8 @@ def run(arguments: argparse.Namespace) -> int | None:
         return arguments.verb(arguments)
     from pga.fingerprints.steps import refuse_edited, refuse_unplanned
 
+    if (step := arguments.planned_code.partition(":")[0]) != (verb := arguments.verb.__module__.rpartition(".")[2]):
+        raise UserError(f"--planned-code {arguments.planned_code}: of `pga {step}`; accepted is one of `pga {verb}`")
     refuse_unplanned(arguments.planned_code)
     status = arguments.verb(arguments)
     refuse_edited(arguments.planned_code)  # a workflow deletes what a failed job wrote

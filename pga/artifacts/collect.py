@@ -132,9 +132,10 @@ def total_loss(history: pd.DataFrame) -> pd.Series:
 
 
 def rows_of(path: Path, who: dict[str, Any]) -> list[dict[str, Any]]:
-    """The rows of one metrics.json, which must be of the run `who`, trained by the code of now."""
+    """The rows of one metrics.json, which must be of the run `who`, trained and measured by the code of now."""
     refuse_run_of_other_code(path)
     record = MetricsRecord.read(path)
+    record.refuse_other_code(path)
     found = {key: getattr(record, key) for key in who}
     if found != who:
         raise UserError(f"{path}: it is of {found}, its place is that of {who}; delete it and evaluate again")

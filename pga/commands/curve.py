@@ -62,4 +62,5 @@ def run(arguments: argparse.Namespace) -> None:
         batch_size=arguments.batch_size,
         few_samples=arguments.few_samples,
         device=arguments.device,
+        code=arguments.planned_code,
     )

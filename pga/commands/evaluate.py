@@ -85,6 +85,7 @@ def run(arguments: argparse.Namespace) -> None:
         real_images=arguments.reference_images,
         at_most=arguments.at_most,
         few_samples=arguments.few_samples,
+        code=arguments.planned_code,
     )
 
 

@@ -29,6 +29,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Draw."""
     from pga.artifacts.figures import canvas
     from pga.artifacts.figures.figure_inputs import Sources
+    from pga.fingerprints.steps import figure_code
     from pga.params.experiment import load_experiment
     from pga.runtime.errors import UserError
 
@@ -38,4 +39,5 @@ def run(arguments: argparse.Namespace) -> None:
     sources = Sources(experiment, arguments.figure, arguments.data, arguments.allow_missing)
     figure, caption = resolve_name(sources.row.needs.draw)(sources)
     canvas.finish(figure)
-    canvas.save(figure, arguments.out_dir, sources.record(caption))
+    code = arguments.planned_code or figure_code(sources.row.kind)
+    canvas.save(figure, arguments.out_dir, sources.record(caption, code))

@@ -31,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Interpolate."""
     from pga.data.prepared import load
+    from pga.fingerprints.steps import interpolation_code
     from pga.params.reading import validate
     from pga.params.sampling import Interpolation
     from pga.sampling.generated import id_of, save_samples
@@ -41,4 +42,4 @@ def run(arguments: argparse.Namespace) -> None:
     line = validate(asked, Interpolation, "pga interpolate")
     trained, encoder, decoder, device = open_run(arguments.run, arguments.device)
     images = interpolate(encoder, decoder, trained, load(arguments.data, trained.dataset, "test")[0], line, device)
-    save_samples(arguments.out, images, id_of(trained))
+    save_samples(arguments.out, images, id_of(trained), arguments.planned_code or interpolation_code(trained))

@@ -32,4 +32,5 @@ def run(arguments: argparse.Namespace) -> None:
     from pga.evaluation.of_files import FeatureNetwork, find_nearest
 
     network = FeatureNetwork(arguments.extractor, arguments.weights, arguments.weights_sha256, arguments.device)
-    find_nearest(arguments.dataset, arguments.samples, arguments.out, network, arguments.n, arguments.k, arguments.data)
+    n, k, code = arguments.n, arguments.k, arguments.planned_code
+    find_nearest(arguments.dataset, arguments.samples, arguments.out, network, n, k, arguments.data, code)

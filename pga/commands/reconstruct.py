@@ -19,7 +19,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Reconstruct."""
     from pga.evaluation.of_files import measure_reconstructions
+    from pga.fingerprints.steps import reconstruction_code
     from pga.sampling.sample import open_run
 
     trained, encoder, decoder, device = open_run(arguments.run, arguments.device)
-    measure_reconstructions(trained, encoder, decoder, arguments.data, arguments.out_dir, device)
+    code = arguments.planned_code or reconstruction_code(trained)
+    measure_reconstructions(trained, encoder, decoder, arguments.data, arguments.out_dir, device, code)

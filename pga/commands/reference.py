@@ -30,4 +30,4 @@ def run(arguments: argparse.Namespace) -> None:
     from pga.evaluation.of_files import FeatureNetwork, make_reference
 
     network = FeatureNetwork(arguments.extractor, arguments.weights, arguments.weights_sha256, arguments.device)
-    make_reference(arguments.dataset, arguments.out, network, arguments.split, arguments.data)
+    make_reference(arguments.dataset, arguments.out, network, arguments.split, arguments.data, arguments.planned_code)

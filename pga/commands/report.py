@@ -32,14 +32,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Write the page."""
     from pga.artifacts.report.page import render
+    from pga.fingerprints.steps import command_code
     from pga.params.experiment import load_experiment
     from pga.runtime import devices
     from pga.runtime.files import atomic
 
     devices.make_deterministic(threads=1)
-    page, record = render(
-        load_experiment(arguments.params), arguments.params, arguments.data, arguments.rules, arguments.logs, arguments.allow_missing
-    )
+    experiment, code = load_experiment(arguments.params), arguments.planned_code or command_code("report")
+    page, record = render(experiment, arguments.params, arguments.data, arguments.rules, arguments.logs, arguments.allow_missing, code)
     with atomic(arguments.out, "w") as file:
         file.write(page)
     record.write_beside([arguments.out])

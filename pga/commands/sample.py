@@ -55,6 +55,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Sample."""
     from pga.data.prepared import load
     from pga.evaluation.of_files import measure_reconstructions
+    from pga.fingerprints.steps import sampling_code
     from pga.runtime.errors import UserError
     from pga.sampling import density
     from pga.sampling.generated import id_of, save_samples
@@ -71,8 +72,9 @@ def run(arguments: argparse.Namespace) -> None:
             "standing statistics are of at least one batch of codes from N(0, I); accepted is --density normal"
         )
     trained, encoder, decoder, device = open_run(arguments.run, arguments.device)
+    code = arguments.planned_code or sampling_code(trained)
     if arguments.reconstructions:
-        measure_reconstructions(trained, encoder, decoder, arguments.data, arguments.reconstructions, device)
+        measure_reconstructions(trained, encoder, decoder, arguments.data, arguments.reconstructions, device, code)
     draw = None
     dtype = next(decoder.parameters()).dtype
     if arguments.batch_norm == "standing":
@@ -83,7 +85,7 @@ def run(arguments: argparse.Namespace) -> None:
         draw = density.fitted(arguments.density, codes, trained, device, dtype)
     images = sample(decoder, trained, arguments.n, arguments.batch_size, device, draw)
     if arguments.out.suffix == ".npy":
-        save_samples(arguments.out, images, id_of(trained))
+        save_samples(arguments.out, images, id_of(trained), code)
     else:
         save_pictures(arguments.out, images)
 

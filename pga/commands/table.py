@@ -33,9 +33,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Write the table."""
     from pga.artifacts.tables.table_inputs import TableInputs, write
+    from pga.fingerprints.steps import table_code
     from pga.params.experiment import load_experiment
 
     experiment = load_experiment(arguments.params)
     inputs = TableInputs(experiment, arguments.metrics, arguments.claims, arguments.data, arguments.logs, arguments.allow_missing)
     make = resolve_name(TABLES[arguments.table].make)
-    write(arguments.table, experiment, make(inputs), arguments.out_dir)
+    write(arguments.table, experiment, make(inputs), arguments.out_dir, arguments.planned_code or table_code(arguments.table))

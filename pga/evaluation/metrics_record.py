@@ -7,8 +7,8 @@ from typing import Literal
 
 from pga.evaluation.features.extractor import Extractor
 from pga.params.feature_spaces import PIXELS
-from pga.runtime.sidecar import Record
 from pga.sampling.generated import OfRun
+from pga.training.run_record import StepRecord
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class SpaceId:
 PIXEL_SPACE = SpaceId(PIXELS, None, None)
 
 
-class MetricsRecord(Record):
+class MetricsRecord(StepRecord):
     """metrics.json: the numbers of one run and way of sampling.
 
     Attributes:

@@ -24,6 +24,7 @@ from pga.evaluation.statistics import (
     refuse_other_space,
     save_statistics,
 )
+from pga.fingerprints.steps import curve_code, evaluation_code, neighbours_code, reference_code
 from pga.metrics.metric_registry import METRICS
 from pga.metrics.moments import statistics
 from pga.networks.autoencoder import Decoder, Encoder
@@ -112,6 +113,7 @@ def evaluate_samples(
     samples: Path,
     out: Path,
     *,
+    code: str | None = None,
     dataset: str,
     model: str,
     seed: int,
@@ -127,6 +129,7 @@ def evaluate_samples(
     Args:
         samples: uint8 images (n, H, W, C) as .npy.
         out: the .json file to write.
+        code: fingerprint of the step that measures (default: that of the code of now).
         dataset: whose samples; what a file says of itself must agree.
         model: the run's name, or "real".
         seed: the run's; subsets and projections are drawn from it.
@@ -157,7 +160,7 @@ def evaluate_samples(
         inputs["real images"] = sha256(real_images)
     found = evaluate(images, loaded, metrics, real, seed, few_samples)
     MetricsRecord(
-        dataset=dataset, model=model, seed=seed, sampling=sampling,
+        code=code or evaluation_code(), dataset=dataset, model=model, seed=seed, sampling=sampling,
         n=found[0].n, inputs=inputs, extractors=spaces_measured(loaded, found), metrics=found,
     ).write(out)  # fmt: skip
 
@@ -168,6 +171,7 @@ def make_reference(
     network: FeatureNetwork,
     split: str = "train",
     data: Path = Path("data/processed"),
+    code: str | None = None,
 ) -> None:
     """Write mean and covariance of prepared images in a feature space, and beside them features of at most 10,000 of the images.
 
@@ -177,6 +181,7 @@ def make_reference(
         network: the feature space.
         split: "train" or "test".
         data: folder of prepared data.
+        code: fingerprint of the step that makes them (default: that of the code of now).
     """
     devices.make_deterministic(threads=1)
     images, checksum = load(data, dataset, split)
@@ -184,7 +189,10 @@ def make_reference(
     extractor = network.load()
     kept = FeatureSubset(stream(extractor, images), len(images))
     found = statistics(kept)
-    record = StatisticsRecord(dataset=dataset, split=split, data_sha256=checksum, n=found.n, extractor=SpaceId.of(extractor))
+    record = StatisticsRecord(
+        code=code or reference_code(), dataset=dataset, split=split,
+        data_sha256=checksum, n=found.n, extractor=SpaceId.of(extractor),
+    )  # fmt: skip
     save_statistics(out, found, kept.features, record)
 
 
@@ -198,6 +206,7 @@ def measure_snapshots(
     batch_size: int = 1000,
     few_samples: bool = False,
     device: str = "auto",
+    code: str | None = None,
 ) -> None:
     """Sample from every snapshot of a run and write the headline metric over training, with a record beside it.
 
@@ -210,6 +219,7 @@ def measure_snapshots(
         batch_size: images per batch; batch normalisation uses its statistics.
         few_samples: accept no more samples, or real images, than feature dimensions.
         device: as for training.
+        code: fingerprint of the step that measures (default: that of the code of now).
     """
     refuse_run_of_other_code(snapshots)
     devices.make_deterministic(threads=1)
@@ -228,19 +238,23 @@ def measure_snapshots(
         for step, decoder in decoders:
             found = evaluate(sample(decoder, run, n, batch_size, chosen), spaces, metrics, real, run.seed, few_samples)
             writer.writerows([step, part.metric, repr(part.value), part.n] for part in found)
-    run_id = id_of(run)
-    CurveRecord(**run_id._asdict(), inputs=inputs, extractors=spaces_measured(spaces, found)).write_beside([out])
+    CurveRecord(
+        **id_of(run)._asdict(), code=code or curve_code(run),
+        inputs=inputs, extractors=spaces_measured(spaces, found),
+    ).write_beside([out])  # fmt: skip
 
 
-def measure_reconstructions(run: Run, encoder: Encoder, decoder: Decoder, data: Path, out_dir: Path, device: torch.device) -> None:
+def measure_reconstructions(
+    run: Run, encoder: Encoder, decoder: Decoder, data: Path, out_dir: Path, device: torch.device, code: str
+) -> None:
     """Write reconstructions of the first prepared test images into `out_dir`, and the error over all of them as metrics.json."""
     images, checksum = load(data, run.dataset, "test")
     beside, error = reconstruct(encoder, decoder, images, run, device)
-    save_samples(out_dir / "reconstructions.npy", beside, id_of(run))
+    save_samples(out_dir / "reconstructions.npy", beside, id_of(run), code)
     values = {"reconstruction_error": error, "reconstruction_error_255": error * 127.5**2}
     found = [Measurement(name, value, None, len(images), "test", len(images), PIXELS) for name, value in values.items()]
     MetricsRecord(
-        dataset=run.dataset, model=run.name, seed=run.seed, sampling=RECONSTRUCTION,
+        code=code, dataset=run.dataset, model=run.name, seed=run.seed, sampling=RECONSTRUCTION,
         n=len(images), inputs={"images": checksum}, extractors=[PIXEL_SPACE], metrics=found,
     ).write(out_dir / "metrics.json")  # fmt: skip
 
@@ -253,6 +267,7 @@ def find_nearest(
     n: int = 8,
     k: int = 5,
     data: Path = Path("data/processed"),
+    code: str | None = None,
 ) -> None:
     """Write the first samples, each followed by its nearest training images, (n, 1 + k, H, W, C) uint8.
 
@@ -264,12 +279,15 @@ def find_nearest(
         n: the first so many samples.
         k: training images beside each.
         data: folder of prepared data.
+        code: fingerprint of the step that finds them (default: that of the code of now).
     """
     refuse_run_of_other_code(samples)
-    record = GeneratedRecord.read_beside(samples)
+    if record := GeneratedRecord.read_beside(samples):
+        record.refuse_other_code(samples)
     first = load_images(samples)[:n]
     images, _ = load(data, dataset)
     if not 1 <= k <= len(images) or not len(first):
         raise UserError(f"--n {n} --k {k}: accepted are at least one sample and 1 to {len(images)} images of {dataset}")
     devices.make_deterministic(threads=1)
-    save_samples(out, nearest_images(np.asarray(first), images, network.load(), k), record.run_id if record else None)
+    shown = nearest_images(np.asarray(first), images, network.load(), k)
+    save_samples(out, shown, record.run_id if record else None, code or neighbours_code())

@@ -16,6 +16,7 @@ from pga.runtime.errors import UserError
 from pga.runtime.files import atomic
 from pga.runtime.seeds import derive
 from pga.runtime.sidecar import Sidecar
+from pga.training.run_record import StepRecord
 
 KEPT = 10_000
 """Features of real images that are kept beside the statistics, for metrics that compare single images."""
@@ -50,7 +51,7 @@ class FeatureSubset:
         return np.concatenate(self.parts)
 
 
-class StatisticsRecord(Sidecar):
+class StatisticsRecord(StepRecord, Sidecar):
     """Beside statistics of real images (.npz) and their features: of which images and feature space they are.
 
     Attributes:
@@ -103,7 +104,7 @@ def load_statistics(path: Path) -> tuple[Statistics, StatisticsRecord | None]:
     """Statistics, and what the record beside them says; None of another tool's (.npz with mu and sigma).
 
     Raises:
-        UserError: the file is absent, damaged, not finite, or was changed.
+        UserError: the file is absent, damaged, not finite, was changed, or is of other code than there is now.
     """
     try:
         with np.load(path, allow_pickle=False) as file:
@@ -115,6 +116,8 @@ def load_statistics(path: Path) -> tuple[Statistics, StatisticsRecord | None]:
     if mu.ndim != 1 or sigma.shape != mu.shape * 2 or not (np.isfinite(mu).all() and np.isfinite(sigma).all()):
         raise UserError(f"{path}: mean of shape {mu.shape} and covariance of shape {sigma.shape}, finite values are needed")
     record = StatisticsRecord.read_beside(path)
+    if record:
+        record.refuse_other_code(path)
     return Statistics(mu.astype(np.float64), sigma.astype(np.float64), record.n if record else 0), record
 
 

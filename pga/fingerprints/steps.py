@@ -81,14 +81,19 @@ def step_code(step: Step, sources: Sources = SOURCES) -> str:
     return f"{step}:{fingerprint(*step.arguments(), sources)}"
 
 
-def is_current(code: object, sources: Sources = SOURCES) -> bool:
-    """Whether a fingerprint is that of its step's code now; False for what is no fingerprint."""
+def code_now(code: object, sources: Sources = SOURCES) -> str | None:
+    """The fingerprint of now of the step that a fingerprint names; None where there is no such step."""
     verb, *chosen = str(code).split(":")[:-1] or [""]
     pairs = [part.partition("=") for part in chosen]
     try:
-        return step_code(Step(verb, tuple((registry, tuple(keys.split(","))) for registry, _, keys in pairs)), sources) == code
+        return step_code(Step(verb, tuple((registry, tuple(keys.split(","))) for registry, _, keys in pairs)), sources)
     except ValueError:
-        return False
+        return None
+
+
+def is_current(code: object, sources: Sources = SOURCES) -> bool:
+    """Whether a fingerprint is that of its step's code now; False for what is no fingerprint."""
+    return code_now(code, sources) == code
 
 
 def refuse_other_code(path: Path, *codes: str) -> None:

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from pga.params.experiment import Experiment
 from pga.runtime.files import digest
 from pga.runtime.sidecar import Sidecar
-from pga.training.run_record import RunIdentity, RunRecord
+from pga.training.run_record import RunIdentity, RunRecord, StepRecord
 
 
 class ShownRun(RunIdentity):
@@ -38,7 +38,7 @@ class ShownExperiment(BaseModel):
     shows: Any
 
 
-class ArtifactRecord(Sidecar):
+class ArtifactRecord(StepRecord, Sidecar):
     """Beside tables, figures and reports.
 
     Attributes:
@@ -59,8 +59,10 @@ class ArtifactRecord(Sidecar):
     environments: dict[str, Environment]
 
     @classmethod
-    def of(cls, artifact: str, experiment: Experiment, records: dict[str, RunRecord], caption: str, shows: Any = None) -> ArtifactRecord:
-        """That of an artifact which shows these runs, and `shows` of the experiment's file."""
+    def of(
+        cls, artifact: str, experiment: Experiment, records: dict[str, RunRecord], caption: str, code: str, shows: Any = None
+    ) -> ArtifactRecord:
+        """That of an artifact which shows these runs, and `shows` of the experiment's file; `code`: fingerprint of its step."""
         runs, parameters, environments = {}, {}, {}
         for name, record in records.items():
             environment = Environment(platform=record.platform, versions=record.versions)
@@ -69,8 +71,10 @@ class ArtifactRecord(Sidecar):
             runs[name] = ShownRun(**record.identity(), environment=key)
             parameters[name.rsplit("/", 1)[0]] = {item: value for item, value in record.run.asdict().items() if item != "seed"}
         shown = ShownExperiment(results=experiment.results, description=experiment.description, shows=shows)
-        return cls(artifact=artifact, caption=caption, experiment=shown, runs=runs, parameters=parameters, environments=environments)
+        return cls(
+            artifact=artifact, caption=caption, code=code, experiment=shown, runs=runs, parameters=parameters, environments=environments
+        )
 
     def text(self) -> str:
-        """As one line of ASCII, for the metadata of PNG and PDF."""
-        return json.dumps(self.model_dump(mode="json", exclude={"files"}), sort_keys=True)
+        """As one line of ASCII, for the metadata of PNG and PDF, which stay the same where other code draws the same."""
+        return json.dumps(self.model_dump(mode="json", exclude={"files", "code", "accepted"}), sort_keys=True)

@@ -93,10 +93,11 @@ def verified_curve(path: Path, run: Run, record: RunRecord) -> Path:
     """`path` itself, a table that says beside it which run it was made from: `run`, of which `record` is.
 
     Raises:
-        UserError: it is another than was made, or was made from another run or from files which the run no longer has.
+        UserError: it is another than was made, or was made from another run, from files which the run no longer has, or by other code.
     """
     curve = CurveRecord.require_beside(path)
     curve.refuse_other(path, id_of(run))
+    curve.refuse_other_code(path)
     for file, checksum in record.files.items():
         if curve.inputs.get(Path(file).stem, checksum) != checksum:
             raise UserError(f"{path}: made from another {file} than the run has now; delete it and make it again")

@@ -25,7 +25,7 @@ from pga.runtime.errors import UserError
 from pga.runtime.files import read_json, sha256
 from pga.runtime.sidecar import parsed
 from pga.sampling.generated import GeneratedRecord, OfRun, RunId, id_of
-from pga.training.run_record import RunIdentity, RunRecord
+from pga.training.run_record import RunIdentity, RunRecord, StepRecord
 
 AnyRecord = Annotated[
     ArtifactRecord | RunRecord | GeneratedRecord | CurveRecord | MetricsRecord | StatisticsRecord | PreparedRecord,
@@ -115,8 +115,7 @@ def of_record(record: Any, where: Path, folders: Folders) -> Node:
             run = record.run
             parameters = ", ".join(f"{key} {json.dumps(value)}" for key, value in run.asdict().items())
             causes = [
-                *of_other_code(record, where),
-                *acceptances(record),
+                *of_code(record, where),
                 Node(record.duration()),
                 Node(f"parameters: {parameters}"),
                 of_images(run.dataset, "train", record.data_sha256, folders),
@@ -124,13 +123,15 @@ def of_record(record: Any, where: Path, folders: Folders) -> Node:
             return Node(f"run {run.dataset}/{run.name}/seed{run.seed} ({where}): {record}", causes)
         case CurveRecord() | MetricsRecord():
             features = [Node(f"features: {space.name}, {str(space.digest)[:12]}…") for space in record.extractors]
-            return Node(f"{where}: measured", [*of_inputs(record, where, folders), *features, of_its_run(record, where, folders)])
+            read = [*of_inputs(record, where, folders), *features, of_its_run(record, where, folders)]
+            return Node(f"{where}: measured", [*of_code(record, where), *read])
         case GeneratedRecord():
-            return of_its_run(record, where, folders)
+            return Node(f"{where}: made from a run", [*of_code(record, where), of_its_run(record, where, folders)])
         case StatisticsRecord():
             features = [Node(f"features: {record.extractor.name}, {str(record.extractor.digest)[:12]}…")]
             images = of_images(record.dataset, record.split, record.data_sha256, folders)
-            return Node(f"{where}: statistics of {record.n:,} {record.split} images of {record.dataset}", [*features, images])
+            what = f"{where}: statistics of {record.n:,} {record.split} images of {record.dataset}"
+            return Node(what, [*of_code(record, where), *features, images])
         case PreparedRecord():
             return of_prepared(record, where, folders)
     raise AssertionError(record)
@@ -140,6 +141,7 @@ def of_artifact(record: ArtifactRecord, where: Path, folders: Folders) -> Node:
     """A table, figure or report with its runs, each compared with the run that is there now."""
     experiment = record.experiment
     node = Node(f"{where}: {record.artifact} of {experiment.results} ({experiment.description})", [Node(f"caption: {record.caption}")])
+    node.causes += of_code(record, where)
     node.causes += [of_shown_run(name, run, Path(experiment.results, name, "run.json")) for name, run in record.runs.items()]
     data = {name.split("/")[0]: run.data_sha256 for name, run in record.runs.items()}
     node.causes += [of_images(dataset, "train", checksum, folders) for dataset, checksum in data.items()]
@@ -158,14 +160,19 @@ def of_shown_run(name: str, run: ShownRun, where: Path) -> Node:
     return Node(f"run {name}: {run}", [*acceptances(run), *found])
 
 
-def of_other_code(record: RunRecord, where: Path) -> list[Node]:
-    """That a run is of other code than there is now."""
-    said = f"{where}: of other code than there is now; train it again, or `pga accept` it"
+def of_code(record: RunRecord | StepRecord, where: Path) -> list[Node]:
+    """That something is of other code than there is now, or why it is kept."""
+    return [*of_other_code(record, where), *acceptances(record)]
+
+
+def of_other_code(record: RunRecord | StepRecord, where: Path) -> list[Node]:
+    """That something is of other code than there is now."""
+    said = f"{where}: of other code than there is now; make it again, or `pga accept` it"
     return [] if any(map(is_current, record.codes())) else [Node(said, problem=True)]
 
 
-def acceptances(record: RunIdentity) -> list[Node]:
-    """Why a run of other code was kept, once for each time."""
+def acceptances(record: RunIdentity | StepRecord) -> list[Node]:
+    """Why what other code has made was kept, once for each time."""
     return [Node(f"accepted as of the code of commit {each.git}: {each.because}") for each in record.accepted]
 
 

@@ -12,6 +12,7 @@ from pga.params.run import Run
 from pga.runtime.errors import UserError
 from pga.runtime.files import atomic
 from pga.runtime.sidecar import Sidecar, sidecar_of
+from pga.training.run_record import StepRecord
 
 
 class RunId(NamedTuple):
@@ -35,7 +36,7 @@ def id_of(run: Run) -> RunId:
     return RunId(run.dataset, run.name, run.seed, run.digest)
 
 
-class OfRun(Sidecar):
+class OfRun(StepRecord, Sidecar):
     """Beside what was made from a run: which run that is."""
 
     dataset: str
@@ -60,22 +61,32 @@ class GeneratedRecord(OfRun):
     kind: Literal["generated"] = "generated"
 
 
-def save_samples(path: Path, images: Images, run: RunId | None) -> None:
-    """Write images (…, H, W, C) uint8, complete or not at all, and beside them the run that they are of, if they are of any."""
+def save_samples(path: Path, images: Images, run: RunId | None, code: str) -> None:
+    """Write images (…, H, W, C) uint8, complete or not at all, and beside them what they are of, if they are of any run.
+
+    Args:
+        path: the .npy file to write.
+        images: the images.
+        run: that they are of.
+        code: fingerprint of the step that made them.
+    """
     with atomic(path) as file:
         np.save(file, images, allow_pickle=False)
     if run:
-        GeneratedRecord(**run._asdict()).write_beside([path])
+        GeneratedRecord(**run._asdict(), code=code).write_beside([path])
 
 
 def load_samples_of(path: Path, expected: RunId, ndim: int | None = 4) -> Images:
     """Images (…, H, W, C) uint8, read on demand from disk, that must be of one run.
 
     Raises:
-        UserError: the file is absent, is not such an array, was changed, or is of another run, or of no run.
+        UserError: the file is absent, is not such an array, was changed, or is of another run, or of no run, or of other code than there is
+            now.
     """
     images = load_images(path, ndim)
-    GeneratedRecord.require_beside(path).refuse_other(path, expected)
+    record = GeneratedRecord.require_beside(path)
+    record.refuse_other(path, expected)
+    record.refuse_other_code(path)
     return images
 
 
@@ -85,7 +96,7 @@ def load_measured(path: Path, dataset: str, model: str, seed: int) -> Images:
     Anybody's own has no record beside it; in the folder of a run (run.json beside or above) that is refused.
 
     Raises:
-        UserError: the file is damaged, or of another run or data set than is written into the result.
+        UserError: the file is damaged, of another run or data set than is written into the result, or of other code than there is now.
     """
     if record_path(path.parent, dataset).exists() and (split := split_of(path, dataset)):
         return load(path.parent, dataset, split)[0]

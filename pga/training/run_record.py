@@ -34,6 +34,26 @@ class Acceptance(BaseModel):
     git: Git
 
 
+class StepRecord(Record):
+    """What a step made that is no training.
+
+    Attributes:
+        code: fingerprint of the code that made it (`pga.fingerprints.steps`).
+        accepted: of which later code it counts as well.
+    """
+
+    code: str
+    accepted: tuple[Acceptance, ...] = ()
+
+    def codes(self) -> list[str]:
+        """Fingerprints of the code that it counts as made by."""
+        return [self.code, *(each.code for each in self.accepted)]
+
+    def refuse_other_code(self, path: Path) -> None:
+        """Refuse a file, of which this is the record, if other code made it than there is now; raises UserError."""
+        refuse_other_code(path, *self.codes())
+
+
 class RunIdentity(Record):
     """What two trainings of the same run share.
 

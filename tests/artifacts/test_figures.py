@@ -25,6 +25,7 @@ from pga.artifacts.figures import canvas, samples_figure
 from pga.artifacts.figures.figure_inputs import Sources
 from pga.artifacts.figures.sheet import grid, tile
 from pga.cli import main
+from pga.fingerprints.steps import figure_code, sampling_code
 from pga.params.experiment import load_experiment
 from pga.provenance.metadata import ArtifactRecord
 from pga.provenance.records import Place
@@ -73,7 +74,7 @@ def write_metrics(dataset: str, model: str, seed: int, value: float) -> None:
 
 def place_samples(dataset: str, model: str, images: np.ndarray, seed: int = 0) -> None:
     run = load_experiment("tiny.yaml").run(dataset, model, seed)
-    save_samples(Path("results", "tiny", dataset, model, f"seed{seed}", "prior", "samples.npy"), images, id_of(run))
+    save_samples(Path("results", "tiny", dataset, model, f"seed{seed}", "prior", "samples.npy"), images, id_of(run), sampling_code(run))
 
 
 def drawn(folder: Path) -> dict[str, str]:
@@ -163,14 +164,14 @@ def test_every_file_has_the_size_that_it_has_in_a_paper_and_says_what_it_is_of(w
     path.write_text(path.read_text().replace("{datasets: [digits, cifar10],", f"{{width: {width}, datasets: [digits, cifar10],"))
     assert main([*COMMAND, "out"]) == 0
     found = sources()
-    caption = samples_figure.draw(found).caption
+    said = found.record(caption := samples_figure.draw(found).caption, figure_code("panels"))
     with Image.open("out/figure2.png") as png:
         assert png.size[0] / png.info["dpi"][0] == pytest.approx(width, rel=1e-3) and round(png.info["dpi"][0]) >= 300
         assert (png.info["Title"], png.info["Description"]) == ("Figure 2, for the tests", caption)
         height = png.size[1] / png.info["dpi"][0]
-        assert png.info["Comment"] == found.record(caption).text()
+        assert png.info["Comment"] == said.text()
     records = [ArtifactRecord.require_beside(Path(f"out/figure2.{ending}")) for ending in ("png", "pdf", "tex")]
-    assert all(record.model_copy(update={"files": {}}) == found.record(caption) for record in records)
+    assert all(record.model_copy(update={"files": {}}) == said for record in records)
     pdf = (folder / "out" / "figure2.pdf").read_bytes()
     assert pdf.startswith(b"%PDF-") and pdf.rstrip().endswith(b"%%EOF") and b"/Title (Figure 2, for the tests)" in pdf
     [box] = re.findall(rb"/MediaBox \[ 0 0 ([\d.]+) ([\d.]+) \]", pdf)
@@ -190,7 +191,7 @@ def test_no_text_is_wider_than_the_page(models: tuple[str, ...], folder: Path) -
 
 
 def test_metadata_name_every_run_that_is_shown(folder: Path) -> None:
-    found = sources().record("what it shows")
+    found = sources().record("what it shows", figure_code("panels"))
     assert (found.artifact, found.caption, found.experiment.description) == ("figure2", "what it shows", "for the tests")
     experiment = load_experiment("tiny.yaml")
     assert found.runs.keys() == {f"{run[0]}/{run[1]}/seed{seed}" for run in itertools.product(DATASETS, MODELS) for seed in range(3)}
@@ -289,7 +290,7 @@ def test_saving_leaves_the_figure_as_it_was_and_writes_whole_files_only(folder: 
     figure.subplots().plot([0, 1])
     before = io.BytesIO()
     figure.savefig(before, format="png")
-    canvas.save(figure, Path("new/folder"), sources().record("caption"))
+    canvas.save(figure, Path("new/folder"), sources().record("caption", figure_code("panels")))
     assert sorted(path.name for path in Path("new/folder").iterdir()) == [f"figure2.{ending}" for ending in ("json", "pdf", "png", "tex")]
     after = io.BytesIO()
     figure.savefig(after, format="png")

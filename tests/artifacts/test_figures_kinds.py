@@ -24,6 +24,7 @@ from pga.artifacts.figures import canvas
 from pga.artifacts.figures.figure_inputs import Sources
 from pga.artifacts.figures.sheet import WIDE
 from pga.cli import main
+from pga.fingerprints.steps import sampling_code
 from pga.method.terms import MODELS
 from pga.params.artifacts import FIGURES, MOST_LINES
 from pga.params.experiment import load_experiment
@@ -113,7 +114,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
                     "reconstruction/reconstructions.npy": np.stack([originals, rng.integers(0, 256, originals.shape, np.uint8)]),
                 }
                 for file, array in arrays.items() if seed == seeds[0] else ():
-                    save_samples(of(dataset, model, seed, file), array, id_of(run))
+                    save_samples(of(dataset, model, seed, file), array, id_of(run), sampling_code(run))
                 history(model, seed).to_csv(of(dataset, model, seed, "history.csv"), index=False)
                 curve = [(step, metric, value + seed, 300) for step in STEPS for metric, value in (("classifier_fd", 9.0), ("other", 77.0))]
                 pd.DataFrame(curve, columns=["step", "metric", "value", "n"]).to_csv(of(dataset, model, seed, "curve.csv"), index=False)
@@ -187,9 +188,9 @@ def change(dataset: str, model: str, seed: int) -> None:
     write_metrics(dataset, model, seed, "reconstruction", "reconstruction_error", 0.5)
     history(model, seed + 5).to_csv(of(dataset, model, seed, "history.csv"), index=False)
     for path in of(dataset, model, seed, "").rglob("*.npy"):
-        array, who = np.load(path), GeneratedRecord.require_beside(path).run_id
+        array, record = np.load(path), GeneratedRecord.require_beside(path)
         array[-1] = 255 - array[-1]
-        save_samples(path, array[::-1] if path.name == "samples.npy" else array, who)
+        save_samples(path, array[::-1] if path.name == "samples.npy" else array, record.run_id, record.code)
 
 
 @pytest.mark.slow
@@ -265,7 +266,8 @@ def test_reconstructions_stand_below_the_images_with_their_error(folder: Path) -
 
 def test_reconstructions_of_other_images_are_refused(folder: Path) -> None:
     path = of("celeba", "vpga", 0, "reconstruction/reconstructions.npy")
-    save_samples(path, np.load(path)[::-1], GeneratedRecord.require_beside(path).run_id)
+    record = GeneratedRecord.require_beside(path)
+    save_samples(path, np.load(path)[::-1], record.run_id, record.code)
     with pytest.raises(UserError, match="celeba/vpga: its reconstructions are of other test images"):
         draw("reconstructions")
 

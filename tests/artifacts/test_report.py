@@ -29,7 +29,7 @@ from pga.artifacts.report.rule_times import rule_times
 from pga.artifacts.report.verdicts import verdicts
 from pga.artifacts.tables.notation_table import rows as notation_rows
 from pga.cli import main
-from pga.fingerprints.steps import training_code
+from pga.fingerprints.steps import sampling_code, training_code
 from pga.params.experiment import Experiment, load_experiment
 from pga.provenance.metadata import ArtifactRecord
 from pga.provenance.records import Place
@@ -87,7 +87,7 @@ def make(tmp_path: Path) -> None:
         }
         pd.DataFrame(values).to_csv(folder / "history.csv", index=False)
         for sampling in experiment.params(run.dataset, run.name).samplings:
-            save_samples(folder / sampling / "samples.npy", rng.integers(0, 256, (70, 8, 8, 1), np.uint8), id_of(run))
+            save_samples(folder / sampling / "samples.npy", rng.integers(0, 256, (70, 8, 8, 1), np.uint8), id_of(run), sampling_code(run))
     first = experiment.run("digits", "lpga", 0)
     _, decoder = build_run(first, 1)
     tensors = {f"{k:03d}.decoder.{name}": value * k for k in range(1, 8) for name, value in decoder.state_dict().items()}

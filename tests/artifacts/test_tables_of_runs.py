@@ -19,6 +19,7 @@ from pga.artifacts.tables import notation_table, parameters_table
 from pga.artifacts.tables.formats import SYMBOLS, Grid, as_markdown, latex
 from pga.artifacts.tables.latex_tables import as_latex
 from pga.cli import main
+from pga.fingerprints.steps import figure_code
 from pga.method.terms import MODELS, TERMS, coefficients
 from pga.method.values import EXPRESSIONS as COMPUTED
 from pga.params.experiment import load_experiment
@@ -171,7 +172,7 @@ def test_a_paper_with_every_table_and_figure_compiles_and_nothing_leaves_its_col
         width = 6.75 if image else 3.25
         figure = Figure(figsize=(width, 1))
         caption = "100 % of 𝓗 & x̂ in a caption_with everything: $5, {x}~^\\ “q” ± −1"
-        save(figure, Path("figures"), ArtifactRecord.of(name, load_experiment("tiny.yaml"), {}, caption))
+        save(figure, Path("figures"), ArtifactRecord.of(name, load_experiment("tiny.yaml"), {}, caption, figure_code("panels")))
         figures.append(f"\\input{{figures/{name}}}")
     tables = [f"\\input{{{path.with_suffix('')}}}\n\\clearpage" for path in written(folder, root)]
     vae = r"\PGAclassifierFdDigitsVae"

@@ -19,6 +19,7 @@ from pga.evaluation.features.classifier import ClassifierFeatures, train_classif
 from pga.evaluation.features.extractor import stream
 from pga.evaluation.protocol import Space, random_subset
 from pga.evaluation.statistics import StatisticsRecord, load_statistics
+from pga.fingerprints.steps import evaluation_code, neighbours_code, reference_code
 from pga.metrics.frechet import frechet_distance
 from pga.metrics.moments import Statistics, statistics
 from pga.metrics.sharpness import sharpness
@@ -179,6 +180,8 @@ def test_the_file_records_what_it_is_of(split: str, folder: Path, extractor: Cla
     record = StatisticsRecord.require_beside(tmp_path / "r.npz").model_dump()
     assert record == {
         "kind": "statistics",
+        "code": reference_code(),
+        "accepted": (),
         "files": {name: sha256(tmp_path / name) for name in ("r.npz", "r-features.npy")},
         "dataset": "halves",
         "split": split,
@@ -215,6 +218,8 @@ def test_evaluation_is_the_distance_of_whole_sets_and_names_its_inputs(folder: P
     }
     assert found == {
         "kind": "metrics",
+        "code": evaluation_code(),
+        "accepted": [],
         "dataset": "halves",
         "model": "lpga",
         "seed": 3,
@@ -234,10 +239,10 @@ def test_evaluation_refuses_samples_of_another_run_and_damaged_ones(
     for name in ("samples.npy", "classifier0.safetensors"):
         (place / name).write_bytes((folder / name).read_bytes())
     for seed, status, named in ((3, 0, ""), (4, 1, "samples.npy: of another run: seed 4, wanted 3")):
-        save_samples(place / "samples.npy", images, RunId("halves", "lpga", seed, "0" * 64))
+        save_samples(place / "samples.npy", images, RunId("halves", "lpga", seed, "0" * 64), neighbours_code())
         assert evaluation(place, tmp_path / "r.npz", tmp_path / f"metrics{seed}.json") == status
         assert named in capsys.readouterr().err
-    save_samples(place / "samples.npy", images, RunId("halves", "lpga", 3, "0" * 64))
+    save_samples(place / "samples.npy", images, RunId("halves", "lpga", 3, "0" * 64), neighbours_code())
     content = bytearray((place / "samples.npy").read_bytes())
     content[1000] ^= 1
     (place / "samples.npy").write_bytes(content)

@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 import struct
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -18,19 +19,21 @@ from PIL import Image
 from stored import metrics_content, write_curve_record, write_prepared
 from test_tables import CLAIMS, SCALE, metrics
 
+from pga.artifacts.collect import collect
 from pga.artifacts.figures import canvas
+from pga.artifacts.report.report_artifacts import checked_record
 from pga.artifacts.report.report_runs import facts
 from pga.cli import VERBS, main
-from pga.evaluation.metrics_record import SpaceId
-from pga.evaluation.statistics import StatisticsRecord
-from pga.fingerprints.steps import training_code
+from pga.evaluation.metrics_record import CurveRecord, SpaceId
+from pga.evaluation.statistics import StatisticsRecord, load_statistics
+from pga.fingerprints.steps import figure_code, reference_code, sampling_code, training_code
 from pga.params.experiment import load_experiment
 from pga.provenance.metadata import ArtifactRecord
-from pga.provenance.records import Place, checked
+from pga.provenance.records import Place, checked, verified_curve
 from pga.runtime.checkpoint import save_tensors
 from pga.runtime.errors import UserError
 from pga.runtime.files import read_record, sha256, write_record
-from pga.sampling.generated import id_of, save_samples
+from pga.sampling.generated import id_of, load_measured, load_samples_of, save_samples
 from pga.training.run_record import Acceptance, RunRecord
 
 PLACES = [Place("digits", "lpga", 0), Place("digits", "vpga", 0)]
@@ -57,7 +60,7 @@ def of(place: Place, **changes: object) -> dict:
 def draw(caption: str = "Samples (of “digits”) \\ 5 % (more)") -> ArtifactRecord:
     """figure2.png and .pdf of the two runs; returns what is said of them."""
     records = {str(place): RunRecord.model_validate(of(place)) for place in PLACES}
-    record = ArtifactRecord.of("figure2", load_experiment("tiny.yaml"), records, caption, {"seeds": [0]})
+    record = ArtifactRecord.of("figure2", load_experiment("tiny.yaml"), records, caption, figure_code("panels"), {"seeds": [0]})
     figure = Figure(figsize=(1, 1))
     figure.subplots().plot([0, 1])
     canvas.save(figure, Path("out"), record)
@@ -210,7 +213,7 @@ def test_an_accepted_run_says_so_until_the_code_is_another_again(folder: Path, c
     with pytest.raises(UserError, match="made by other code"):
         checked(path, experiment, PLACES[0])
     record.write(path)
-    shown = ArtifactRecord.of("figure2", experiment, {str(PLACES[0]): record}, "A figure.")
+    shown = ArtifactRecord.of("figure2", experiment, {str(PLACES[0]): record}, "A figure.", figure_code("panels"))
     assert shown.runs[str(PLACES[0])].accepted == record.accepted
     assert ("Accepted as of the code of commit", "a log line more") in [(key[:33], value) for key, value in facts(record)]
 
@@ -219,7 +222,7 @@ def test_an_accepted_run_says_so_until_the_code_is_another_again(folder: Path, c
     "changes, said",
     [
         ({"digest": "0" * 64}, "trained with other parameters than the experiment's"),
-        ({"data_sha256": "0" * 64}, "trained on data with SHA-256 000000000000"),
+        ({"data_sha256": "0" * 64}, "of data with SHA-256 000000000000"),
         ({"files": {"model.safetensors": "0" * 64}}, "model.safetensors: no such file"),
     ],
 )
@@ -245,6 +248,53 @@ def test_a_record_of_before_kinds_acceptances_and_gpus_is_read(folder: Path, cap
 def test_accepting_needs_a_reason_and_runs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*ACCEPT, " ", "results"]) == 1 and "--because: found no text" in capsys.readouterr().err
     assert main([*ACCEPT, "it is the same", "results/nosuch"]) == 1 and "results/nosuch: holds no run.json" in capsys.readouterr().err
+
+
+def test_what_other_code_made_of_a_run_is_refused_by_name_until_it_is_accepted(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run, place, figure = load_experiment("tiny.yaml").run(*PLACES[0]), run_folder(), Path("out/figure2.png")
+    samples, curve, statistics, numbers = (
+        place / "prior/samples.npy",
+        place / "curve.csv",
+        Path("of-train.npz"),
+        place / "prior/metrics.json",
+    )
+    save_samples(samples, np.zeros((2, 8, 8, 1), np.uint8), id_of(run), "sample:of an earlier version")
+    older = {"code": "evaluate:of an earlier version", "inputs": {"samples": sha256(samples)}}
+    write_record(numbers, {**metrics_content("digits", "lpga", 0, "prior", measured("classifier_fd", 1.0)), **older})
+    curve.write_text("step,metric,value,n\n10,classifier_fd,2.5,200\n")
+    CurveRecord(**id_of(run)._asdict(), code="curve:of an earlier version", inputs={}, extractors=[]).write_beside([curve])
+    np.savez(statistics, mu=np.zeros(2), sigma=np.eye(2))
+    of_images = {"dataset": "digits", "split": "train", "data_sha256": sha256("data/processed/digits.npy"), "n": 5}
+    space = SpaceId("classifier", "d" * 64, 0.9)
+    StatisticsRecord(**of_images, code="reference:of an earlier version", extractor=space).write_beside([statistics])
+    draw().model_copy(update={"code": "figure:of an earlier version"}).write_beside([figure])
+    record = RunRecord.read(place / "run.json")
+    readers: dict[Path, list[Callable[[], object]]] = {
+        samples: [lambda: load_measured(samples, *PLACES[0]), lambda: load_samples_of(samples, id_of(run))],
+        numbers: [lambda: collect(load_experiment("tiny.yaml"), allow_missing=True)],
+        curve: [lambda: verified_curve(curve, run, record)],
+        statistics: [lambda: load_statistics(statistics)],
+        figure: [lambda: checked_record(figure, {})],
+    }
+    for path, calls in readers.items():
+        for call in calls:
+            with pytest.raises(UserError, match=f"{path}: made by other code: what `pga .*has changed since"):
+                call()
+        found = printed(capsys, str(path), status=1)
+        assert f"PROBLEM: {path.with_suffix('.json')}: of other code than there is now" in found
+    assert main(["neighbours", "digits", "--samples", str(samples), "--extractor", "pixels", "--out", "x.npy"]) == 1
+    assert f"{samples}: made by other code: what `pga sample`" in capsys.readouterr().err
+    times = {path: path.with_suffix(".json").stat().st_mtime_ns for path in readers}
+    assert main([*ACCEPT, "a log line more", str(place), "out", str(statistics.with_suffix(".json"))]) == 0
+    assert capsys.readouterr().out.count(": accepted as of the code of now") == len(readers)
+    for path, calls in readers.items():
+        for call in calls:
+            call()
+        assert "a log line more" in printed(capsys, str(path))
+    assert times == {path: path.with_suffix(".json").stat().st_mtime_ns for path in readers}, "or the workflow makes all again"
+    later = load_experiment("tiny.yaml").run(*PLACES[1])
+    save_samples(samples, np.zeros((2, 8, 8, 1), np.uint8), id_of(later), "sample:of an earlier version")
+    assert main([*ACCEPT, "it is the same", str(place)]) == 1 and "samples.json: of another run than" in capsys.readouterr().err
 
 
 def write_table() -> None:
@@ -277,7 +327,7 @@ def run_folder() -> Path:
 def test_the_files_of_a_run_lead_to_its_parameters_and_data(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = load_experiment("tiny.yaml").run(*PLACES[0])
     save_tensors(run_folder() / "model.safetensors", {"a": torch.ones(2)}, {"run": run.asdict(), "step": 1})
-    save_samples(run_folder() / "prior/samples.npy", np.zeros((2, 8, 8, 1), np.uint8), id_of(run))
+    save_samples(run_folder() / "prior/samples.npy", np.zeros((2, 8, 8, 1), np.uint8), id_of(run), sampling_code(run))
     inputs = {"samples": sha256(run_folder() / "prior/samples.npy"), "reference classifier": "0" * 64}
     content = metrics_content("digits", "lpga", 0, "prior", measured("classifier_fd", 1.0))
     write_record(run_folder() / "prior/metrics.json", {**content, "inputs": inputs})
@@ -307,7 +357,7 @@ def test_metrics_of_other_samples_and_a_model_of_another_run_are_problems(folder
     write_record(run_folder() / "run.json", of(PLACES[0], files={"history.csv": "0" * 64, "model.safetensors": sha256(model)}))
     assert f"PROBLEM: {model}: its own record is of another run" in printed(capsys, str(model), status=1)
     assert f"PROBLEM: {history}: changed since it was made" in printed(capsys, str(history), status=1)
-    save_samples(samples, np.zeros((2, 8, 8, 1), np.uint8), id_of(other))
+    save_samples(samples, np.zeros((2, 8, 8, 1), np.uint8), id_of(other), sampling_code(other))
     assert "PROBLEM: results/tiny/digits/lpga/seed0/prior/samples.json: of another run: model 'vpga', wanted 'lpga'" in printed(
         capsys, str(samples), status=1
     )
@@ -323,7 +373,8 @@ def of_real(split: str, **changes: object) -> Path:
     images = {name: f"data/processed/digits{'' if name == 'train' else '-test'}.npy" for name in ("train", "test")}
     np.savez(statistics, mu=np.zeros(2), sigma=np.eye(2))
     space = SpaceId("classifier", "d" * 64, 0.9)
-    content = {"dataset": "digits", "split": split, "data_sha256": sha256(images[split]), "extractor": space, "n": 5, **changes}
+    of_images = {"dataset": "digits", "split": split, "data_sha256": sha256(images[split])}
+    content = {**of_images, "code": reference_code(), "extractor": space, "n": 5, **changes}
     StatisticsRecord.model_validate(content).write_beside([statistics])
     path = Path("results/tiny/digits/real/seed0/prior/metrics.json")
     found = metrics_content("digits", "real", 0, "prior", measured("classifier_fd", 1.0, reference=split, n=5))

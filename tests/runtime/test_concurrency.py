@@ -21,6 +21,7 @@ from test_training import CPU, a_run, blobs, outputs
 from pga.data.folder import Folder
 from pga.data.prepare import prepare
 from pga.data.prepared import load_images
+from pga.fingerprints.steps import neighbours_code
 from pga.runtime.checkpoint import load_tensors, save_tensors
 from pga.runtime.errors import UserError
 from pga.runtime.files import atomic, read_record, write_record
@@ -111,7 +112,8 @@ def test_a_reader_sees_whole_files_while_they_are_written(tmp_path: Path) -> Non
     def write() -> None:
         for number in range(100_000):
             save_tensors(tmp_path / "model.safetensors", {"a": torch.full((20_000,), float(number))}, {"step": number})
-            save_samples(tmp_path / "samples.npy", np.full((50, 8, 8, 1), number % 256, np.uint8), RunId("toy", "lpga", number, "0"))
+            images = np.full((50, 8, 8, 1), number % 256, np.uint8)
+            save_samples(tmp_path / "samples.npy", images, RunId("toy", "lpga", number, "0"), neighbours_code())
             write_record(tmp_path / "metrics.json", {"values": [number] * 500})
 
     seen: set[int] = set()

@@ -43,6 +43,7 @@ from pga.evaluation.features.inception import load_inception
 from pga.evaluation.features.load_extractor import PixelFeatures
 from pga.evaluation.metrics_record import CurveRecord, MetricsRecord
 from pga.evaluation.statistics import load_features, load_statistics
+from pga.fingerprints.steps import sampling_code, table_code
 from pga.params.claims import load_claims
 from pga.params.experiment import load_experiment
 from pga.params.sources import Checksum, Source, load_sources
@@ -162,7 +163,7 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
     np.savez(folder / "toy-labels.npz", train=labels, test=labels)
     write_prepared(folder, "toy")
     save_reference(folder / "reference.npz", PixelFeatures(), np.eye(5, 2, dtype=np.float32))
-    save_samples(folder / "samples.npy", blobs(20), id_of(RUN))
+    save_samples(folder / "samples.npy", blobs(20), id_of(RUN), sampling_code(RUN))
     np.save(folder / "own.npy", blobs(20))
     write_record(folder / "metrics.json", metrics_content("toy", "lpga", 3, "prior", measured("fid", 1.5)))
     (folder / "images.gz").write_bytes(__import__("kills").idx(blobs(5)))
@@ -171,7 +172,8 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "curve.csv").write_text("step,metric,value,n\n10,fid,1.5,20\n20,fid,1.25,20\n")
     write_curve_record(folder / "curve.csv", RUN)
     (folder / "notation.csv").write_text("name,symbol\nr,L_r\n")
-    ArtifactRecord.of("notation", load_experiment(ROOT / "params/quick.yaml"), {}, "symbols").write_beside([folder / "notation.csv"])
+    notation = ArtifactRecord.of("notation", load_experiment(ROOT / "params/quick.yaml"), {}, "symbols", table_code("notation"))
+    notation.write_beside([folder / "notation.csv"])
     (folder / "rules.dot").write_text('digraph {\n0[label = "b"];\n1[label = "a"];\n2[label = "c"];\n1 -> 0\n0 -> 2\n1 -> 2\n}\n')
     (folder / "seed0.tsv").write_text("s\th:m:s\tmax_rss\n1.5\t0:00:01\t20.5\n2.5\t0:00:02\t-\n")
     with zipfile.ZipFile(folder / "celeba.zip", "w", zipfile.ZIP_DEFLATED) as archive:
@@ -333,11 +335,11 @@ def other_programs_see(path: Path) -> np.ndarray:
 
 def test_samples_say_of_which_run_they_are_and_other_programs_see_only_images(tmp_path: Path) -> None:
     path, images = tmp_path / "samples.npy", blobs(20)
-    save_samples(path, images, id_of(RUN))
+    save_samples(path, images, id_of(RUN), sampling_code(RUN))
     assert np.array_equal(other_programs_see(path), images) and np.array_equal(np.load(path, mmap_mode="r"), images)
     assert GeneratedRecord.require_beside(path).run_id == ("toy", "lpga", 3, RUN.digest)
     before = path.read_bytes(), path.with_suffix(".json").read_bytes()
-    save_samples(path, images, id_of(RUN))
+    save_samples(path, images, id_of(RUN), sampling_code(RUN))
     assert (path.read_bytes(), path.with_suffix(".json").read_bytes()) == before
     for other, named in ((a_run(seed=4, steps=6, snapshots=2, width=4), "seed 3, wanted 4"), (a_run(seed=3, steps=7), "digest '")):
         with pytest.raises(UserError, match=f"samples.npy: of another run: {named}"):
@@ -349,7 +351,7 @@ def test_samples_say_of_which_run_they_are_and_other_programs_see_only_images(tm
 
 def test_every_single_bit_of_small_samples_is_vouched_for(tmp_path: Path) -> None:
     path = tmp_path / "samples.npy"
-    save_samples(path, blobs(1)[:, :2, :2], id_of(RUN))
+    save_samples(path, blobs(1)[:, :2, :2], id_of(RUN), sampling_code(RUN))
     content = path.read_bytes()
     for place in range(0, 8 * len(content), 7):
         path.write_bytes(content[: place // 8] + bytes([content[place // 8] ^ 1 << place % 8]) + content[place // 8 + 1 :])
@@ -374,7 +376,7 @@ def flipped(content: bytes, place: int) -> bytes:
 def test_samples_that_are_damaged_or_of_another_run_are_not_measured(what: str, tmp_path: Path) -> None:
     spoil, who, named = EVALUATED[what]
     path = tmp_path / "lpga/seed3/prior/samples.npy"
-    save_samples(path, blobs(20), id_of(RUN))
+    save_samples(path, blobs(20), id_of(RUN), sampling_code(RUN))
     write_record(tmp_path / "lpga/seed3/run.json", {"run": RUN.asdict()})
     assert np.array_equal(load_measured(path, "toy", "lpga", 3), blobs(20))
     spoil(path)

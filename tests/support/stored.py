@@ -10,6 +10,7 @@ import numpy as np
 from pga.data.prepared import PreparedRecord, array_path
 from pga.evaluation.metrics_record import CurveRecord, SpaceId
 from pga.evaluation.statistics import StatisticsRecord, load_statistics, refuse_other_space, save_statistics
+from pga.fingerprints.steps import curve_code, evaluation_code, reference_code
 from pga.metrics.moments import Statistics, statistics
 from pga.params.run import Run
 from pga.sampling.generated import id_of
@@ -32,20 +33,22 @@ def metrics_content(
     """The content of a metrics.json."""
     names = dict.fromkeys(metric["extractor"] for metric in metrics)
     return {
-        "kind": "metrics", "dataset": dataset, "model": model, "seed": seed, "sampling": sampling, "n": 300, "inputs": {},
+        "kind": "metrics", "code": evaluation_code(), "accepted": [],
+        "dataset": dataset, "model": model, "seed": seed, "sampling": sampling, "n": 300, "inputs": {},
         "extractors": [{"name": name, "digest": "d" * 64, "accuracy": accuracy} for name in names], "metrics": list(metrics),
     }  # fmt: skip
 
 
 def write_curve_record(curve: Path, run: Run, inputs: dict[str, str] | None = None) -> None:
     """What stands beside a curve.csv."""
-    CurveRecord(**id_of(run)._asdict(), inputs=inputs or {}, extractors=[]).write_beside([curve])
+    CurveRecord(**id_of(run)._asdict(), code=curve_code(run), inputs=inputs or {}, extractors=[]).write_beside([curve])
 
 
 def save_reference(path: Path, extractor: Any, features: np.ndarray, dataset: str = "halves", split: str = "train") -> Statistics:
     """Statistics of features as `pga reference` writes them, with their record."""
     found = statistics([features])
-    record = StatisticsRecord(dataset=dataset, split=split, data_sha256="0" * 64, n=found.n, extractor=SpaceId.of(extractor))
+    space = SpaceId.of(extractor)
+    record = StatisticsRecord(code=reference_code(), dataset=dataset, split=split, data_sha256="0" * 64, n=found.n, extractor=space)
     save_statistics(path, found, features, record)
     return found
 

@@ -29,6 +29,8 @@ RUN = "results/tiny/digits/lpga/seed0"
 TABLE = "results/tiny/table1.csv"
 LOSSES = "pga/method/losses.py"
 SQUARE = "return 0.5 * z.square().mean()"
+DISTANCE = "pga/metrics/frechet.py"
+MEANS = "np.square(mu - mu_reference)"
 SLOW = """
 import pathlib, sys, time
 import pga.training.trainer
@@ -65,9 +67,20 @@ def snakemake(project: Path, *arguments: str) -> str:
 
 def edit(project: Path, factor: str = "0.25 *") -> None:
     """Another loss."""
-    text = (project / LOSSES).read_text(encoding="utf-8")
-    assert SQUARE in text
-    (project / LOSSES).write_text(text.replace(SQUARE, SQUARE.replace("0.5 *", factor)), encoding="utf-8")
+    replace(project / LOSSES, SQUARE, SQUARE.replace("0.5 *", factor))
+
+
+def replace(file: Path, old: str, new: str) -> None:
+    text = file.read_text(encoding="utf-8")
+    assert old in text
+    file.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def lose_notes(project: Path) -> None:
+    """No notes, and times that say nothing."""
+    shutil.rmtree(project / ".snakemake")
+    for number, file in enumerate(sorted((project / "results").rglob("*.*")), 1):
+        os.utime(file, (10**9 + number, 10**9 + number))
 
 
 def wait_for(file: Path) -> None:
@@ -79,6 +92,10 @@ def wait_for(file: Path) -> None:
 
 def is_trained(plan: str) -> bool:
     return f"output: {RUN}/model.safetensors" in plan
+
+
+def is_measured(plan: str) -> bool:
+    return f"output: {RUN}/prior/metrics.json" in plan
 
 
 @pytest.fixture(scope="module")
@@ -99,11 +116,9 @@ def finished(made: Path, tmp_path: Path) -> Path:
 
 
 def test_without_snakemakes_notes_a_changed_loss_trains_again_and_the_old_run_is_refused(finished: Path) -> None:
-    """Also what `dvc exp run --temp` and a fresh clone with results have: no notes, and times that say nothing."""
+    """Also what `dvc exp run --temp` and a fresh clone with results have."""
     edit(finished)
-    shutil.rmtree(finished / ".snakemake")
-    for number, file in enumerate(sorted((finished / "results").rglob("*.*")), 1):
-        os.utime(file, (10**9 + number, 10**9 + number))
+    lose_notes(finished)
     assert is_trained(snakemake(finished, "-n", TABLE))
     done = call(finished, "pga", "table", "costs", "--params", "params/tiny.yaml", "--out-dir", "elsewhere")
     assert done.returncode == 1 and f"pga table: error: {RUN}" in done.stderr and "made by other code" in done.stderr, done.stderr
@@ -111,6 +126,19 @@ def test_without_snakemakes_notes_a_changed_loss_trains_again_and_the_old_run_is
     snakemake(finished, TABLE)
     assert sha256(finished / RUN / "model.safetensors") != before
     assert not is_trained(snakemake(finished, "-n", TABLE))
+
+
+def test_without_snakemakes_notes_a_changed_metric_measures_again_and_the_old_metrics_are_refused(finished: Path) -> None:
+    replace(finished / DISTANCE, MEANS, f"2 * {MEANS}")
+    lose_notes(finished)
+    plan = snakemake(finished, "-n", TABLE)
+    assert is_measured(plan) and not is_trained(plan) and "samples.npy" not in plan
+    done = call(finished, "pga", "collect", "--params", "params/tiny.yaml", "--out", "elsewhere.csv")
+    assert f"pga collect: error: {RUN}/prior/metrics.json: made by other code: what `pga evaluate` runs" in done.stderr, done.stderr
+    before = read_record(finished / RUN / "prior/metrics.json")
+    snakemake(finished, TABLE)
+    now = read_record(finished / RUN / "prior/metrics.json")
+    assert now["metrics"][0]["value"] > before["metrics"][0]["value"] and now["code"] != before["code"]
 
 
 def test_results_of_one_commit_under_the_notes_of_another_are_made_again(finished: Path, tmp_path: Path) -> None:
@@ -181,10 +209,11 @@ def test_a_training_that_outlives_its_workflow_is_taken_and_jobs_on_a_cluster_ke
 
 
 def test_an_accepted_run_stays_with_and_without_snakemakes_notes_until_the_code_changes_again(finished: Path) -> None:
-    before = {file: sha256(finished / RUN / file) for file in ("model.safetensors", "prior/metrics.json")}
+    before = {file: sha256(finished / RUN / file) for file in ("model.safetensors", "prior/samples.npy")}
     made_by = read_record(finished / RUN / "run.json")["code"]
     unchanged = (finished / LOSSES).read_text(encoding="utf-8")
     edit(finished, "1 / 2 *")
+    replace(finished / DISTANCE, MEANS, "np.square(mu_reference - mu)")
     assert is_trained(snakemake(finished, "-n", TABLE))
     done = call(finished, "pga", "accept", "results/tiny", "--params", "params/tiny.yaml", "--because", "a half is a half")
     assert done.returncode == 0 and f"{RUN}/run.json: accepted" in done.stdout, done.stderr
@@ -194,8 +223,10 @@ def test_an_accepted_run_stays_with_and_without_snakemakes_notes_until_the_code_
     shown = call(finished, "pga", "provenance", TABLE)
     assert shown.returncode == 0 and "a half is a half" in shown.stdout, shown.stdout + shown.stderr
     assert {file: sha256(finished / RUN / file) for file in before} == before
+    assert read_record(finished / RUN / "prior/metrics.json")["accepted"], "or it was measured again"
     shutil.rmtree(finished / ".snakemake")
-    assert not is_trained(snakemake(finished, "-n", TABLE))
+    plan = snakemake(finished, "-n", TABLE)
+    assert not is_trained(plan) and not is_measured(plan)
     (finished / LOSSES).write_text(unchanged, encoding="utf-8")
     edit(finished)
     assert is_trained(snakemake(finished, "-n", TABLE))

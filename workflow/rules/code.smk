@@ -44,6 +44,26 @@ def is_of_now(record: RunRecord, job) -> bool:
     return record.digest == job.params.digest and record.data_sha256 == data and any(map(fingerprints.is_current, record.codes()))
 
 
+def codes_of(job) -> list[list[str | None]]:
+    """The code that each record among a job's outputs counts as made by; none of damaged ones, which their readers refuse."""
+    found = []
+    for file in job.output if "code" in job.params.keys() else ():
+        if file.endswith(".json") and os.path.exists(file):
+            try:
+                content = read_record(file)
+            except UserError:
+                continue
+            found.append([content.get("code"), *(each["code"] for each in content.get("accepted", ()))])
+    return found
+
+
+def is_outdated(job) -> bool:
+    """Whether a job's records say that its outputs are of other code, and of a training, of other parameters or data, than it is now."""
+    if record := record_of_training(job):
+        return not is_of_now(record, job)
+    return not all(any(map(fingerprints.is_current, codes)) for codes in codes_of(job))
+
+
 def is_whole(record: RunRecord, job) -> bool:
     """Whether all files of a run are those that it wrote; run.json is written after them."""
     files = {Path(file).name: file for file in job.output if file != job.output.record}
@@ -51,23 +71,23 @@ def is_whole(record: RunRecord, job) -> bool:
 
 
 def let_records_decide() -> None:
-    """Of a trained run its record says what made it, and whether it is finished. Snakemake's own notes may be lost or of other files
-    (dvc checkout, a copy), know nothing of `pga accept`, and are not kept of jobs that end when the process that submitted them is dead."""
+    """Of results their records say what made them, and of a trained run, whether it is finished. Snakemake's own notes may be lost or of other
+    files (dvc checkout, a copy), know nothing of `pga accept`, and are not kept of jobs that end when the process that submitted them is dead."""
     update, find_incomplete, forced = DAG.update_needrun, DAG.incomplete_files, set()
 
     def but_code(changed):
         def params_changed(job, file=None):
             found = changed(job, file)
-            if not record_of_training(job):
+            if not codes_of(job):
                 return found
-            old, new = ({value for value in values if not value.startswith("'train:")} for values in (found.only_old, found.only_new))
+            step = f"'{job.params.code.partition(':')[0]}:"
+            old, new = ({value for value in values if not value.startswith(step)} for values in (found.only_old, found.only_new))
             return replace(found, only_old=old, only_new=new)
 
         return params_changed
 
     async def update_needrun(dag, *arguments, **options):
-        records = [(record_of_training(job), job) for job in dag.jobs]
-        other = {file for record, job in records if record and not is_of_now(record, job) for file in job.output}
+        other = {file for job in dag.jobs if is_outdated(job) for file in job.output}
         dag.forcefiles.difference_update(forced - other) # what the user forces stays forced
         forced.intersection_update(other)
         forced.update(other - dag.forcefiles)

@@ -126,6 +126,6 @@ class Sources:
         notes = self.experiment.notes_on(self.row.datasets) if self.row.kind == "reconstructions" else ""
         return " ".join(filter(None, [text, few, self.row.note, notes, missing]))
 
-    def record(self, caption: str) -> ArtifactRecord:
-        """What the figure says of itself: the caption and every run."""
-        return ArtifactRecord.of(self.name, self.experiment, self.runs, caption, self.experiment.shows(self.name))
+    def record(self, caption: str, code: str) -> ArtifactRecord:
+        """What the figure says of itself: the caption, the fingerprint of the step that draws it, and every run."""
+        return ArtifactRecord.of(self.name, self.experiment, self.runs, caption, code, self.experiment.shows(self.name))

@@ -23,7 +23,7 @@ from pga.training.run_record import RunRecord
 
 
 def render(
-    experiment: Experiment, params: str, data: Path, rules: Path | None, logs: Path = Path("logs"), allow_missing: bool = False
+    experiment: Experiment, params: str, data: Path, rules: Path | None, logs: Path, allow_missing: bool, code: str
 ) -> tuple[str, ArtifactRecord]:
     """The report of an experiment as HTML, and its record.
 
@@ -34,6 +34,7 @@ def render(
         rules: what `snakemake --rulegraph dot` printed, if the graph is to be shown.
         logs: folder of the workflow's benchmark files.
         allow_missing: show what there is and name what is missing.
+        code: fingerprint of the step that writes it.
 
     Raises:
         UserError: something is missing, or does not belong together.
@@ -71,7 +72,7 @@ def render(
             duration=duration,
         )
     )
-    return page, ArtifactRecord.of("report", experiment, runs.records, caption(experiment, missing))
+    return page, ArtifactRecord.of("report", experiment, runs.records, caption(experiment, missing), code)
 
 
 def environment() -> Environment:

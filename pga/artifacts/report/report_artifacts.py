@@ -59,8 +59,9 @@ def files(experiment: Experiment) -> Iterator[Path]:
 
 
 def checked_record(path: Path, records: dict[str, RunRecord]) -> ArtifactRecord:
-    """What an artifact says of itself; raises UserError if it says nothing, was changed, or is of a run that is another by now."""
+    """What an artifact says of itself; raises UserError if it was changed, or is of other code or another run than there is now."""
     found = ArtifactRecord.require_beside(path)
+    found.refuse_other_code(path)
     for name, run in found.runs.items():
         if name in records and (differ := records[name].differences(run)):
             raise UserError(f"{path}: is of another run {name} than there is now ({', '.join(differ)} differ); make it again")

@@ -96,10 +96,10 @@ class Table:
     shows: Any = None
 
 
-def write(name: str, experiment: Experiment, table: Table, folder: Path) -> None:
-    """Each format of a table, and `<name>.json`, which vouches for them, last."""
+def write(name: str, experiment: Experiment, table: Table, folder: Path, code: str) -> None:
+    """Each format of a table, which the step with the fingerprint `code` made, and `<name>.json`, which vouches for them, last."""
     files = [folder / f"{name}.{ending}" for ending in table.texts]
     for file, text in zip(files, table.texts.values(), strict=True):
         with atomic(file, "w") as opened:
             opened.write(text)
-    ArtifactRecord.of(name, experiment, table.records, table.caption, table.shows).write_beside(files)
+    ArtifactRecord.of(name, experiment, table.records, table.caption, code, table.shows).write_beside(files)
