@@ -325,7 +325,7 @@ def test_a_runs_own_samples_that_are_all_but_black_are_measured(folder: Path, tm
     """A collapsed run has a number, too, and does not stop the table of the others."""
     assert reference(folder, tmp_path / "r.npz") == 0
     black = np.random.default_rng(0).choice((0, 1), (150, 8, 8, 1)).astype(np.uint8)
-    save_samples(tmp_path / "samples.npy", black, RunId("halves", "lpga", 3, "d"))
+    save_samples(tmp_path / "samples.npy", black, RunId("halves", "lpga", 3, "d"), neighbours_code())
     assert evaluation(folder, tmp_path / "r.npz", tmp_path / "m.json", more=("--samples", str(tmp_path / "samples.npy"))) == 0
     assert json.loads((tmp_path / "m.json").read_text())["metrics"][0]["value"] > 0
 
