@@ -55,6 +55,9 @@ class HelpFormatter(argparse.RawDescriptionHelpFormatter):
             return lambda count: (default_metavar,) * count
         return super()._metavar_formatter(action, default_metavar)
 
+    def _get_default_metavar_for_positional(self, action: argparse.Action) -> str:
+        return action.dest.upper()
+
     def _expand_help(self, action: argparse.Action) -> str:
         text, choices = super()._expand_help(action), [str(choice) for choice in action.choices or ()]
         is_told = not self._has_many(action) or all(choice in text for choice in choices)
@@ -87,7 +90,7 @@ def usage_of(parser: argparse.ArgumentParser) -> str:
     """The command line with what must be given; all else is an OPTION."""
     words = [parser.prog]
     for action in parser._actions:
-        name = str(action.metavar or (action.dest.upper() if action.option_strings else action.dest))
+        name = str(action.metavar or action.dest.upper())
         if action.required and action.option_strings:
             words.append(f"{action.option_strings[-1]} {name}")
         elif not action.option_strings:

@@ -18,6 +18,7 @@ from pga.evaluation.metrics_record import MetricsRecord
 from pga.networks.architectures import unit_range
 from pga.params.library import EXPERIMENTS
 from pga.params.sources import load_sources
+from pga.params.titles import in_words
 from pga.runtime.errors import UserError
 from pga.runtime.files import atomic
 from pga.sampling.model import TrainedModel, load
@@ -108,10 +109,12 @@ def card(model: TrainedModel, record: RunRecord, licence: str) -> str:
 {yaml.safe_dump(metadata, sort_keys=False, allow_unicode=True).strip()}
 ---
 
-# {run.name} on {run.dataset}
+# {in_words(run.name)} on {run.dataset}
 
-A {run.model} (*Perceptual Generative Autoencoders*, ICML 2020): network {run.network}, latent dimension {run.latent_dim}, {coefficients};
-{record.steps} steps of {run.batch_size} images, seed {run.seed}. All parameters: `config.json`; where it comes from: `run.json`.
+{in_words(run.model)} (*Perceptual Generative Autoencoders*, ICML 2020): network {run.network}, latent dimension {run.latent_dim},
+{coefficients}; {record.steps} steps of {run.batch_size} images, seed {run.seed}.
+
+All parameters: `config.json`; where it comes from: `run.json`.
 
 ![samples](samples.png)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pga.method.terms import MODELS, coefficients
-from pga.params.artifacts import Equivalence
+from pga.params.artifacts import FIGURES, Equivalence
 from pga.params.base import Origin
 from pga.params.reading import read_yaml, validate
 from pga.params.titles import PROPER, in_words
@@ -40,9 +40,12 @@ def compose(path: str | Path, above: tuple[Path, ...] = ()) -> Values:
         base = place.with_name(f"{written.extends}.yaml") if written.extends else None
         if base and not base.exists():
             raise Misfit(f"extends: found {written.extends!r}, but there is no {base}")
-        return composed(raw, written, compose(base, (*above, place)) if base else {}, place)
+        content = composed(raw, written, compose(base, (*above, place)) if base else {}, place)
     except Misfit as error:
         raise UserError(f"{place}: {error}") from error
+    for name in content["figures"].keys() & FIGURES.keys():  # a figure that is called as a kind is of that kind
+        content["figures"][name].setdefault("kind", name)
+    return content
 
 
 def composed(raw: Values, written: Written, base: Values, path: Path) -> Values:

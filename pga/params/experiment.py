@@ -43,6 +43,16 @@ class DatasetRuns(Strict):
         return found
 
 
+def seen_by(network: str) -> tuple[int, int]:
+    """Size and channels of the images that a network is for."""
+    return NETWORKS[network].size, NETWORKS[network].channels
+
+
+def in_pixels(shape: tuple[int, int]) -> str:
+    """Size and channels as text: "64x64x3"."""
+    return f"{shape[0]}x{shape[0]}x{shape[1]}"
+
+
 FOLDERS = ("results/metrics", "results/figures", "results/partial")
 """Of the paper's results, which are no experiment's."""
 
@@ -95,7 +105,8 @@ class Experiment(Strict):
             if model == REAL and dataset in self.datasets and sampling in self.samplings:
                 continue
             if dataset not in self.datasets or model not in self.datasets[dataset].runs:
-                raise ValueError(f"a table or figure wants the run {dataset}/{model}, but `datasets` has no such run")
+                there = ", ".join(f"{name}/{run}" for name, block in self.datasets.items() for run in block.runs)
+                raise ValueError(f"a table or figure wants the run {dataset}/{model}, but `datasets` has no such run; there are {there}")
             if not self.datasets[dataset].measured and (dataset, model, sampling) in measured:
                 raise ValueError(f"datasets.{dataset}: a table or figure wants its metrics, but it says `measured: false`")
             if sampling not in (has := self.datasets[dataset].runs[model].samplings):
@@ -146,9 +157,16 @@ class Experiment(Strict):
             counts: its number of images by split, "train" and "test".
 
         Raises:
-            ValueError: names the split, its number of images and the features.
+            ValueError: names the split, its number of images and the features; or a run with more snapshots than steps.
         """
         block = self.datasets[dataset]
+        for name, params in block.runs.items():
+            run = params.run(dataset, name, 0)
+            n = len(range(counts["train"])[run.split(counts["train"])[0]])
+            if run.snapshots > (steps := run.total_steps(n)):
+                raise ValueError(
+                    f"datasets.{dataset}.runs.{name}.snapshots: found {run.snapshots}, but on {n} images the run has {steps} steps"
+                )
         for name in sorted({name for run in block.runs.values() for name in run.samplings} if block.measured else ()):
             split = self.samplings[name].reference
             for label in () if self.evaluation.few_samples else self.evaluation.labels(labelled=True):
@@ -169,12 +187,14 @@ class Experiment(Strict):
                 continue
             shape = datasets[name].shape
             for network, runs in block.networks().items():
-                row = NETWORKS[network]
-                if shape not in (None, (row.size, row.channels)):
+                if shape not in (None, seen_by(network)):
+                    fitting = [other for other in NETWORKS if seen_by(other) == shape]
+                    sizes = sorted({seen_by(other) for other in NETWORKS})
                     others = f" (so in {len(runs) - 1} more runs)" if len(runs) > 1 else ""
                     found.append(
-                        f"datasets.{name}.runs.{runs[0]}.network: {network} is for images of {row.size}x{row.size} pixels "
-                        f"and {row.channels} channels; those of {name} have {shape[0]}x{shape[0]} and {shape[1]}{others}"
+                        f"datasets.{name}.runs.{runs[0]}.network: {network} is for images of {in_pixels(seen_by(network))}, "
+                        f"those of {name} are {in_pixels(shape)}; {'accepted are' if fitting else 'there are networks for'} "
+                        f"{', '.join(fitting or map(in_pixels, sizes))}{others}"
                     )
             if block.measured and self.evaluation.extractor == "classifier" and not datasets[name].labelled:
                 found.append(

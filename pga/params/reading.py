@@ -107,7 +107,8 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: not UTF-8 text: {error}") from error
     except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
-        raise UserError(f"{path}: not YAML that is accepted here: {error}") from error
+        told = str(error).replace('in "<unicode string>", ', "at ")
+        raise UserError(f"{path}: not YAML that is accepted here: {told}") from error
     if not isinstance(content, dict):
         raise UserError(f"{path}: found {type(content).__name__}, accepted is a mapping of keys to values")
     return content
@@ -133,11 +134,18 @@ def mistakes(error: ValidationError, model: type[BaseModel]) -> list[str]:
     """Each mistake that was found in a `model`: key, value found, what is accepted. One that several runs share is told once."""
     places: dict[tuple[str, str], list[str]] = {}
     for problem in error.errors(include_url=False):
-        location = tuple(step for step in problem["loc"] if step not in (VALUE, WITH_ORIGIN))
+        location, accepted = place_of(model, tuple(step for step in problem["loc"] if step not in (VALUE, WITH_ORIGIN)))
         found = "" if isinstance(problem["input"], (dict, BaseModel)) or problem["type"] == "missing" else f": found {problem['input']!r}"
         message = problem["msg"].removeprefix("Value error, ")
         if problem["type"] == "extra_forbidden":
-            message = f"no such key; accepted here are {', '.join(accepted_keys(model, location)) or 'others'}"
+            message = f"no such key; accepted here are {', '.join(accepted)}"
+        elif problem["type"] == "missing":
+            message = "is missing"
+        elif problem["type"] == "union_tag_invalid":
+            location, found = (*location, problem["ctx"]["discriminator"].strip("'")), f": found {problem['ctx']['tag']!r}"
+            message = f"accepted: {problem['ctx']['expected_tags']}".replace("'", "")
+        elif problem["type"] == "union_tag_not_found":
+            location, message = (*location, problem["ctx"]["discriminator"].strip("'")), "is missing"
         elif problem["type"] == "string_type":
             message = "accepted is text; put quotes around it"
         elif problem["type"] == "tuple_type":
@@ -152,23 +160,32 @@ def mistakes(error: ValidationError, model: type[BaseModel]) -> list[str]:
     ]  # fmt: skip
 
 
-def accepted_keys(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
-    """The keys accepted beside the unknown one at `location`, found in the model's schema."""
+def place_of(model: type[BaseModel], location: tuple[int | str, ...]) -> tuple[tuple[int | str, ...], list[str]]:
+    """Where in the file a mistake at pydantic's `location` stands, and the keys that are accepted there, found in the model's schema.
+
+    Pydantic's has a step more where a kind decides which keys there are (`datasets.mycats.folder.size`).
+    """
     schema = model.model_json_schema()
     definitions = schema.get("$defs", {})
-    here: Any = schema
-    for step in location[:-1]:
-        here = resolved(here, definitions)
+    steps: list[int | str] = []
+    around = here = resolved(schema, definitions)
+    for step in location:
+        if "discriminator" in here:
+            here = resolved({"$ref": here["discriminator"]["mapping"][step]}, definitions)
+            continue
+        steps.append(step)
+        around = here
         if isinstance(step, int):
             items = here.get("prefixItems", [])
-            here = items[step] if step < len(items) else here.get("items", {})
+            inner: Any = items[step] if step < len(items) else here.get("items", {})
         else:
-            here = (
+            inner = (
                 here.get("properties", {}).get(step)
                 or here.get("additionalProperties")
                 or next(iter(here.get("patternProperties", {}).values()), {})
             )
-    return sorted(resolved(here, definitions).get("properties", {}))
+        here = resolved(inner, definitions)
+    return tuple(steps), sorted(around.get("properties", {}))
 
 
 def resolved(schema: Any, definitions: dict[str, Any]) -> dict[str, Any]:

@@ -90,6 +90,8 @@ class RunParams(Strict):
                 f"warmup_steps: found {self.warmup_steps[0]}, but the run has {self.steps[0]} steps: nothing but the reconstruction would "
                 "be trained"
             )
+        if self.steps and self.snapshots > self.steps[0]:
+            raise ValueError(f"snapshots: found {self.snapshots}, but the run has {self.steps[0]} steps: no more than one a step is taken")
         constant = any(expression in ("g(z')", "log σ²") for term in MODELS[self.model] for expression in TERMS[term].reads)
         if (constant and not reads_sigma(self.model)) != (self.constant_sigma is not None):
             raise ValueError(f"constant_sigma is for models with a constant σ; {self.model} {'needs it' if constant else 'takes none'}")

@@ -29,7 +29,8 @@ def schemas() -> dict[str, dict[str, Any]]:
     kind = definitions["Figure"]["properties"]["kind"]
     kind |= {
         "enum": list(FIGURES),
-        "description": "; ".join(f"{name}: {row.shows.format(metric='metric')}" for name, row in FIGURES.items()),
+        "description": "default: the figure's name where a kind is called so, else panels. "
+        + "; ".join(f"{name}: {row.shows.format(metric='metric')}" for name, row in FIGURES.items()),
     }
     return {"experiment.schema.json": {**dialect, **written, "properties": properties, "$defs": definitions, "required": ["results"]}}
 
@@ -44,6 +45,7 @@ def write() -> None:
     for name, schema in schemas().items():
         with atomic(FOLDER / name, "w") as file:
             file.write(text(schema))
+        print(FOLDER / name)
 
 
 if __name__ == "__main__":

@@ -96,8 +96,9 @@ def test_every_metric_of_a_feature_space_has_a_column(extractor: str, weights: s
 @pytest.mark.parametrize(
     "mean, error, shown",
     [
-        (123.456, 0.5, "123 ± 0"),
+        (123.456, 0.5, "123.5 ± 0.5"),
         (12.3456, 0.26, "12.3 ± 0.3"),
+        (12.3456, 0.0, "12.3 ± 0.0"),
         (0.93, None, "0.930"),
         (0.001234, 1e-5, "0.00123 ± 0.00001"),
         (0.0, None, "0.00"),

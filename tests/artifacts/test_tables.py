@@ -359,7 +359,7 @@ def test_a_whole_table_is_not_called_partial(folder: Path) -> None:
 def test_the_caption_says_what_the_numbers_are(folder: Path) -> None:
     assert write(folder, metrics()) == 0
     caption = (folder / "out" / "table1.md").read_text().splitlines()[-1]
-    assert caption.startswith("classifier Fréchet distance, mean ± standard error over seeds 0, 1, 2; lower is better")
+    assert caption.startswith("Classifier Fréchet distance, mean ± standard error over seeds 0, 1, 2; lower is better")
     assert "Digits stands in for the paper's MNIST" in caption and "CIFAR-10 stands in" not in caption
     assert "300 samples against the training images: others; paper." in caption
     assert "1,200 samples against the test images: others." in caption
@@ -394,7 +394,7 @@ def test_the_caption_has_the_numbers_of_real_images_and_of_those_in_the_samples_
 @pytest.mark.parametrize(
     "changes, said",
     [
-        ({"seeds: [0, 1, 2]": "seeds: [1]"}, "classifier Fréchet distance, one run each, of seed 1; lower"),
+        ({"seeds: [0, 1, 2]": "seeds: [1]"}, "Classifier Fréchet distance, one run each, of seed 1; lower"),
         ({"vpga: {": "vpga: {seeds: [2], "}, "mean ± standard error over seeds 0, 1, 2, or 2; lower"),
     ],
     ids=["one seed", "a row with seeds of its own"],
@@ -585,7 +585,7 @@ def test_a_run_without_its_record_is_refused_by_name_and_missing_in_partial_tabl
     assert write(folder, metrics(), "--allow-missing") == 0
     assert csv_rows(folder)["LPGA", "Digits"]["missing_seeds"] == "2" and csv_rows(folder)["LPGA", "Digits"]["seed2"] == ""
     text = Path("out/table1.md").read_text()
-    assert "PARTIAL: 1 runs are missing." in text and "</summary>\n\ndigits/lpga seed 2" in text
+    assert "PARTIAL: 1 run is missing." in text and "</summary>\n\ndigits/lpga seed 2" in text
     place_results(experiment)
     assert main(["collect", "--params", "tiny.yaml", "--out", "collected.csv"]) == 1
     assert "runs are missing: digits/lpga seed 2 (prior)" in capsys.readouterr().err

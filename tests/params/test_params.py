@@ -70,6 +70,7 @@ BAD = {
         "steps: 400",
         r"runs\.lpga: warmup_steps: found 500, but the run has 400 steps: .*\(so in 4 more runs\)$",
     ),
+    "more snapshots than steps": ("snapshots: 5", "snapshots: 3001", r"runs\.\w+: snapshots: found 3001, but the run has 3000 steps"),
     "too few samples": (
         "extractor: classifier\n  metrics: [kid, manifold, infinity, neighbours, swd, sharpness]\n\nsamplings:\n"
         "  prior: {density: normal, n: 5000",
@@ -456,7 +457,7 @@ def test_a_wrong_row_of_the_table_of_data_sets_stops_only_who_needs_it(tmp_path:
     table.write_text("datasets:\n  digits: {kind: digits}\n  dogs: {kind: folder, path: /dogs, size: -1}\n")
     prepare = ["--datasets", str(table), "--raw", str(tmp_path), "--out", str(out)]
     assert main(["prepare", "digits", *prepare]) == 0 and (out / "digits.npy").exists()
-    with pytest.raises(UserError, match=r"datasets\.dogs\.folder\.size: found -1"):
+    with pytest.raises(UserError, match=r"datasets\.dogs\.size: found -1"):
         load_datasets(table)
     assert main(["prepare", "dogs", *prepare]) == 1
 
@@ -485,7 +486,7 @@ def test_what_nothing_measures_is_trained_sampled_and_drawn_without_numbers(tmp_
         ("figures:", "figures:\n  figure3: {kind: training, datasets: [celeba5k], models: [lpga]}", "a table or figure wants its metrics"),
         ("title: CIFAR-10}]", "title: CIFAR-10}, {dataset: celeba5k, title: CelebA}]", "a table or figure wants its metrics"),
         ("    measured: false # without labels there is no classifier\n", "", "classifier needs labels, which celeba5k is without"),
-        ("paper/celeba", "paper/cifar10", "conv_32 is for images of 32x32 pixels and 3 channels; those of celeba5k have 64x64 and 3"),
+        ("paper/celeba", "paper/cifar10", "conv_32 is for images of 32x32x3, those of celeba5k are 64x64x3; accepted are conv_64, ghosh"),
         ("  celeba5k:", "  unknown:", "datasets.unknown: no such data set in params/datasets.yaml; there are digits, mnist"),
     ):
         assert old in text
@@ -503,3 +504,33 @@ def test_fewer_real_images_than_features_are_refused_before_training(root: Path)
         paper.check_images("mnist", {"train": 60_000, "test": 258})
     quick = load_experiment(root / "params/quick.yaml")  # in the classifier's features, which are known when it is trained
     quick.check_images("digits", {"train": 200, "test": 20})
+
+
+def test_more_snapshots_than_an_epoch_has_steps_are_refused_before_training(tmp_path: Path) -> None:
+    text = Path("params/quick.yaml").read_text().replace("steps: [3000, inferred]", "epochs: 600")
+    (tmp_path / "quick.yaml").write_text(text.replace("snapshots: 5", "snapshots: 601"))
+    with pytest.raises(ValueError, match=r"digits\.runs\.\w+\.snapshots: found 601, but on 60 images the run has 600 steps"):
+        load_experiment(tmp_path / "quick.yaml").check_images("digits", {"train": 60, "test": 60})
+
+
+def test_a_figure_that_is_called_as_a_kind_is_of_that_kind(tmp_path: Path) -> None:
+    text = Path("params/quick.yaml").read_text()
+    for name, kind in (("terms", "terms"), ("samples", "panels")):
+        (tmp_path / "quick.yaml").write_text(text.replace("  terms: {kind: terms,", f"  {name}: {{"))
+        assert load_experiment(tmp_path / "quick.yaml").figures[name].kind == kind
+
+
+@pytest.mark.parametrize(
+    "row, told",
+    [
+        ("{kind: folder, path: a, sise: 64}", "mine.sise: found 64: no such key; accepted here are accuracy, channels, .*size"),
+        ("{kind: folder, path: a}", "datasets.mine.size: is missing"),
+        ("{kind: folders, path: a}", "datasets.mine.kind: found 'folders': accepted: digits, idx, cifar10, celeba, folder, array, parquet"),
+        ("{path: a}", "datasets.mine.kind: is missing"),
+        ("{kind: folder, path: a, path: b}", "the key 'path' stands twice\n  at line 2, column 33"),
+    ],
+)
+def test_a_mistake_in_the_table_of_data_sets_is_named_as_it_stands_there(row: str, told: str, tmp_path: Path) -> None:
+    (tmp_path / "datasets.yaml").write_text(f"datasets:\n  mine: {row}\n")
+    with pytest.raises(UserError, match=told):
+        load_datasets(tmp_path / "datasets.yaml")["mine"]

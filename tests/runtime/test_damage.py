@@ -487,7 +487,7 @@ def test_scales_that_extend_each_other_are_named(tmp_path: Path) -> None:
         ("a", "extends itself (a → b → a)"),
         ("self", "extends itself (self → self)"),
         ("list", "extends: found []: accepted is text"),
-        ("nothing", "description: Field required"),
+        ("nothing", "description: is missing"),
     ):
         with pytest.raises(UserError, match=re.escape(said)) as refused:
             load_experiment(tmp_path / f"{name}.yaml")

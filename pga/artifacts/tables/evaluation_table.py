@@ -124,10 +124,13 @@ def protocol_label(model: str, sampling: str, experiment: Experiment) -> str:
 
 
 def text(mean: float | None, standard_error: float | None) -> str:
-    """Three significant digits, and the standard error with as many decimals; or that there is no value."""
+    """Three significant digits, or as many as show the first one of the standard error, which has equally many decimals; or "absent"."""
     if mean is None or pd.isna(mean):
         return "absent"
-    decimals = min(6, max(0, 2 - math.floor(math.log10(abs(mean))))) if mean else 2
+    decimals = 2 - math.floor(math.log10(abs(mean))) if mean else 2
+    if pd.notna(standard_error) and standard_error > 0:
+        decimals = max(decimals, -math.floor(math.log10(standard_error)))
+    decimals = min(6, max(0, decimals))
     return f"{mean:.{decimals}f}" + (f" ± {standard_error:.{decimals}f}" if pd.notna(standard_error) else "")
 
 
@@ -135,10 +138,11 @@ def caption(experiment: Experiment, found: pd.DataFrame, missing: list[str]) -> 
     """What the numbers are, and what is missing."""
     asked = {name for sampling in experiment.samplings for name in experiment.metrics_of(sampling)}
     explained = " ".join(metric.explained for name, metric in METRICS.items() if name in asked)
+    real = "Real images: those in the samples' place, what a perfect generator would reach. " if REAL in set(found.model) else ""
     said = (
         f"All metrics, mean ± standard error over seeds; the headline is the {TITLES[experiment.evaluation.metric]}. Fréchet: distance of "
-        f"Gaussians, the lower the better. {explained} Real images: those in the samples' place, what a perfect generator "
-        "would reach. n, n real: images and real images that are compared; metrics of single images take at most 10,000 real ones. "
+        f"Gaussians, the lower the better. {explained} {real}n, n real: images and real images that are compared; metrics of single images "
+        "take at most 10,000 real ones. "
     )
     for (dataset, model, sampling, metric), part in found[found.absent != ""].groupby(
         ["dataset", "model", "sampling", "metric"], sort=False

@@ -65,7 +65,8 @@ def caption(experiment: Experiment, found: list[Entry], missing: list[str]) -> s
     ]
     text += "".join(f"{line}. " for line in replaced)
     text += "Paper: FID as Zhang et al. (ICML 2020) report it." if claims_beside(found) else ""
-    return text + (f" PARTIAL: {len(missing)} runs are missing." if missing else "")
+    text = text[0].upper() + text[1:].rstrip()
+    return text + (f" PARTIAL: {len(missing)} run{'s are' if len(missing) > 1 else ' is'} missing." if missing else "")
 
 
 def over_seeds(experiment: Experiment) -> str:
