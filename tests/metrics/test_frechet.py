@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -40,12 +41,6 @@ def of_samples(rng: np.random.Generator, n: int, dim: int, scale: float = 1.0) -
     return features.mean(axis=0), np.cov(features, rowvar=False)
 
 
-@pytest.mark.parametrize("dim", [1, 2, 7, 64])
-def test_equal_gaussians_have_distance_zero(dim: int) -> None:
-    (mu, sigma), _ = a_pair(0, dim)
-    assert frechet_distance(mu, sigma, mu, sigma) == pytest.approx(0.0, abs=1e-12 * np.trace(sigma))
-
-
 def test_shifted_means_are_the_squared_euclidean_distance_apart() -> None:
     (mu, sigma), _ = a_pair(1, 5)
     shift = np.array([1.0, -2.0, 0.5, 0.0, 3.0])
@@ -61,14 +56,6 @@ def test_diagonal_covariances_give_squared_differences_of_standard_deviations() 
     a, b = np.array([1.0, 4.0, 0.25, 9.0]), np.array([4.0, 1.0, 2.25, 9.0])
     zero = np.zeros(4)
     assert frechet_distance(zero, np.diag(a), zero, np.diag(b)) == pytest.approx(1.0 + 1.0 + 1.0 + 0.0, rel=1e-14)
-
-
-def test_commuting_covariances_give_squared_differences_of_square_roots_of_eigenvalues() -> None:
-    rng = np.random.default_rng(2)
-    basis, a, b = orthogonal(rng, 12), rng.uniform(0.1, 5, 12), rng.uniform(0.1, 5, 12)
-    zero = np.zeros(12)
-    found = frechet_distance(zero, (basis * a) @ basis.T, zero, (basis * b) @ basis.T)
-    assert found == pytest.approx(np.square(np.sqrt(a) - np.sqrt(b)).sum(), rel=1e-12)
 
 
 def test_two_by_two_covariances_that_do_not_commute_give_the_known_value() -> None:
@@ -96,13 +83,6 @@ def test_a_point_is_as_far_as_its_squared_distance_and_the_total_variance() -> N
     assert frechet_distance(point, nothing, mu, sigma) == pytest.approx(expected, rel=1e-14)
 
 
-def test_a_common_subspace_does_not_add_to_the_distance() -> None:
-    (mu, sigma), (other, reference) = a_pair(5, 4)
-    within = orthogonal(np.random.default_rng(6), 10)[:, :4]
-    found = frechet_distance(within @ mu, within @ sigma @ within.T, within @ other, within @ reference @ within.T)
-    assert found == pytest.approx(frechet_distance(mu, sigma, other, reference), rel=1e-12)
-
-
 def test_covariances_on_orthogonal_subspaces_add_up() -> None:
     basis = orthogonal(np.random.default_rng(7), 8)
     one, two = basis[:, :3] @ basis[:, :3].T, 4 * basis[:, 3:] @ basis[:, 3:].T
@@ -126,34 +106,17 @@ def test_symmetric_not_negative_and_unchanged_by_rotations_shifts_and_scales(see
     assert frechet_distance(*scaled[0], *scaled[1]) == pytest.approx(scale**2 * found, abs=scale**2 * tolerance)
 
 
-@settings(max_examples=20)
-@given(seed=st.integers(0, 2**32 - 1), dim=st.integers(1, 8))
-def test_its_square_root_obeys_the_triangle_inequality(seed: int, dim: int) -> None:
-    one, two = a_pair(seed, dim)
-    three, _ = a_pair(seed + 1, dim)
-    direct, first, second = (
-        math.sqrt(max(frechet_distance(*a, *b), 0.0)) for a, b in ((one, three), (one, two), (two, three))
-    )  # fmt: skip
-    assert direct <= first + second + 1e-6
-
-
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # pytorch-fid calls scipy in a way that scipy is giving up
-@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
-@pytest.mark.parametrize("n, dim", [(50, 3), (200, 20), (400, 100)])
-def test_agrees_with_pytorch_fid_where_covariances_have_full_rank(n: int, dim: int, scale: float) -> None:
-    rng = np.random.default_rng(n)
-    one, two = of_samples(rng, n, dim, scale), of_samples(rng, n, dim, scale)
-    assert frechet_distance(*one, *two) == pytest.approx(calculate_frechet_distance(*one, *two), rel=1e-11)
-
-
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
-@pytest.mark.parametrize("sizes", [(40, 300), (300, 40), (40, 40), (63, 64)], ids=str)
-def test_agrees_with_pytorch_fid_where_there_are_fewer_images_than_dimensions(sizes: tuple[int, int], capsys) -> None:
+@pytest.mark.parametrize("sizes, scale, rel", [
+    ((200, 200), 1e-3, 1e-11), ((200, 200), 1.0, 1e-11), ((200, 200), 1e3, 1e-11),
+    ((40, 300), 1.0, 1e-6), ((300, 40), 1.0, 1e-6), ((63, 64), 1.0, 1e-6),
+], ids=str)  # fmt: skip
+def test_agrees_with_pytorch_fid(sizes: tuple[int, int], scale: float, rel: float, capsys: pytest.CaptureFixture[str]) -> None:
     rng = np.random.default_rng(8)
-    one, two = (of_samples(rng, n, 64) for n in sizes)
+    one, two = (of_samples(rng, n, 64, scale) for n in sizes)
     expected = calculate_frechet_distance(*one, *two)
     assert "adding" not in capsys.readouterr().out  # then pytorch-fid would compute the distance of other covariances
-    assert frechet_distance(*one, *two) == pytest.approx(expected, rel=1e-6)
+    assert frechet_distance(*one, *two) == pytest.approx(expected, rel=rel)
 
 
 def like_a_network(rng: np.random.Generator, n: int, dim: int, condition: float, shift: float = 0.0) -> Array:
@@ -182,72 +145,43 @@ def test_agrees_with_singular_values_of_the_features_whatever_the_ranks(sizes: t
     assert frechet_distance(*gaussian(features), *gaussian(reference)) == pytest.approx(expected, rel=1e-11)
 
 
-@pytest.mark.parametrize("dead", [(0,), (63,), (5, 6, 40)], ids=str)
-@pytest.mark.parametrize("both", [True, False], ids=["in both", "in one"])
-def test_features_that_never_change_are_no_distance_but_their_means(dead: tuple[int, ...], both: bool) -> None:
+@pytest.mark.parametrize("dead", [(0,), (5, 6, 40)], ids=str)
+def test_features_that_never_change_are_no_distance_but_their_means(dead: tuple[int, ...]) -> None:
     rng = np.random.default_rng(13)
     features, reference = like_a_network(rng, 300, 64, 1e4), like_a_network(rng, 200, 64, 1e4, 0.1)
     features[:, dead] = 0.0
-    if both:
-        reference[:, dead] = 0.5
+    assert frechet_distance(*gaussian(features), *gaussian(reference)) == pytest.approx(from_features(features, reference), rel=1e-11)
+    reference[:, dead] = 0.5
     alive = np.delete(np.arange(64), dead)
-    found = frechet_distance(*gaussian(features), *gaussian(reference))
-    if both:
-        expected = from_features(features[:, alive], reference[:, alive]) + 0.25 * len(dead)
-        assert found == pytest.approx(expected, rel=1e-11)
-    assert found == pytest.approx(from_features(features, reference), rel=1e-11)
+    expected = from_features(features[:, alive], reference[:, alive]) + 0.25 * len(dead)
+    assert frechet_distance(*gaussian(features), *gaussian(reference)) == pytest.approx(expected, rel=1e-11)
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
-@pytest.mark.parametrize("sizes", [(1500, 2000), (600, 600), (600, 200), (200, 600), (100, 150)], ids=str)
-def test_agrees_with_pytorch_fid_in_many_dimensions(sizes: tuple[int, int], capsys: pytest.CaptureFixture[str]) -> None:
-    rng = np.random.default_rng(11)
-    one, two = (gaussian(like_a_network(rng, n, 512, 1e4, shift)) for n, shift in zip(sizes, (0.0, 0.01), strict=True))
-    expected = calculate_frechet_distance(*one, *two)
-    assert "adding" not in capsys.readouterr().out
-    assert frechet_distance(*one, *two) == pytest.approx(expected, rel=1e-6)
-
-
-@pytest.mark.parametrize("n", [100, 1000])
+@pytest.mark.parametrize("n", [100, 200])
 def test_a_set_is_at_distance_zero_from_itself_in_any_order(n: int) -> None:
     rng = np.random.default_rng(12)
-    features, other = like_a_network(rng, n, 512, 1e4), like_a_network(rng, n, 512, 1e4)
+    features, other = like_a_network(rng, n, 128, 1e4), like_a_network(rng, n, 128, 1e4)
     shuffled = rng.permutation(features)
     assert abs(frechet_distance(*gaussian(features), *gaussian(shuffled))) < 1e-10 * np.trace(gaussian(features)[1])
     found, moved = (frechet_distance(*gaussian(part), *gaussian(other)) for part in (features, shuffled))
     assert moved == pytest.approx(found, rel=1e-11)
 
 
-@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
 @pytest.mark.parametrize("place", range(4))
-def test_values_that_are_not_finite_are_refused(place: int, bad: float) -> None:
-    one, two = a_pair(9, 3)
-    parts = [*one, *two]
-    parts[place] = parts[place].copy()
-    parts[place].flat[-1] = bad
+def test_values_that_are_not_finite_are_refused(place: int) -> None:
+    parts = [np.zeros(3), np.eye(3), np.zeros(3), np.eye(3)]
+    parts[place].flat[-1] = math.nan
     with pytest.raises(ValueError, match="finite"):
         frechet_distance(*parts)
 
 
-@pytest.mark.parametrize(
-    "shapes",
-    [
-        ((3,), (3, 3), (2,), (2, 2)),
-        ((3,), (3, 3), (3,), (2, 2)),
-        ((3,), (3, 4), (3,), (3, 3)),
-        ((3,), (3, 3), (3,), (9,)),
-        ((3, 1), (3, 3), (3,), (3, 3)),
-        ((1, 3), (3, 3), (1, 3), (3, 3)),
-        ((3,), (3, 3), (1,), (1, 1)),  # would broadcast
-        ((), (), (), ()),
-    ],
-    ids=str,
-)
-def test_shapes_that_do_not_fit_are_refused(shapes: tuple[tuple[int, ...], ...]) -> None:
-    with pytest.raises(ValueError, match="shape|dimension"):
+@pytest.mark.parametrize("shapes", [
+    ((3,), (3, 3), (2,), (2, 2)),
+    ((3,), (3, 4), (3,), (3, 3)),
+    ((3,), (3, 3), (1,), (1, 1)),  # would broadcast
+    ((1, 3), (3, 3), (1, 3), (3, 3)),
+    ((), (), (), ()),
+], ids=str)  # fmt: skip
+def test_shapes_that_do_not_fit_are_refused_and_named(shapes: tuple[tuple[int, ...], ...]) -> None:
+    with pytest.raises(ValueError, match=re.escape(f"means {shapes[0]}, {shapes[2]}, covariances {shapes[1]}, {shapes[3]}")):
         frechet_distance(*(np.ones(shape) for shape in shapes))
-
-
-def test_refusal_of_shapes_names_them() -> None:
-    with pytest.raises(ValueError, match=r"\(3,\), \(2,\).*\(3, 3\), \(2, 2\)"):
-        frechet_distance(np.ones(3), np.eye(3), np.ones(2), np.eye(2))

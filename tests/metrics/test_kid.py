@@ -58,24 +58,12 @@ def test_squared_mmd_equals_its_definition_written_out(n: int, m: int, dim: int)
     assert squared_mmd(features, reference) == pytest.approx(literally(features, reference), rel=1e-12)
 
 
-@pytest.mark.parametrize("dim", [1, 16, 200])
+@pytest.mark.parametrize("dim", [1, 200])
 def test_agrees_with_torch_fidelity_where_all_rows_are_taken(dim: int) -> None:
     features, reference = a_set(2, 120, dim), a_set(3, 120, dim, 1.2, 0.3)
     tensors = (torch.from_numpy(part.astype(np.float64)) for part in (features, reference))
     expected = kid_features_to_metric(*tensors, kid_subsets=1, kid_subset_size=120, verbose=False)["kernel_inception_distance_mean"]
     assert kernel_distance(features, reference, 0).value == pytest.approx(expected, rel=1e-11)
-
-
-def test_agrees_with_torch_fidelity_within_both_errors_where_subsets_are_random() -> None:
-    features, reference = a_set(4, 600, 16), a_set(5, 500, 16, 1.1, 0.1)
-    found = kernel_distance(features, reference, 0, 200, 50)
-    expected = kid_features_to_metric(
-        *map(torch.from_numpy, (features, reference)), kid_subsets=200, kid_subset_size=50, verbose=False, rng_seed=1
-    )
-    assert found.standard_error is not None
-    error = math.hypot(found.standard_error, expected["kernel_inception_distance_std"] / math.sqrt(200))
-    assert found.value == pytest.approx(expected["kernel_inception_distance_mean"], abs=4 * error)
-    assert found.standard_error == pytest.approx(expected["kernel_inception_distance_std"] / math.sqrt(200), rel=0.3)
 
 
 def test_is_unbiased_on_laws_whose_distance_is_known() -> None:
@@ -86,20 +74,11 @@ def test_is_unbiased_on_laws_whose_distance_is_known() -> None:
     assert error < 0.05 * np.mean(values)
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_two_halves_of_one_set_are_no_distance_apart(seed: int) -> None:
-    whole = a_set(10 + seed, 4000, 16)
-    found = kernel_distance(whole[::2], whole[1::2], seed, subsets=50, subset_size=200)
-    assert found.standard_error is not None and found.standard_error > 0
-    assert abs(found.value) < 3 * found.standard_error
-
-
-def test_a_translation_is_seen_and_grows_with_its_length() -> None:
-    whole = a_set(7, 2000, 16)
-    near, far = (kernel_distance(whole[::2] + np.float32(shift), whole[1::2], 0, 50, 200) for shift in (0.1, 0.3))
-    assert near.standard_error is not None and near.value > 5 * near.standard_error
-    # the leading term is 3 ‖shift‖² / d
-    assert 0.02 < near.value < 0.06 and 6 * near.value < far.value
+def test_two_halves_of_one_set_are_no_distance_apart_and_shifted_ones_are() -> None:
+    whole = a_set(10, 4000, 16)
+    found, shifted = (kernel_distance(whole[::2] + np.float32(shift), whole[1::2], 0, 50, 200) for shift in (0, 0.1))
+    assert found.standard_error is not None and abs(found.value) < 3 * found.standard_error
+    assert 0.02 < shifted.value < 0.06  # the leading term is 3 ‖shift‖² / d
 
 
 def test_depends_on_the_seed_and_on_nothing_else() -> None:
@@ -124,7 +103,7 @@ def test_mean_and_standard_error_are_those_of_the_subsets_values(n: int, m: int,
 
 def test_the_standard_error_is_the_spread_of_means_under_other_seeds() -> None:
     features, reference = a_set(8, 300, 4), a_set(9, 200, 4)
-    found = [kernel_distance(features, reference, seed, 20, 30) for seed in range(200)]
+    found = [kernel_distance(features, reference, seed, 20, 30) for seed in range(100)]
     claimed = math.sqrt(np.mean([each.standard_error**2 for each in found if each.standard_error]))
     assert np.std([each.value for each in found], ddof=1) == pytest.approx(claimed, rel=0.2)
 
@@ -152,31 +131,3 @@ def test_block_size_does_not_matter(block: int) -> None:
     features, reference = a_set(14, 90, 5), a_set(15, 70, 5, 1.3)
     found, whole = (kernel_distance(features, reference, 3, 5, 60, size) for size in (block, 1024))
     assert (found.value, found.standard_error) == pytest.approx((whole.value, whole.standard_error), rel=1e-11)
-
-
-@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
-@pytest.mark.parametrize("place", [0, 1])
-def test_values_that_are_not_finite_are_refused(place: int, bad: float) -> None:
-    sets = [a_set(16, 5, 2), a_set(17, 5, 2)]
-    sets[place][4, 1] = bad
-    with pytest.raises(ValueError, match="finite"):
-        kernel_distance(*sets, seed=0)
-
-
-@pytest.mark.parametrize("shapes", [((4,), (4, 4)), ((4, 3), (4, 2)), ((4, 3, 1), (4, 3)), ((4, 3), (4, 1))], ids=str)
-def test_shapes_that_do_not_fit_are_refused(shapes: tuple[tuple[int, ...], ...]) -> None:
-    features, reference = (np.ones(shape, np.float32) for shape in shapes)
-    with pytest.raises(ValueError, match="shape"):
-        kernel_distance(features, reference, 0)
-
-
-@pytest.mark.parametrize("n, m", [(1, 5), (5, 1), (0, 5)])
-def test_too_few_rows_are_refused(n: int, m: int) -> None:
-    with pytest.raises(ValueError, match="rows are too few, at least 2"):
-        kernel_distance(a_set(18, n, 2), a_set(19, m, 2), 0)
-
-
-@pytest.mark.parametrize("subsets, size", [(1, 10), (10, 1), (0, 10)])
-def test_too_few_or_too_small_subsets_are_refused(subsets: int, size: int) -> None:
-    with pytest.raises(ValueError, match="at least 2 subsets of at least 2 rows"):
-        kernel_distance(a_set(18, 20, 2), a_set(19, 20, 2), 0, subsets, size)

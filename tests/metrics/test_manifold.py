@@ -89,29 +89,11 @@ def test_a_set_of_one_repeated_point_is_within_its_own_manifold_of_radius_zero()
     assert manifold_metrics(np.nextafter(point, np.float32(1)), point) == ManifoldMetrics(0.0, 0.0, 0.0, 0.0)
 
 
-def test_one_of_two_clusters_missing_in_the_samples_lowers_recall_not_precision() -> None:
-    near, far = a_set(1, 400, 3), a_set(2, 400, 3, 1.0, 50.0)
-    both, one = np.concatenate([near[:200], far[:200]]), near[200:]
-    found = manifold_metrics(one, both)
-    assert found.precision > 0.9 and found.recall == pytest.approx(0.5, abs=0.05)
-    assert found.density == pytest.approx(1.0, abs=0.2) and found.coverage == pytest.approx(0.5, abs=0.05)
-
-
-def test_samples_within_the_reference_are_precise_though_a_cluster_is_missing() -> None:
+def test_a_cluster_that_only_the_samples_have_lowers_precision_and_one_that_they_lack_recall() -> None:
     near, far = a_set(1, 100, 3), a_set(2, 100, 3, 1.0, 50.0)
-    found = manifold_metrics(near, np.concatenate([near, far]))
-    assert (found.precision, found.recall, found.coverage) == (1.0, 0.5, 0.5)
-
-
-def test_a_cluster_that_the_reference_does_not_have_lowers_precision_not_recall() -> None:
-    near, far = a_set(1, 100, 3), a_set(2, 100, 3, 1.0, 50.0)
-    found = manifold_metrics(np.concatenate([near, far]), near)
-    assert (found.precision, found.recall, found.coverage) == (0.5, 1.0, 1.0)
-    assert found.density == 6 / 5 / 2
-
-
-def test_sets_far_apart_share_nothing() -> None:
-    assert manifold_metrics(a_set(3, 30, 2), a_set(4, 40, 2, 1.0, 1e3)) == ManifoldMetrics(0.0, 0.0, 0.0, 0.0)
+    more, less = manifold_metrics(np.concatenate([near, far]), near), manifold_metrics(near, np.concatenate([near, far]))
+    assert (more.precision, more.recall, more.density, more.coverage) == (0.5, 1.0, 6 / 5 / 2, 1.0)
+    assert (less.precision, less.recall, less.coverage) == (1.0, 0.5, 0.5)
 
 
 def test_density_of_the_same_law_is_one_and_coverage_what_its_authors_derive() -> None:
@@ -144,13 +126,6 @@ def test_neither_order_nor_block_size_matters(monkeypatch: pytest.MonkeyPatch) -
         assert manifold_metrics(features, reference, block=block) == found
 
 
-def test_exchanged_sets_exchange_precision_and_recall() -> None:
-    features, reference = a_set(10, 80, 3, 0.6), a_set(11, 80, 3)
-    one, other = manifold_metrics(features, reference), manifold_metrics(reference, features)
-    assert (one.precision, one.recall) == (other.recall, other.precision)
-    assert one.precision > one.recall  # narrow samples: good but not varied
-
-
 @pytest.mark.parametrize("k", [1, 3, 5])
 @pytest.mark.parametrize("sizes", [(150, 150), (100, 200)], ids=str)
 def test_precision_and_recall_agree_with_torch_fidelity(k: int, sizes: tuple[int, int]) -> None:
@@ -161,29 +136,3 @@ def test_precision_and_recall_agree_with_torch_fidelity(k: int, sizes: tuple[int
     expected = prc_features_to_metric(*tensors, prc_neighborhood=k, prc_batch_size=64, save_cpu_ram=False, verbose=False)
     assert found.precision == pytest.approx(expected["precision"], rel=1e-6) and found.recall == pytest.approx(expected["recall"], rel=1e-6)
     assert 0 < found.recall < found.precision
-
-
-@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
-@pytest.mark.parametrize("place", [0, 1])
-def test_values_that_are_not_finite_are_refused(place: int, bad: float) -> None:
-    sets = [a_set(14, 10, 2), a_set(15, 10, 2)]
-    sets[place][4, 1] = bad
-    with pytest.raises(ValueError, match="finite"):
-        manifold_metrics(*sets)
-
-
-@pytest.mark.parametrize("shapes", [((9,), (9, 9)), ((9, 3), (9, 2)), ((9, 3, 1), (9, 3)), ((9, 3), (9, 1))], ids=str)
-def test_shapes_that_do_not_fit_are_refused(shapes: tuple[tuple[int, ...], ...]) -> None:
-    with pytest.raises(ValueError, match="shape"):
-        manifold_metrics(*(np.ones(shape, np.float32) for shape in shapes))
-
-
-def test_too_few_rows_are_refused() -> None:
-    enough = a_set(16, 6, 2)
-    assert manifold_metrics(enough[:4], enough).coverage > 0
-    with pytest.raises(ValueError, match="features: 3 rows are too few, at least 4"):
-        manifold_metrics(enough[:3], enough)
-    with pytest.raises(ValueError, match="reference: 5 rows are too few, at least 6"):
-        manifold_metrics(enough, enough[:5])
-    with pytest.raises(ValueError, match="k and k_density must be at least 1, found 3 and 0"):
-        manifold_metrics(enough, enough, 3, 0)

@@ -80,22 +80,6 @@ def test_neither_block_size_matters(columns: int, monkeypatch: pytest.MonkeyPatc
         assert (again == indices).all() and (same == distances).all()
 
 
-def test_neighbours_move_with_a_permutation_of_either_set() -> None:
-    features, reference = a_set(5, 40, 6), a_set(6, 60, 6)
-    indices, distances = nearest(features, reference, 3)
-    rng = np.random.default_rng(7)
-    rows, columns = rng.permutation(40), rng.permutation(60)
-    moved, same = nearest(features[rows], reference[columns], 3)
-    assert (columns[moved] == indices[rows]).all()
-    assert (same == distances[rows]).all()
-
-
-def test_many_rows_alike_are_told_apart_by_index_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nearest_neighbours, "BLOCK", 16)
-    indices, distances = nearest(np.ones((5, 3), np.float32), np.ones((100, 3), np.float32), 2)
-    assert (indices == [0, 1]).all() and (distances == 0).all()
-
-
 @pytest.mark.parametrize("shift", [0.0, 1e3])
 @pytest.mark.parametrize("dim", [1, 4, 40])
 def test_bounds_hold_the_exact_squared_distance_between_them(dim: int, shift: float) -> None:
@@ -107,35 +91,3 @@ def test_bounds_hold_the_exact_squared_distance_between_them(dim: int, shift: fl
     for i, row in enumerate(exact):
         assert all(Fraction(float(a)) <= b <= Fraction(float(c)) for a, b, c in zip(lower[i], row, upper[i], strict=True))
     assert (upper - lower <= 4.1 * rounding(dim) * (norms[:, None] + norms.max() + np.max(upper))).all()
-
-
-def test_blocks_are_no_larger_than_asked_for() -> None:
-    found = list(squared_distances(a_set(10, 11, 3), a_set(11, 17, 3), "lower", 4))
-    assert [start for start, _, _ in found] == [0, 4, 8]
-    assert [part.shape for _, part, _ in found] == [(4, 17), (4, 17), (3, 17)]
-
-
-@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
-@pytest.mark.parametrize("place", [0, 1])
-def test_values_that_are_not_finite_are_refused(place: int, bad: float) -> None:
-    sets = [a_set(12, 5, 2), a_set(13, 5, 2)]
-    sets[place][4, 1] = bad
-    with pytest.raises(ValueError, match="finite"):
-        nearest(*sets)
-
-
-@pytest.mark.parametrize("shapes", [((4,), (4, 4)), ((4, 3), (4, 2)), ((4, 3), (4, 3, 1)), ((4, 0), (4, 0)), ((4, 1), (4, 3))], ids=str)
-def test_shapes_that_do_not_fit_are_refused(shapes: tuple[tuple[int, ...], ...]) -> None:
-    with pytest.raises(ValueError, match="shape"):
-        nearest(*(np.ones(shape, np.float32) for shape in shapes))
-
-
-def test_too_few_rows_other_types_and_no_neighbours_are_refused() -> None:
-    with pytest.raises(ValueError, match="reference: 2 rows are too few, at least 3 are needed"):
-        nearest(a_set(14, 5, 2), a_set(15, 2, 2), 3)
-    with pytest.raises(ValueError, match="features: 0 rows are too few"):
-        nearest(a_set(14, 0, 2), a_set(15, 2, 2))
-    with pytest.raises(ValueError, match="k must be at least 1"):
-        nearest(a_set(14, 5, 2), a_set(15, 5, 2), 0)
-    with pytest.raises(ValueError, match="floating-point numbers, found int64"):
-        nearest(np.ones((3, 2), np.int64), a_set(15, 5, 2))
