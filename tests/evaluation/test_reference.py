@@ -17,6 +17,7 @@ from pga.cli import main
 from pga.evaluation import protocol
 from pga.evaluation.features.classifier import ClassifierFeatures, train_classifier
 from pga.evaluation.features.extractor import stream
+from pga.evaluation.metrics_record import Measurement
 from pga.evaluation.protocol import Space, random_subset
 from pga.evaluation.statistics import StatisticsRecord, load_statistics
 from pga.fingerprints.steps import evaluation_code, neighbours_code, reference_code
@@ -24,7 +25,7 @@ from pga.metrics.frechet import frechet_distance
 from pga.metrics.moments import Statistics, statistics
 from pga.metrics.sharpness import sharpness
 from pga.metrics.sliced_wasserstein import sliced_wasserstein_distance
-from pga.runtime.checkpoint import save_tensors
+from pga.runtime.checkpoint import load_tensors, save_tensors
 from pga.runtime.errors import UserError
 from pga.runtime.files import read_record, sha256
 from pga.runtime.seeds import derive
@@ -84,7 +85,7 @@ def batches(features: np.ndarray, size: int) -> Iterator[np.ndarray]:
     return (features[start : start + size] for start in range(0, len(features), size))
 
 
-@pytest.mark.parametrize("size", [1, 2, 7, 100, 333, 1000])
+@pytest.mark.parametrize("size", [1, 7, 1000])
 @pytest.mark.parametrize("offset", [0.0, 1e4], ids=["centred", "far from zero"])
 def test_streamed_mean_and_covariance_are_those_of_the_whole_in_float64(size: int, offset: float) -> None:
     rng = np.random.default_rng(0)
@@ -110,13 +111,6 @@ def test_fewer_than_two_images_are_refused(n: int) -> None:
         statistics(batches(np.ones((n, 4), np.float32), 10))
 
 
-def test_batches_are_not_changed() -> None:
-    features = np.random.default_rng(1).normal(size=(20, 3)).astype(np.float32)
-    before = features.copy()
-    statistics(batches(features, 6))
-    assert np.array_equal(features, before)
-
-
 def test_features_of_a_batch_do_not_depend_on_its_size(folder: Path, extractor: ClassifierFeatures) -> None:
     images = np.load(folder / "samples.npy")
     whole = np.concatenate(list(stream(extractor, images, 150)))
@@ -127,30 +121,19 @@ def test_features_of_a_batch_do_not_depend_on_its_size(folder: Path, extractor: 
     assert (difference <= 1e-6 * np.linalg.norm(whole.astype(np.float64), axis=1)).all()
 
 
-@pytest.mark.parametrize("size", [1, 7, 150])
-def test_the_distance_does_not_depend_on_the_batch(size: int, folder: Path, extractor: ClassifierFeatures) -> None:
-    images, real = np.load(folder / "samples.npy"), np.load(folder / "halves.npy")
-
-    def distance(batch_size: int) -> float:
-        one, other = (statistics(stream(extractor, part, batch_size)) for part in (images, real))
-        return frechet_distance(one.mu, one.sigma, other.mu, other.sigma)
-
-    assert distance(size) == pytest.approx(distance(100), rel=1e-6)
+NO_IMAGES = {
+    "float": (np.zeros((5, 8, 8, 1), np.float32), "features need uint8 images"),
+    "no channels": (np.zeros((5, 8, 8), np.uint8), "features need uint8 images"),
+    "two channels": (np.zeros((5, 8, 8, 2), np.uint8), "features need uint8 images"),
+    "channels first": (np.zeros((5, 1, 8, 8), np.uint8), "features need uint8 images"),
+    "another size": (np.zeros((5, 9, 9, 1), np.uint8), r"\(8, 8, 1\), found \(9, 9, 1\)"),
+}
 
 
-@pytest.mark.parametrize(
-    "images",
-    [np.zeros((5, 8, 8, 1), np.float32), np.zeros((5, 8, 8), np.uint8), np.zeros((5, 8, 8, 2), np.uint8), np.zeros((5, 1, 8, 8), np.uint8)],
-    ids=["float", "no channels", "two channels", "channels first"],
-)
-def test_images_of_another_type_or_layout_are_refused(images: np.ndarray, extractor: ClassifierFeatures) -> None:
-    with pytest.raises(UserError, match="features need uint8 images"):
+@pytest.mark.parametrize("images, message", NO_IMAGES.values(), ids=NO_IMAGES)
+def test_images_of_another_type_layout_or_size_are_refused(images: np.ndarray, message: str, extractor: ClassifierFeatures) -> None:
+    with pytest.raises(UserError, match=message):
         list(stream(extractor, images))
-
-
-def test_images_of_another_size_are_refused(extractor: ClassifierFeatures) -> None:
-    with pytest.raises(UserError, match=r"\(8, 8, 1\), found \(9, 9, 1\)"):
-        list(stream(extractor, np.zeros((5, 9, 9, 1), np.uint8)))
 
 
 def test_features_that_are_not_finite_are_refused_and_the_images_named() -> None:
@@ -168,7 +151,8 @@ def test_features_that_are_not_finite_are_refused_and_the_images_named() -> None
 
 @pytest.mark.parametrize("split", ["train", "test"])
 def test_the_file_records_what_it_is_of(split: str, folder: Path, extractor: ClassifierFeatures, tmp_path: Path) -> None:
-    assert reference(folder, tmp_path / "r.npz", "--split", split) == 0
+    assert reference(folder, tmp_path / "r.npz", "--split", split) == reference(folder, tmp_path / "again.npz", "--split", split) == 0
+    assert (tmp_path / "r.npz").read_bytes() == (tmp_path / "again.npz").read_bytes()
     images = np.load(folder / ("halves.npy" if split == "train" else "halves-test.npy"))
     features = extractor(images).astype(np.float64)
     found = load_reference(tmp_path / "r.npz", extractor)
@@ -192,42 +176,22 @@ def test_the_file_records_what_it_is_of(split: str, folder: Path, extractor: Cla
     }
 
 
-def test_the_same_images_give_the_same_bytes(folder: Path, tmp_path: Path) -> None:
-    for name in ("one.npz", "two.npz"):
-        assert reference(folder, tmp_path / name) == 0
-    assert (tmp_path / "one.npz").read_bytes() == (tmp_path / "two.npz").read_bytes()
-
-
 def test_evaluation_is_the_distance_of_whole_sets_and_names_its_inputs(folder: Path, extractor: ClassifierFeatures, tmp_path: Path) -> None:
     assert reference(folder, tmp_path / "r.npz") == 0
     assert evaluation(folder, tmp_path / "r.npz", tmp_path / "metrics.json") == 0
     found = read_record(tmp_path / "metrics.json")
     real, made = (extractor(np.load(folder / name)).astype(np.float64) for name in ("halves.npy", "samples.npy"))
     expected = frechet_distance(made.mean(axis=0), np.cov(made.T), real.mean(axis=0), np.cov(real.T))
-    [metric] = found.pop("metrics")
-    value = metric.pop("value")
+    [metric] = found["metrics"]
+    value = metric["value"]
     assert value == pytest.approx(expected, rel=1e-5) and value > 0
-    assert metric == {
-        "metric": "classifier_fd",
-        "standard_error": None,
-        "n": 150,
-        "reference": "train",
-        "reference_n": 200,
-        "extractor": "classifier",
-        "absent": None,
-    }
+    assert metric == asdict(Measurement("classifier_fd", value, None, 150, "train", 200, "classifier"))
     assert found == {
-        "kind": "metrics",
-        "code": evaluation_code(),
-        "accepted": [],
-        "dataset": "halves",
-        "model": "lpga",
-        "seed": 3,
-        "sampling": "prior",
-        "n": 150,
+        "kind": "metrics", "code": evaluation_code(), "accepted": [],
+        "dataset": "halves", "model": "lpga", "seed": 3, "sampling": "prior", "n": 150, "metrics": [metric],
         "extractors": [{"name": "classifier", "digest": extractor.digest, "accuracy": extractor.accuracy}],
         "inputs": {"samples": sha256(folder / "samples.npy"), "reference classifier": sha256(tmp_path / "r.npz")},
-    }
+    }  # fmt: skip
 
 
 def test_evaluation_refuses_samples_of_another_run_and_damaged_ones(
@@ -250,36 +214,16 @@ def test_evaluation_refuses_samples_of_another_run_and_damaged_ones(
     assert "samples.npy: changed since it was made" in capsys.readouterr().err and not (tmp_path / "metrics4.json").exists()
 
 
-def test_the_training_images_themselves_are_at_distance_zero(folder: Path, extractor: ClassifierFeatures) -> None:
-    images = np.load(folder / "halves.npy")
-    own = statistics(stream(extractor, images))
-    [metric] = evaluate(images, extractor, own)
-    assert metric["value"] == pytest.approx(0.0, abs=1e-5 * np.trace(own.sigma))
-
-
-@pytest.mark.parametrize("n", [2, DIM])
-def test_fewer_samples_than_the_covariance_needs_are_refused_unless_asked_for(n: int, folder: Path, extractor: ClassifierFeatures) -> None:
-    images = np.load(folder / "halves.npy")
-    own = statistics(stream(extractor, images))
-    with pytest.raises(UserError, match=f"{n} samples are too few for {DIM} feature dimensions"):
-        evaluate(images[:n], extractor, own)
-    [metric] = evaluate(images[:n], extractor, own, few_samples=True)
-    expected = from_features(*(extractor(part).astype(np.float64) for part in (images[:n], images)))
-    assert metric["value"] == pytest.approx(expected, rel=1e-6)
-    assert evaluate(images[: DIM + 1], extractor, own)[0]["n"] == DIM + 1
-
-
-@pytest.mark.parametrize("n", [20, DIM])
-def test_a_reference_of_fewer_images_than_the_covariance_needs_is_refused_unless_asked_for(
-    n: int, folder: Path, extractor: ClassifierFeatures
-) -> None:
+def test_fewer_images_than_the_covariance_needs_are_refused_unless_asked_for(folder: Path, extractor: ClassifierFeatures) -> None:
     real, samples = np.load(folder / "halves.npy"), np.load(folder / "samples.npy")
-    few = statistics(stream(extractor, real[:n]))
-    with pytest.raises(UserError, match=rf"{n} real images in the reference are too few for {DIM} feature dimensions \(classifier\)"):
-        evaluate(samples, extractor, few)
-    [metric] = evaluate(samples, extractor, few, few_samples=True)
-    assert metric["reference_n"] == n and metric["value"] > 0
-    assert evaluate(samples, extractor, statistics(stream(extractor, real[: DIM + 1])))[0]["reference_n"] == DIM + 1
+    for n_samples, n_real, what in ((DIM, 200, "samples"), (150, DIM, "real images in the reference")):
+        some, own = samples[:n_samples], statistics(stream(extractor, real[:n_real]))
+        with pytest.raises(UserError, match=rf"{DIM} {what} are too few for {DIM} feature dimensions \(classifier\)"):
+            evaluate(some, extractor, own)
+        [metric] = evaluate(some, extractor, own, few_samples=True)
+        expected = from_features(*(extractor(part).astype(np.float64) for part in (some, real[:n_real])))
+        assert metric["value"] == pytest.approx(expected, rel=1e-6) and metric["reference_n"] == n_real
+    assert evaluate(samples[: DIM + 1], extractor, statistics(stream(extractor, real[: DIM + 1])))[0]["n"] == DIM + 1
 
 
 def test_real_images_that_stand_twice_leave_a_named_absence_and_everything_else(folder: Path, tmp_path: Path) -> None:
@@ -379,15 +323,6 @@ def test_at_most_so_many_images_are_a_subset_that_the_seed_draws(folder: Path, e
     assert metric["value"] == evaluate(subset, extractor, load_reference(tmp_path / "r.npz", extractor))[0]["value"]
 
 
-def test_real_images_of_the_same_law_are_nearer_than_others(folder: Path, extractor: ClassifierFeatures, tmp_path: Path) -> None:
-    assert reference(folder, tmp_path / "r.npz") == 0
-    real = load_reference(tmp_path / "r.npz", extractor)
-    test = np.load(folder / "halves-test.npy")
-    noise = np.random.default_rng(0).integers(0, 256, test.shape, np.uint8)
-    floor, other = (evaluate(images, extractor, real)[0]["value"] for images in (test, noise))
-    assert floor < other / 2
-
-
 @pytest.mark.parametrize(
     "more, named",
     [
@@ -399,10 +334,7 @@ def test_real_images_of_the_same_law_are_nearer_than_others(folder: Path, extrac
         (("--metrics", "swd"), "--metrics swd needs --reference-images"),
         (("--at-most", "1"), "--at-most 1: accepted is at least 2"),
         (("--at-most", "20"), f"20 samples are too few for {DIM} feature dimensions"),
-        (
-            ("--at-most", "100", "--metrics", "infinity"),
-            "infinity (classifier): 100 samples are too few, at least 256 are needed",
-        ),
+        (("--at-most", "100", "--metrics", "infinity"), "infinity (classifier): 100 samples are too few, at least 256 are needed"),
     ],
 )
 def test_flags_that_do_not_fit_are_named(more: tuple[str, ...], named: str, folder: Path, tmp_path: Path, capsys) -> None:
@@ -418,7 +350,8 @@ def test_statistics_of_another_tool_need_a_word_and_are_recorded_as_such(
     features = extractor(np.load(folder / "halves.npy")).astype(np.float64)
     np.savez(tmp_path / "other.npz", mu=features.mean(axis=0), sigma=np.cov(features.T))  # as pytorch-fid writes them
     assert evaluation(folder, tmp_path / "other.npz", tmp_path / "metrics.json") == 1
-    assert "say --foreign classifier" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "statistics of an unknown feature space" in said and "say --foreign classifier" in said
     assert evaluation(folder, tmp_path / "other.npz", tmp_path / "metrics.json", more=("--foreign", "classifier")) == 0
     assert reference(folder, tmp_path / "r.npz") == 0
     assert evaluation(folder, tmp_path / "r.npz", tmp_path / "own.json") == 0
@@ -440,74 +373,10 @@ def test_a_word_does_not_overrule_what_a_file_says(folder: Path, tmp_path: Path,
     assert "statistics of classifier" in capsys.readouterr().err
 
 
-def test_statistics_of_an_unknown_feature_space_are_refused(extractor: ClassifierFeatures, tmp_path: Path) -> None:
-    np.savez(tmp_path / "r.npz", mu=np.zeros(DIM), sigma=np.eye(DIM))  # as pytorch-fid writes them
-    assert load_statistics(tmp_path / "r.npz")[0].n == 0
-    with pytest.raises(UserError, match="unknown feature space"):
-        load_reference(tmp_path / "r.npz", extractor)
-
-
-class Toy:
-    """A feature space of two dimensions, so that a file of statistics is small enough to alter everywhere."""
-
-    label, dim, digest, accuracy = "toy", 2, "abc", None
-
-    def __call__(self, images: np.ndarray) -> np.ndarray:
-        return images.reshape(len(images), -1)[:, :2].astype(np.float32)
-
-
-def small(path: Path) -> bytes:
-    save_reference(path, Toy(), np.random.default_rng(0).normal(size=(10, 2)).astype(np.float32))
-    return path.read_bytes()
-
-
-def test_an_altered_file_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "r.npz"
-    content = small(path)
-    for place in range(0, len(content), 3):
-        path.write_bytes(content[:place] + bytes([content[place] ^ 1 << place % 8]) + content[place + 1 :])
-        with pytest.raises(UserError, match="r.npz"):
-            load_statistics(path)
-
-
-@pytest.mark.parametrize("what", ["version", "encrypted"])
-def test_an_archive_that_cannot_be_read_here_is_refused(what: str, tmp_path: Path) -> None:
-    content = bytearray(small(tmp_path / "r.npz"))
-    entry = content.index(b"PK\x01\x02")  # first entry of the archive's directory
-    content[entry + {"version": 6, "encrypted": 8}[what]] |= 0x41
-    (tmp_path / "r.npz").write_bytes(content)
-    with pytest.raises(UserError, match="r.npz"):
-        load_statistics(tmp_path / "r.npz")
-
-
-@pytest.mark.parametrize("keep", [0, 1, 100, -1])
-def test_a_truncated_file_is_refused(keep: int, tmp_path: Path) -> None:
-    content = small(tmp_path / "r.npz")
-    (tmp_path / "r.npz").write_bytes(content[:keep])
-    with pytest.raises(UserError, match="r.npz: not a complete file of statistics"):
-        load_statistics(tmp_path / "r.npz")
-
-
-def test_an_absent_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="r.npz: no such file"):
-        load_statistics(tmp_path / "r.npz")
-
-
-def test_images_in_place_of_statistics_are_refused(folder: Path) -> None:
-    with pytest.raises(UserError, match="samples.npy"):
-        load_statistics(folder / "samples.npy")
-
-
 @pytest.mark.parametrize(
     "mu, sigma",
-    [
-        (np.zeros(3), np.eye(4)),
-        (np.zeros((3, 3)), np.eye(3)),
-        (np.zeros(3), np.zeros(3)),
-        (np.array([0.0, np.nan]), np.eye(2)),
-        (np.zeros(2), np.diag([1.0, np.inf])),
-    ],
-    ids=["dimensions", "matrix for mean", "vector for covariance", "nan", "inf"],
+    [(np.zeros(3), np.eye(4)), (np.zeros((3, 3)), np.eye(3)), (np.array([0.0, np.nan]), np.eye(2)), (np.zeros(2), np.diag([1.0, np.inf]))],
+    ids=["dimensions", "matrix for mean", "nan", "inf"],
 )
 def test_statistics_of_wrong_shape_or_not_finite_are_refused(mu: np.ndarray, sigma: np.ndarray, tmp_path: Path) -> None:
     np.savez(tmp_path / "r.npz", mu=mu, sigma=sigma)
@@ -516,8 +385,6 @@ def test_statistics_of_wrong_shape_or_not_finite_are_refused(mu: np.ndarray, sig
 
 
 def test_a_classifier_that_is_not_good_enough_is_refused(folder: Path, tmp_path: Path) -> None:
-    from pga.runtime.checkpoint import load_tensors
-
     tensors, record = load_tensors(folder / "classifier0.safetensors")
     assert record["accuracy"] >= record["required_accuracy"] > 0.9
     save_tensors(tmp_path / "poor.safetensors", tensors, {**record, "accuracy": 0.9})
@@ -536,14 +403,6 @@ def test_a_classifier_of_one_class_is_refused_before_it_is_trained(split: str, t
     with pytest.raises(UserError, match=rf"the {split} images are of one class \(3\): a classifier of them learns nothing"):
         train_classifier(*parts, tmp_path / "classifier.safetensors", "data")
     assert not (tmp_path / "classifier.safetensors").exists()
-
-
-def test_weights_of_something_else_are_refused(tmp_path: Path) -> None:
-    import torch
-
-    save_tensors(tmp_path / "model.safetensors", {"encoder.mean.weight": torch.zeros(2, 2)}, {"run": {}, "step": 3})  # a trained run's
-    with pytest.raises(UserError, match="model.safetensors"):
-        ClassifierFeatures(tmp_path / "model.safetensors")
 
 
 class Columns:
@@ -598,10 +457,7 @@ def test_several_feature_spaces_are_measured_in_one_call_each_by_its_own_name(
         ({"dataset": "digits"}, "second.npz: statistics of digits, the samples are of halves"),
         ({"cut": 100}, "second.npz: not a complete file of statistics"),
         ({"shape": (150, 8, 9, 1)}, "second: images of width 8 are needed, found 9"),
-        (
-            {"shape": (20, 8, 8, 1), "metrics": ["infinity"]},
-            "infinity (inception-tf1): 20 samples are too few, at least 32 are",
-        ),
+        ({"shape": (20, 8, 8, 1), "metrics": ["infinity"]}, "infinity (inception-tf1): 20 samples are too few, at least 32 are"),
     ],
     ids=["feature space", "data set", "cut", "shape of the samples", "too few samples"],
 )
