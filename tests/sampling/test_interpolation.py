@@ -74,14 +74,6 @@ def test_too_few_test_images_are_refused_by_number() -> None:
         lines(images=IMAGES[:39])
 
 
-def test_a_diverged_run_is_refused_by_name() -> None:
-    encoder, decoder = build_run(RUN, 0)
-    with torch.no_grad():
-        next(decoder.parameters()).fill_(float("nan"))
-    with pytest.raises(UserError, match="toy/lpga, seed 3: .*non-finite"):
-        interpolate(encoder, decoder, RUN, IMAGES, LINE, CPU)
-
-
 @pytest.fixture
 def trained(tmp_path: Path) -> Path:
     """A folder with an (untrained) model in `run`, and `toy` with a test split."""

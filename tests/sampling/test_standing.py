@@ -59,31 +59,19 @@ def test_networks_without_batch_statistics_are_refused(network: str, use_bn: boo
         standing(decoder, codes(), 2, 4)
 
 
-STANDING = "  prior_standing: {n: 5000, batch_size: 1000, batch_norm: standing}\n"
+STANDING, SPACE = "  prior_standing: {n: 5000, batch_size: 1000, batch_norm: standing}\n", "  extractor: classifier\n"
 
 
 @pytest.mark.parametrize(
     "old, new, message",
     [
         ("        samplings: [prior, prior_test, prior_standing]\n", "        samplings: [prior, nosuch]\n", "nosuch"),
-        (
-            "        batch_norm: [true, inferred]\n        steps",
-            "        batch_norm: [false, inferred]\n        steps",
-            "do not normalise by the batch",
-        ),
+        ("batch_norm: [true, inferred]\n        steps", "batch_norm: [false, inferred]\n        steps", "do not normalise by the batch"),
         (STANDING, STANDING.replace("batch_norm: standing", "batch_norm: standing, density: mixture"), "need density: normal"),
-        ("  extractor: classifier\n", "  extractor: classifier\n  also: [inception-tf1]\n", "at least 8192 samples"),
-        ("  extractor: classifier\n", "  extractor: classifier\n  also: [classifier]\n", "holds a feature space twice, or the headline's"),
-        (
-            "  extractor: classifier\n",
-            "  extractor: classifier\n  foreign: {digits/classifier-train: r.npz}\n",
-            "which need our own features",
-        ),
-        (
-            "  extractor: classifier\n",
-            "  extractor: classifier\n  foreign: {mnist/classifier-train: r.npz}\n",
-            "no data set and feature space",
-        ),
+        (SPACE, f"{SPACE}  also: [inception-tf1]\n", "at least 8192 samples"),
+        (SPACE, f"{SPACE}  also: [classifier]\n", "holds a feature space twice, or the headline's"),
+        (SPACE, f"{SPACE}  foreign: {{digits/classifier-train: r.npz}}\n", "which need our own features"),
+        (SPACE, f"{SPACE}  foreign: {{mnist/classifier-train: r.npz}}\n", "no data set and feature space"),
         ("      lpga:\n", "      real: {model: lpga, coefficients: {gamma: [1, code]}}\n      lpga:\n", "is taken by the real images"),
     ],
 )
