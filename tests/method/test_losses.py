@@ -30,29 +30,6 @@ def log_abs_det(J: Tensor) -> float:
     return float(torch.linalg.slogdet(J).logabsdet)
 
 
-def test_reconstruction_by_hand():
-    x = torch.tensor([[[[0.5, -1.0]]], [[[0.0, 0.25]]]], dtype=torch.float64)
-    x_hat = torch.tensor([[[[1.0, -0.5]]], [[[1.0, -0.75]]]], dtype=torch.float64)
-    assert losses.reconstruction(x_hat, x).item() == pytest.approx((0.25 + 0.25 + 1 + 1) / 4)
-
-
-def test_latent_reconstruction_by_hand():
-    assert losses.latent_reconstruction(numbers([1, 2, 3], [0, 0, 0]), numbers([1, 0, 0], [1, 1, 1])).item() == pytest.approx(
-        (0 + 4 + 9 + 1 + 1 + 1) / 6
-    )
-
-
-def test_prior_nll_by_hand():
-    assert losses.prior_nll(numbers([1, 2], [3, 4])).item() == pytest.approx((1 + 4 + 9 + 16) / 4 / 2)
-
-
-def test_log_volume_by_hand():
-    h_z = numbers([1, 1], [0, 0])
-    h_z_delta = numbers([4, 5], [0, 6])  # lengths of the change: 5 and 6
-    delta = numbers([0, 2], [3, 4])  # lengths: 2 and 5
-    assert losses.log_volume(h_z_delta, h_z, delta).item() == pytest.approx((math.log(5 / 2) + math.log(6 / 5)) / 2)
-
-
 def test_scaled_latent_error_by_hand():
     error = losses.scaled_latent_error(numbers([1, 6], [2, 8]), numbers([0, 0], [0, 4]), torch.tensor([0.5, 2.0], dtype=torch.float64))
     assert error.item() == pytest.approx((2**2 + 3**2 + 4**2 + 2**2) / 4)
@@ -143,13 +120,6 @@ def test_kl_is_that_of_torch_distributions():
     assert losses.gaussian_kl(mu, log_var).item() == pytest.approx(expected.item(), rel=1e-12)
 
 
-def test_kl_vanishes_at_the_prior_and_only_there():
-    zero = torch.zeros(3, 2, dtype=torch.float64)
-    assert losses.gaussian_kl(zero, zero).item() == 0
-    for mu, log_var in [(0.1, 0.0), (0.0, 0.1), (0.0, -0.1)]:
-        assert losses.gaussian_kl(zero + mu, zero + log_var).item() > 1e-3
-
-
 def test_equation_14_kl_is_prior_nll_plus_a_function_of_sigma():
     """L_vkl = L_nll^φ + ½ E Σ_i [σ_i² − log σ_i²] − H/2, all divided by H."""
     H = 6
@@ -208,25 +178,12 @@ def test_log_volume_of_a_linear_h_does_not_depend_on_epsilon(perturb):
     assert bounds == pytest.approx([bounds[0]] * 4, abs=1e-9)
 
 
-def test_log_volume_of_a_collapse_is_minus_infinity():
-    h_z = draw(4, 3)
-    delta = losses.sphere(draw(4, 3, seed=1), 0.01)
-    collapsed = h_z + delta
-    collapsed[2] = h_z[2]
-    value = losses.log_volume(collapsed, h_z, delta)
-    assert value.item() == -math.inf
-
-
-def test_sphere_has_radius_epsilon_root_h_exactly():
+def test_sphere_has_radius_epsilon_root_h_exactly_and_the_direction_of_xi():
     for H, epsilon in [(1, 0.01), (12, 0.01), (128, 0.3)]:
-        radii = losses.sphere(draw(50, H), epsilon).norm(dim=1)
-        assert radii.tolist() == pytest.approx([epsilon * math.sqrt(H)] * 50, rel=1e-12)
-
-
-def test_sphere_keeps_the_direction_of_xi():
-    xi = draw(20, 4)
-    cosine = torch.nn.functional.cosine_similarity(losses.sphere(xi, 0.01), xi)
-    assert cosine.tolist() == pytest.approx([1.0] * 20, abs=1e-12)
+        xi = draw(50, H)
+        torch.testing.assert_close(
+            losses.sphere(xi, epsilon), epsilon * math.sqrt(H) * xi / xi.norm(dim=1, keepdim=True), rtol=1e-12, atol=0
+        )
 
 
 def test_sphere_is_uniform():
@@ -247,7 +204,3 @@ def test_normal_perturbation_has_standard_deviation_epsilon():
     for column in delta.T:
         assert stats.kstest(column.numpy(), stats.norm(0, 0.01).cdf).pvalue > 1e-3
     assert torch.allclose(delta.T @ delta / len(delta) / 1e-4, torch.eye(3, dtype=torch.float64), atol=0.05)
-
-
-def test_the_choices_of_delta_are_those_of_the_parameters():
-    assert {"sphere": losses.sphere, "normal": losses.normal} == losses.PERTURBATIONS

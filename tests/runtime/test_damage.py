@@ -24,6 +24,7 @@ import torch
 from artifacts import measured, write_records
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from safetensors.torch import save_file
 from stored import metrics_content, save_reference, write_curve_record, write_prepared
 from test_fetch import a_source
 from test_training import CPU, a_run, blobs
@@ -38,7 +39,7 @@ from pga.data.cifar10 import read_cifar10
 from pga.data.datasets import load_datasets
 from pga.data.fetch import fetch
 from pga.data.idx import read_idx
-from pga.evaluation.features.classifier import ClassifierFeatures
+from pga.evaluation.features.classifier import RECIPES, Classifier, ClassifierFeatures
 from pga.evaluation.features.inception import load_inception
 from pga.evaluation.features.load_extractor import PixelFeatures
 from pga.evaluation.metrics_record import CurveRecord, MetricsRecord
@@ -153,8 +154,6 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tensors, record = trainer.state()
     save_tensors(state / "state.safetensors", tensors, {**record, "of": "state"})
     state.rename(folder / "state")
-    from pga.evaluation.features.classifier import RECIPES, Classifier
-
     recipe = RECIPES[8, 1]
     about = dict(size=8, channels=1, classes=10, accuracy=1.0, required_accuracy=0.9, majority=0.1, features=recipe.features)
     save_tensors(folder / "classifier.safetensors", Classifier(8, 1, 10, recipe).state_dict(), about)
@@ -273,17 +272,8 @@ def test_a_pickle_in_the_place_of_a_file_is_refused_and_never_runs(name: str, go
 def test_what_is_no_file_is_named(what: str, name: str, tmp_path: Path, good: Path) -> None:
     kind = STORED[name]
     path = tmp_path / Path(kind.name).name
-    for other in (
-        "toy.npy",
-        "toy.json",
-        "toy-labels.npz",
-        "reference.npz",
-        "reference.json",
-        "curve.csv",
-        "curve.json",
-        "notation.json",
-        "samples.npy",
-    ):
+    others = "toy.npy toy.json toy-labels.npz reference.npz reference.json curve.csv curve.json notation.json samples.npy"
+    for other in others.split():
         if other != path.name:
             (tmp_path / other).write_bytes((good / other).read_bytes())
     if what == "a folder":
@@ -329,14 +319,10 @@ def test_a_checkpoint_whose_snapshot_is_damaged_begins_again(damage: str, tmp_pa
         assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
-def other_programs_see(path: Path) -> np.ndarray:
-    return np.load(path, allow_pickle=False)
-
-
 def test_samples_say_of_which_run_they_are_and_other_programs_see_only_images(tmp_path: Path) -> None:
     path, images = tmp_path / "samples.npy", blobs(20)
     save_samples(path, images, id_of(RUN), sampling_code(RUN))
-    assert np.array_equal(other_programs_see(path), images) and np.array_equal(np.load(path, mmap_mode="r"), images)
+    assert np.array_equal(np.load(path, allow_pickle=False), images)
     assert GeneratedRecord.require_beside(path).run_id == ("toy", "lpga", 3, RUN.digest)
     before = path.read_bytes(), path.with_suffix(".json").read_bytes()
     save_samples(path, images, id_of(RUN), sampling_code(RUN))
@@ -349,22 +335,11 @@ def test_samples_say_of_which_run_they_are_and_other_programs_see_only_images(tm
         load_samples_of(path, id_of(RUN))
 
 
-def test_every_single_bit_of_small_samples_is_vouched_for(tmp_path: Path) -> None:
-    path = tmp_path / "samples.npy"
-    save_samples(path, blobs(1)[:, :2, :2], id_of(RUN), sampling_code(RUN))
-    content = path.read_bytes()
-    for place in range(0, 8 * len(content), 7):
-        path.write_bytes(content[: place // 8] + bytes([content[place // 8] ^ 1 << place % 8]) + content[place // 8 + 1 :])
-        assert refused_or_same(Stored("samples.npy", lambda path: load_samples_of(path, id_of(RUN))), path, plain(blobs(1)[:, :2, :2]))
-
-
 EVALUATED: dict[str, tuple[Callable[[Path], object], tuple[str, str, int], str]] = {
     "a flipped bit": (lambda path: path.write_bytes(flipped(path.read_bytes(), 200)), ("toy", "lpga", 3), "changed since it was made"),
-    "cut": (lambda path: path.write_bytes(path.read_bytes()[:300]), ("toy", "lpga", 3), "not a complete .npy array"),
     "without what it says": (lambda path: path.with_suffix(".json").unlink(), ("toy", "lpga", 3), "samples.json says what it is"),
     "of another seed": (lambda path: None, ("toy", "lpga", 4), "of another run: seed 3, wanted 4"),
     "of another model": (lambda path: None, ("toy", "vpga", 3), "of another run: model 'lpga', wanted 'vpga'"),
-    "a pickle": (lambda path: path.write_bytes(pickle.dumps(blobs(2))), ("toy", "lpga", 3), "not a complete .npy array"),
 }
 
 
@@ -395,8 +370,6 @@ def test_real_images_are_measured_only_as_they_were_prepared(tmp_path: Path) -> 
 
 
 def test_a_file_of_another_version_says_so(good: Path, tmp_path: Path) -> None:
-    from safetensors.torch import save_file
-
     save_file({"a": torch.zeros(2)}, tmp_path / "old.safetensors", metadata={"pga": json.dumps({"tensors": "0"})})
     with pytest.raises(UserError, match=r"old.safetensors: written by another version of this program"):
         load_tensors(tmp_path / "old.safetensors")
@@ -406,20 +379,10 @@ def test_a_file_of_another_version_says_so(good: Path, tmp_path: Path) -> None:
         load_networks(tmp_path / "new.safetensors", CPU)
 
 
-@pytest.mark.parametrize(
-    "content",
-    [
-        "[]",
-        "3",
-        "null",
-        "{}",
-        '{"dataset": "digits", "model": "lpga", "seed": 0, "sampling": "prior"}',
-        '{"a": NaN',
-        "[" * 100_000,
-        "\0",
-        "\xff",
-    ],
-)
+NO_METRICS = ["[]", "3", "null", "{}", '{"dataset": "digits", "model": "lpga", "seed": 0}', '{"a": NaN', "[" * 100_000, "\0", "\xff"]
+
+
+@pytest.mark.parametrize("content", NO_METRICS)
 def test_metrics_that_are_none_are_named(content: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     experiment = load_experiment(ROOT / "params/quick.yaml")
     monkeypatch.chdir(tmp_path)

@@ -139,9 +139,10 @@ def test_networks_read_from_disk_are_the_trained_ones(networks: tuple[Run, Encod
         assert list(found) == list(expected) and all(torch.equal(found[name], tensor) for name, tensor in expected.items())
 
 
-def test_a_network_of_range_zero_to_one_fills_all_grey_levels() -> None:
+def test_values_are_truncated_to_grey_levels() -> None:
     values = torch.tensor([0.0, 0.999 / 255, 1.001 / 255, 0.5, 1.0]).reshape(1, 1, 1, 5)
     assert truncate_to_uint8(values, unit=True).ravel().tolist() == [0, 0, 1, 127, 255]
+    assert truncate_to_uint8(2 * values - 1).ravel().tolist() == [0, 0, 1, 127, 255]
 
 
 def test_channels_come_last() -> None:

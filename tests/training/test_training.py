@@ -232,24 +232,6 @@ def test_a_checkpoint_of_other_parameters_data_or_code_is_not_resumed(tmp_path: 
     assert same not in {checkpoint_folder(tmp_path, *other, CPU) for other in others}
 
 
-def test_a_damaged_checkpoint_is_refused_and_training_starts_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from pga.training.loop import checkpoint_folder
-
-    run = a_run()
-    train(run, blobs(), "data", "code", CPU, tmp_path / "whole", tmp_path / "scratch")
-    trainer = Trainer(run, blobs(), CPU)
-    trainer.advance()
-    state = checkpoint_folder(tmp_path / "scratch", run, "data", "code", CPU) / "state.safetensors"
-    tensors, record = trainer.state()
-    save_tensors(state, tensors, {**record, "wall_s": 0.0, "resumed": []})
-    content = bytearray(state.read_bytes())
-    content[-5] ^= 1
-    state.write_bytes(content)
-    train(run, blobs(), "data", "code", CPU, tmp_path / "out", tmp_path / "scratch")
-    assert "damaged" in capsys.readouterr().err
-    assert outputs(tmp_path / "out") == outputs(tmp_path / "whole")
-
-
 @pytest.mark.parametrize("model", ["lpga", "vae"])
 def test_divergence_stops_with_step_term_and_advice(model: str, tmp_path: Path) -> None:
     with pytest.raises(Diverged, match=r"toy/.*seed 3, stopped at step \d+: .*learning_rate"):
@@ -346,18 +328,6 @@ def test_snapshots_are_the_decoder_of_their_step(tmp_path: Path) -> None:
         trainer.advance()
     expected = sample(trainer.decoder, run, 30, 16, CPU)
     assert np.array_equal(sample(snapshots[1][1], run, 30, 16, CPU), expected)
-
-
-def test_sampling_truncates_and_does_not_depend_on_the_number_asked_for() -> None:
-    run = a_run()
-    decoder = Trainer(run, blobs(), CPU).decoder
-    few, many = sample(decoder, run, 10, 16, CPU), sample(decoder, run, 40, 16, CPU)
-    assert few.shape == (10, 8, 8, 1) and few.dtype == np.uint8
-    assert np.array_equal(few, many[:10])
-    from pga.data.pixels import truncate_to_uint8
-
-    values = torch.tensor([-1.0, 0.999 / 127.5 - 1, 1 / 127.5 - 1 + 1e-6, 0.0, 1.0]).reshape(1, 1, 1, 5)
-    assert truncate_to_uint8(values).ravel().tolist() == [0, 0, 1, 127, 255]
 
 
 def test_a_network_of_another_size_is_refused() -> None:
