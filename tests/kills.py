@@ -36,6 +36,8 @@ from pathlib import Path
 import numpy as np
 import psutil
 import yaml
+
+sys.path.append(str(Path(__file__).with_name("support")))  # called alone, it gets no path from pytest
 from experiments import COMMON
 
 STEPS = (

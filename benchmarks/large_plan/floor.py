@@ -1,4 +1,4 @@
-"""Planning the paper's Table 1 against Snakemake's own floor: python benchmarks/large_plan/floor.py [times].
+"""Planning the paper's Table 1 against Snakemake's own floor: python benchmarks/large_plan/floor.py.
 
 The floor is the same runs, samplings and measurements as bare rules: no parameters, no fingerprints, no resources, no types to check.
 Both are planned in turn in temporary folders in which nothing has been made; nothing is run. Prints medians of the processor's seconds.
@@ -6,6 +6,7 @@ Both are planned in turn in temporary folders in which nothing has been made; no
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
 import shutil
@@ -71,7 +72,9 @@ def plan(folder: Path, words: list[str]) -> tuple[float, str]:
 
 def main() -> None:
     """Plan both in turn, and print what it took."""
-    times = int(sys.argv[1]) if len(sys.argv) > 1 else 5
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("times", nargs="?", type=int, default=5, help="how often each is planned (default: %(default)s)")
+    times = parser.parse_args().times
     target = ["-n", "--quiet", "rules", "--cores", "1", "results/table1.csv"]
     with tempfile.TemporaryDirectory() as folder:
         ours = shutil.copytree(ROOT, Path(folder) / "ours", symlinks=True, ignore=LEFT_OUT)

@@ -1,10 +1,11 @@
-"""Plan 20 models × 10 data sets × 20 seeds without running anything: python benchmarks/large_plan/plan.py [models data_sets seeds].
+"""Plan 20 models × 10 data sets × 20 seeds without running anything: python benchmarks/large_plan/plan.py.
 
 Works in a copy of the project in a temporary folder, and prints the time and memory of `snakemake -n` and the number of jobs.
 """
 
 from __future__ import annotations
 
+import argparse
 import re
 import resource
 import shutil
@@ -37,10 +38,13 @@ def write_experiment(project: Path, models: int, data_sets: int, seeds: int) -> 
 
 def main() -> None:
     """Plan, and print what it took."""
-    models, data_sets, seeds = (int(word) for word in sys.argv[1:4]) if len(sys.argv) > 3 else (20, 10, 20)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name, number in (("models", 20), ("data_sets", 10), ("seeds", 20)):
+        parser.add_argument(name, nargs="?", type=int, default=number, help="(default: %(default)s)")
+    arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         project = shutil.copytree(ROOT, Path(folder) / "project", symlinks=True, ignore=LEFT_OUT)
-        write_experiment(project, models, data_sets, seeds)
+        write_experiment(project, arguments.models, arguments.data_sets, arguments.seeds)
         started = time.monotonic()
         command = [sys.executable, "-m", "snakemake", "-n", "--quiet", "rules", "--cores", "1", "results/large/table1.csv"]
         done = subprocess.run(command, cwd=project, capture_output=True, text=True)

@@ -364,6 +364,9 @@ def test_every_script_is_there_with_its_flags(command: str) -> None:
     else:
         text = (ROOT / script).read_text(encoding="utf-8")
         assert all(f'"{word}"' in text for word in arguments if word.startswith("--"))
+    if script.startswith("tests/"):  # which finds what tests share without pytest's help
+        done = run(f"python {script} --help", ROOT)
+        assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("command", of("cp"))
