@@ -30,6 +30,7 @@ from warm import warm
 
 from pga.cli import VERBS, parser_for
 from pga.method.terms import MODELS
+from pga.networks.architectures import NETWORKS
 from pga.params.experiment import load_experiment
 
 ROOT = Path(__file__).parents[2]
@@ -382,6 +383,12 @@ def test_every_program_is_in_one_of_these_tests() -> None:
 
 
 # What the pages say besides.
+
+
+def test_the_networks_on_the_page_of_own_data_are_those_that_there_are() -> None:
+    rows = re.findall(r"^\| (\d+)×\d+, (grey|colour) \| (.*) \|$", (ROOT / "docs/own-data.md").read_text(encoding="utf-8"), re.M)
+    told = {(name, int(size), {"grey": 1, "colour": 3}[hue]) for size, hue, names in rows for name in re.findall(r"`(\w+)`", names)}
+    assert told == {(name, row.size, row.channels) for name, row in NETWORKS.items()}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
