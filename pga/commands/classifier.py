@@ -23,4 +23,5 @@ def run(arguments: argparse.Namespace) -> None:
     labels = load_labels(arguments.data, arguments.dataset)
     (images, checksum), (test_images, _) = (load(arguments.data, arguments.dataset, split) for split in ("train", "test"))
     required = load_record(arguments.data, arguments.dataset).parameters.get("accuracy")
-    train_classifier((images, labels["train"]), (test_images, labels["test"]), arguments.out, checksum, required=required)
+    train, test = (images, labels["train"]), (test_images, labels["test"])
+    train_classifier(train, test, arguments.out, checksum, required=required, code=arguments.planned_code)

@@ -1,4 +1,4 @@
-"""metrics.json and curve.json: what was measured, on what, and in which features."""
+"""metrics.json, curve.json and classifier.json: what was measured, on what, and in which features."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Literal
 
 from pga.evaluation.features.extractor import Extractor
 from pga.params.feature_spaces import PIXELS
+from pga.runtime.sidecar import Sidecar
 from pga.sampling.generated import OfRun
 from pga.training.run_record import StepRecord
 
@@ -48,6 +49,13 @@ class SpaceId:
     def of(cls, extractor: Extractor) -> SpaceId:
         """That of an extractor."""
         return cls(extractor.label, extractor.digest, extractor.accuracy)
+
+
+class ClassifierRecord(StepRecord, Sidecar):
+    """Beside the weights of a classifier, in whose header stands how well it names test images; `data_sha256`: of what it learnt."""
+
+    kind: Literal["classifier"] = "classifier"
+    data_sha256: str
 
 
 PIXEL_SPACE = SpaceId(PIXELS, None, None)

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from pga.data.prepared import PreparedRecord, array_path, record_path
-from pga.evaluation.metrics_record import CurveRecord, MetricsRecord
+from pga.evaluation.metrics_record import ClassifierRecord, CurveRecord, MetricsRecord
 from pga.evaluation.statistics import StatisticsRecord
 from pga.fingerprints.steps import is_current
 from pga.params.experiment import REAL
@@ -28,7 +28,7 @@ from pga.sampling.generated import GeneratedRecord, OfRun, RunId, id_of
 from pga.training.run_record import RunIdentity, RunRecord, StepRecord
 
 AnyRecord = Annotated[
-    ArtifactRecord | RunRecord | GeneratedRecord | CurveRecord | MetricsRecord | StatisticsRecord | PreparedRecord,
+    ArtifactRecord | RunRecord | GeneratedRecord | CurveRecord | MetricsRecord | ClassifierRecord | StatisticsRecord | PreparedRecord,
     Field(discriminator="kind"),
 ]
 
@@ -99,7 +99,7 @@ def disagreements(path: Path, record: Any, where: Path) -> Iterator[Node]:
         record.check_file(path, where)
     except UserError as error:
         yield Node(str(error), problem=True)
-    if path.suffix == ".safetensors":
+    if path.suffix == ".safetensors" and isinstance(record, RunRecord):
         from pga.runtime.checkpoint import load_tensors
 
         if (found := load_tensors(path)[1].get("run")) != record.run.asdict():
@@ -132,6 +132,8 @@ def of_record(record: Any, where: Path, folders: Folders) -> Node:
             images = of_images(record.dataset, record.split, record.data_sha256, folders)
             what = f"{where}: statistics of {record.n:,} {record.split} images of {record.dataset}"
             return Node(what, [*of_code(record, where), *features, images])
+        case ClassifierRecord():
+            return Node(f"{where}: a classifier of images with SHA-256 {record.data_sha256}", of_code(record, where))
         case PreparedRecord():
             return of_prepared(record, where, folders)
     raise AssertionError(record)

@@ -17,10 +17,10 @@ from pga.cli import main
 from pga.evaluation import protocol
 from pga.evaluation.features.classifier import ClassifierFeatures, train_classifier
 from pga.evaluation.features.extractor import stream
-from pga.evaluation.metrics_record import Measurement
+from pga.evaluation.metrics_record import ClassifierRecord, Measurement
 from pga.evaluation.protocol import Space, random_subset
 from pga.evaluation.statistics import StatisticsRecord, load_statistics
-from pga.fingerprints.steps import evaluation_code, neighbours_code, reference_code
+from pga.fingerprints.steps import classifier_code, evaluation_code, neighbours_code, reference_code
 from pga.metrics.frechet import frechet_distance
 from pga.metrics.moments import Statistics, statistics
 from pga.metrics.sharpness import sharpness
@@ -174,6 +174,17 @@ def test_the_file_records_what_it_is_of(split: str, folder: Path, extractor: Cla
         "dtype": "float64",
         "n": len(images),
     }
+
+
+def test_a_classifier_of_other_code_is_refused_by_name(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    weights = tmp_path / "classifier0.safetensors"
+    weights.write_bytes((folder / weights.name).read_bytes())
+    record = ClassifierRecord.require_beside(folder / weights.name)
+    assert record.code == classifier_code() and record.data_sha256 == sha256(folder / "halves.npy")
+    record.model_copy(update={"code": "classifier:of an earlier version"}).write_beside([weights])
+    with pytest.raises(UserError, match=f"{weights}: made by other code: what `pga classifier` runs"):
+        ClassifierFeatures(weights)
+    assert main(["provenance", str(weights)]) == 1 and "classifier0.json: of other code than there is now" in capsys.readouterr().err
 
 
 def test_evaluation_is_the_distance_of_whole_sets_and_names_its_inputs(folder: Path, extractor: ClassifierFeatures, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ rule classifier:
         provenance=ancient("data/processed/{dataset}.json"),
     output:
         weights="data/reference/{dataset}/classifier.safetensors",
+        about="data/reference/{dataset}/classifier.json",
     params:
         code=lambda wildcards: fingerprints.classifier_code(),
     log: "logs/classifier/{dataset}.log"

@@ -17,6 +17,8 @@ from torch import Tensor, nn
 
 from pga.data.pixels import batch_to_network
 from pga.data.prepared import Images
+from pga.evaluation.metrics_record import ClassifierRecord
+from pga.fingerprints.steps import classifier_code
 from pga.metrics.moments import Features
 from pga.runtime import devices
 from pga.runtime.checkpoint import load_tensors, save_tensors
@@ -90,7 +92,13 @@ def recipe_for(size: int, channels: int) -> Recipe:
 
 
 def train_classifier(
-    train: tuple[Images, Labels], test: tuple[Images, Labels], path: Path, data_sha256: str, seed: int = 0, required: float | None = None
+    train: tuple[Images, Labels],
+    test: tuple[Images, Labels],
+    path: Path,
+    data_sha256: str,
+    seed: int = 0,
+    required: float | None = None,
+    code: str | None = None,
 ) -> None:
     """Train on `train`, measure on `test`, write the weights with what was measured to `path` and print it. Deterministic on a CPU.
 
@@ -101,6 +109,7 @@ def train_classifier(
         data_sha256: of the training images, for the record.
         seed: of weights and order.
         required: test accuracy below which the features are not used, of one's own data (default: the recipe's).
+        code: fingerprint of the step that trains it (default: that of the code of now).
 
     Raises:
         UserError: the labels are of fewer than two classes, or nobody says which accuracy is required.
@@ -143,6 +152,7 @@ def train_classifier(
         "data_sha256": data_sha256,
     }
     save_tensors(path, model.state_dict(), record)
+    ClassifierRecord(code=code or classifier_code(), data_sha256=data_sha256).write_beside([path])
     print(f"test accuracy {reached:.4f}, required {required}")
 
 
@@ -157,13 +167,15 @@ class ClassifierFeatures:
     """The classifier's penultimate layer as a feature space (an `Extractor`).
 
     Raises:
-        UserError: the weights are damaged, or its test accuracy is below what its recipe requires or not above that of naming the most
-            frequent class.
+        UserError: the weights are damaged, or of other code than there is now; or its test accuracy is below what its recipe requires or
+            not above that of naming the most frequent class.
     """
 
     label = "classifier"
 
     def __init__(self, path: Path):
+        if beside := ClassifierRecord.read_beside(path):
+            beside.refuse_other_code(path)
         tensors, record = load_tensors(path)
         if "required_accuracy" not in record:
             raise UserError(f"{path}: not a classifier; `pga classifier` makes one")
