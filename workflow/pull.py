@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import redirect_stdout
 from functools import cache
 from pathlib import Path
 
@@ -149,16 +149,6 @@ def origin(lock: Path) -> str:
     return commit
 
 
-@contextmanager
-def as_of(commit: str) -> Iterator[Path]:
-    """A folder with code and parameters of a commit, for a while."""
-    with tempfile.TemporaryDirectory(prefix="pga-pull-") as place:
-        folder = Path(place, "project")
-        call("git", "clone", "--quiet", "--shared", "--no-checkout", ".", str(folder))
-        call("git", "checkout", "--quiet", commit, folder=folder)
-        yield folder
-
-
 def touch(made: list[str], folder: Path = Path()) -> None:
     """Tell Snakemake that files are up to date with the code and parameters of a folder."""
     call("snakemake", "--touch", "--force", "--cores", "1", "--quiet", "all", "--", *made, folder=folder)
@@ -171,7 +161,10 @@ def touch_as_of(lock: Path, stages: dict[str, dict], concerned: list[str], made:
         Refusal: that commit is not of the code and parameters that the results were made with.
     """
     commit = origin(lock)
-    with as_of(commit) as folder:
+    with tempfile.TemporaryDirectory(prefix="pga-pull-") as place:
+        folder = Path(place, "project")
+        call("git", "clone", "--quiet", "--shared", "--no-checkout", ".", str(folder))
+        call("git", "checkout", "--quiet", commit, folder=folder)
         if differ := changed(stages, concerned, folder):
             raise Refusal(
                 f"{lock} was committed ({commit[:8]}) with others of these than its results were made with: {', '.join(differ)}. Nothing "

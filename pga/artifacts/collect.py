@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from pga.artifacts.tables.summary_cells import summarise
 from pga.evaluation.metrics_record import Measurement, MetricsRecord
 from pga.params.evaluation import FOREIGN_SPLIT
 from pga.params.experiment import REAL, Experiment
@@ -118,17 +119,16 @@ def read_table(path: Path, columns: Sequence[str], what: str = "a table", remedy
     return table
 
 
-def by_step(table: pd.DataFrame, values: pd.Series) -> pd.Series:
-    """Values by the step that stands in the table beside them."""
-    return pd.Series(values.to_numpy(), index=table["step"].to_numpy())
-
-
-LOSSES = ("step", "encoder_loss", "decoder_loss")
-
-
-def total_loss(history: pd.DataFrame) -> pd.Series:
-    """The encoder's loss plus the decoder's by step, of a history with the columns `LOSSES`: what Figure 3a takes for the total loss."""
-    return by_step(history, history["encoder_loss"] + history["decoder_loss"])
+def means(experiment: Experiment, dataset: str) -> dict[str, dict[str, dict[str, float]]]:
+    """model → sampling → metric → mean over the experiment's seeds, of everything measured on a data set; raises as `collect` does."""
+    metrics, _ = collect(experiment, dataset=dataset)
+    found: dict[str, dict[str, dict[str, float]]] = {}
+    columns = metrics[["model", "sampling", "metric"]].drop_duplicates().itertuples(index=False, name=None)
+    for model, sampling, metric in columns:
+        cell = summarise(metrics, dataset, model, sampling, metric, experiment.seeds_of(dataset, model))
+        if cell.mean is not None:
+            found.setdefault(model, {}).setdefault(sampling, {})[metric] = cell.mean
+    return found
 
 
 def rows_of(path: Path, who: dict[str, Any]) -> list[dict[str, Any]]:

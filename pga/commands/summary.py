@@ -19,7 +19,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Summarise."""
     import pandas as pd
 
-    from pga.artifacts.tables.means import means
+    from pga.artifacts.collect import means
     from pga.params.experiment import load_experiment
     from pga.runtime.files import atomic, write_json
 

@@ -1,4 +1,4 @@
-"""JSON schemas generated from the types, for the workflow and for editors: `python -m pga.params.schema` writes them."""
+"""JSON schema of an experiment's file, generated from the types, for editors and other tools: `python -m pga.params.schema` writes it."""
 
 from __future__ import annotations
 
@@ -11,16 +11,13 @@ from pga.params.experiment import Experiment
 from pga.params.written import Written
 from pga.runtime.files import atomic
 
-FOLDER = Path(__file__).parents[2] / "workflow" / "schemas"
-
-
+FILE = Path(__file__).parents[2] / "workflow" / "schemas" / "experiment.schema.json"
 TYPED = {name for name, field in Written.model_fields.items() if field.annotation is not Any}
 """The keys of an experiment's file that are written in another form than they are composed."""
 
 
-def schemas() -> dict[str, dict[str, Any]]:
-    """File name → schema."""
-    dialect = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+def schema() -> dict[str, Any]:
+    """What an experiment's file may hold."""
     written, complete = Written.model_json_schema(), Experiment.model_json_schema()
     properties = {**written["properties"], **{key: part for key, part in complete["properties"].items() if key not in TYPED}}
     definitions = {**complete["$defs"], **written["$defs"]}
@@ -32,21 +29,16 @@ def schemas() -> dict[str, dict[str, Any]]:
         "description": "default: the figure's name where a kind is called so, else panels. "
         + "; ".join(f"{name}: {row.shows.format(metric='metric')}" for name, row in FIGURES.items()),
     }
-    return {"experiment.schema.json": {**dialect, **written, "properties": properties, "$defs": definitions, "required": ["results"]}}
+    dialect = "https://json-schema.org/draft/2020-12/schema"
+    return {"$schema": dialect, **written, "properties": properties, "$defs": definitions, "required": ["results"]}
 
 
-def text(schema: dict[str, Any]) -> str:
+def text() -> str:
     """The schema as it stands in its file."""
-    return json.dumps(schema, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
-
-
-def write() -> None:
-    """Write every schema into workflow/schemas."""
-    for name, schema in schemas().items():
-        with atomic(FOLDER / name, "w") as file:
-            file.write(text(schema))
-        print(FOLDER / name)
+    return json.dumps(schema(), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 if __name__ == "__main__":
-    write()
+    with atomic(FILE, "w") as file:
+        file.write(text())
+    print(FILE)

@@ -136,13 +136,6 @@ def test_simulated_rates_of_verdicts_are_those_of_the_documentation(off: float, 
     assert f"| {100 * off:g} % | {n} | {' | '.join(cells)} |" in page
 
 
-def test_scatter_never_makes_a_number_reproduced() -> None:
-    """The rule of before grew with our spread: at 30 % it would have called most of these reproduced."""
-    for off in (0.0, 0.2):
-        found = rates(off, 3, 0.3, 300)
-        assert found.get("reproduced", 0) <= 0.05 and found["undecided"] > 0.85
-
-
 def test_a_claim_about_ghosh_is_compared_with_the_run_in_their_protocol() -> None:
     rows = of("mnist32", "ghosh_rae_l2", 22.0, 22.2, 22.4, sampling="ghosh_gaussian")
     found = verdicts(PAPER, metrics(*rows), CLAIMS)
@@ -155,12 +148,8 @@ def test_a_claim_about_ghosh_is_compared_with_the_run_in_their_protocol() -> Non
 def test_a_distance_that_is_not_fid_is_not_compared_with_one() -> None:
     found = verdicts(QUICK, metrics(*of("digits", "lpga", 10.3, 10.3, 10.4), metric="classifier_fd"), CLAIMS)
     row = number(found, "table1", "mnist", "lpga")
-    assert (
-        row.verdict == "not comparable"
-        and "the metric here is the classifier Fréchet distance" in row.note
-        and pd.isna(row.ours)
-        and pd.isna(row.difference)
-    )
+    assert row.verdict == "not comparable" and "the metric here is the classifier Fréchet distance" in row.note
+    assert pd.isna(row.ours) and pd.isna(row.difference)
     assert set(found[found.kind == "number"].verdict) == {"not comparable", "not run"}
 
 
@@ -222,22 +211,10 @@ def test_a_statement_about_what_is_not_there_is_not_run() -> None:
 
 
 def test_runs_in_different_protocols_are_not_compared(tmp_path: Path) -> None:
-    text = (
-        Path("params/claims.yaml").read_text(encoding="utf-8").replace("runs: [lpga], than: [vae]}", "runs: [lpga], than: [vae/prior_10k]}")
-    )
+    text = Path("params/claims.yaml").read_text(encoding="utf-8").replace("lpga], than: [vae]}", "lpga], than: [vae/prior_10k]}")
     (tmp_path / "claims.yaml").write_text(text, encoding="utf-8")
     row = statement(verdicts(PAPER, metrics(), load_claims(tmp_path / "claims.yaml")), "lpga_beats_vae", "mnist")
     assert row.verdict == "not comparable" and "differ in n" in row.note
-
-
-def test_level_of_all_statements_together() -> None:
-    """Where no statement is true by more than its margin, one of all holds in at most 5 % of experiments."""
-    generator, false = np.random.default_rng(1), 0
-    for _ in range(400):
-        ps = [p_below_zero(list(generator.normal(0, 1, 3))) for _ in range(10)]
-        false += min(holm(ps)) < 0.05
-    assert false / 400 == pytest.approx(0.05, abs=0.035)
-    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
 
 
 def test_what_the_rules_about_training_compare() -> None:
@@ -294,6 +271,7 @@ def test_intervals_are_students() -> None:
     assert interval([0.25, 0.25], 0.05) == (0.25, 0.25, 0.25)
     assert interval([1.0], 0.05) == (1.0, None, None) and interval([], 0.05) == (None, None, None)
     assert p_below_zero([-1.0, -1.0]) == 0 and p_below_zero([0.0, 0.0]) == p_below_zero([3.0]) == 1
+    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])  # times three, two, one; never below a smaller one's
 
 
 @pytest.mark.parametrize(

@@ -78,13 +78,13 @@ def test_equivalent_is_what_two_one_sided_tests_on_each_pair_call_so() -> None:
 
 def test_a_change_by_just_the_margin_is_called_equivalent_in_one_of_twenty_experiments() -> None:
     """Against a share of the sample mean, as it was once, it is more than twice as many."""
-    generator, found, once, repeats = np.random.default_rng(0), 0, 0, 3000
+    generator, found, once, repeats = np.random.default_rng(0), 0, 0, 1000
     for _ in range(repeats):
         before = generator.normal(10, 1, 10)
         after = before + 1 + generator.normal(0, 0.05, 10)  # the same runs, all of them worse by the margin of the true mean
         found += verdict(list(zip(before, after, strict=True)), 0.1) == EQUIVALENT
         once += ttest_1samp(after - before, 0.1 * before.mean(), alternative="less").pvalue < 0.05
-    assert found / repeats == pytest.approx(0.05, abs=0.015) and once / repeats > 0.1
+    assert found / repeats == pytest.approx(0.05, abs=0.02) and once / repeats > 0.1
 
 
 VALUES = {"lpga": (10.0, 11.0, 12.0), "lpga_bfloat16": (10.1, 11.0, 11.9), "vpga": (8.0, 9.0, 10.0), "vpga_bfloat16": (12.0, 13.0, 14.5)}

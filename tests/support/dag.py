@@ -1,4 +1,4 @@
-"""Snakemake in a copy of the project, and what it says."""
+"""Programs of the environment in a copy of the project, and what Snakemake says there."""
 
 from __future__ import annotations
 
@@ -23,13 +23,24 @@ def write_only(project: Path, name: str, experiment: str, *others: str) -> None:
     (project / "params" / f"{name}.yaml").write_text(experiment)
 
 
-def snakemake(project: Path, *arguments: str, check: bool = True, modules: str = "", **more: str) -> subprocess.CompletedProcess[str]:
-    """Run it in a project; `modules`: a PYTHONPATH, `more`: environment."""
-    environment = {**os.environ, "PYTHONPATH": modules or warm(project), **more}
-    command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
-    done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True)
+def run(project: Path, *words: str, check: bool = False, modules: str = "", **more: str) -> subprocess.CompletedProcess[str]:
+    """A program of the environment in a project, whose own code it uses; `modules`: a PYTHONPATH, `more`: environment."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "PYTHONPATH": modules or warm(project), **more}
+    done = subprocess.run(words, cwd=project, env=environment, capture_output=True, text=True)
     assert not check or done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return done
+
+
+def snakemake(project: Path, *arguments: str, check: bool = True, modules: str = "", **more: str) -> subprocess.CompletedProcess[str]:
+    """Snakemake itself, which prints all that it has to say."""
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
+    return run(project, *command, check=check, modules=modules, **more)
+
+
+def pga(project: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+    """A verb of the command line."""
+    return run(project, sys.executable, "-m", "pga", *arguments, **more)
 
 
 def jobs(text: str) -> Counter[str]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import ast
 import importlib.util
 import math
-import os
 import re
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from html import unescape
 from pathlib import Path
 from typing import Any
 
+import dag
 import dvc.cli
 import pytest
 import torch
@@ -26,7 +26,6 @@ from experiments import TINY
 from pga_snakemake import targets_last
 from PIL import Image
 from snakemake import cli
-from warm import warm
 
 from pga.cli import VERBS, parser_for
 from pga.method.terms import MODELS
@@ -87,9 +86,7 @@ def words(command: str) -> list[str]:
 
 def run(command: str, project: Path, **more: str) -> subprocess.CompletedProcess[str]:
     """A command as it is typed in the environment of the project."""
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    environment = {**os.environ, "PATH": path, "PYTHONPATH": warm(project), **more}
-    return subprocess.run(["bash", "-c", command], cwd=project, env=environment, capture_output=True, text=True)
+    return dag.run(project, "bash", "-c", command, **more)
 
 
 def with_own_images(folder: Path) -> Path:
@@ -237,7 +234,6 @@ def test_without_a_target_it_is_said_what_there_is_and_nothing_is_made(planner: 
     ("line", "message"),
     [
         ("snakemake -n --directory elsewhere quick", "this workflow runs in its own folder"),
-        ("cd docs && snakemake -n -s ../Snakefile quick", "this workflow runs in its own folder"),
         ("snakemake -n quick --config alpha=1", "--config alpha: nothing reads it"),
         ("snakemake -n quik", "error: quik: nothing makes it; is it quick?"),
         ("snakemake -n results/quick/tabel1.csv", "nothing makes it; is it results/quick/table1.csv"),

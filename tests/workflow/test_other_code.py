@@ -11,9 +11,8 @@ from functools import reduce
 from pathlib import Path
 
 import pytest
-from dag import write_only
+from dag import pga, snakemake, write_only
 from experiments import TINY
-from warm import warm
 
 from pga.runtime.files import read_record, sha256
 
@@ -51,17 +50,9 @@ SLOW_WORKFLOW = "import sys\nif 'train' in sys.orig_argv:" + SLOW.replace("\n", 
 """A sitecustomize.py."""
 
 
-def call(project: Path, module: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run a module of the project as a program."""
-    command = [sys.executable, "-m", module, *arguments]
-    return subprocess.run(
-        command, cwd=project, env={**os.environ, "PYTHONPATH": warm(project), **environment}, capture_output=True, text=True
-    )
-
-
-def snakemake(project: Path, *arguments: str) -> str:
-    done = call(project, "snakemake", "--cores", "2", *arguments)
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+def made(project: Path, *arguments: str) -> str:
+    """What Snakemake says when it has ended well."""
+    done = snakemake(project, *arguments)
     return done.stdout + done.stderr
 
 
@@ -92,19 +83,19 @@ def is_measured(plan: str) -> bool:
 
 
 @pytest.fixture(scope="module")
-def made(shared_project: Path) -> Path:
+def complete(shared_project: Path) -> Path:
     """A project with a finished table."""
     write_only(shared_project, "tiny", EXPERIMENT)
     snakemake(shared_project, TABLE)
-    assert not is_trained(snakemake(shared_project, "-n", TABLE))
+    assert not is_trained(made(shared_project, "-n", TABLE))
     return shared_project
 
 
 @pytest.fixture
-def finished(made: Path, tmp_path: Path) -> Path:
+def finished(complete: Path, tmp_path: Path) -> Path:
     """A copy of it, with the times of files and Snakemake's notes."""
     project = tmp_path / "project"
-    shutil.copytree(made, project, symlinks=True)
+    shutil.copytree(complete, project, symlinks=True)
     return project
 
 
@@ -114,21 +105,21 @@ def test_without_snakemakes_notes_a_changed_loss_trains_again_and_the_old_run_is
     shutil.rmtree(finished / ".snakemake")
     for number, file in enumerate(sorted((finished / "results").rglob("*.*")), 1):
         os.utime(file, (10**9 + number, 10**9 + number))
-    assert is_trained(snakemake(finished, "-n", TABLE))
-    done = call(finished, "pga", "table", "costs", "--params", "params/tiny.yaml", "--out-dir", "elsewhere")
+    assert is_trained(made(finished, "-n", TABLE))
+    done = pga(finished, "table", "costs", "--params", "params/tiny.yaml", "--out-dir", "elsewhere")
     assert done.returncode == 1 and f"pga table: error: {RUN}" in done.stderr and "made by other code" in done.stderr, done.stderr
     before = sha256(finished / RUN / "model.safetensors")
     snakemake(finished, TABLE)
     assert sha256(finished / RUN / "model.safetensors") != before
-    assert not is_trained(snakemake(finished, "-n", TABLE))
+    assert not is_trained(made(finished, "-n", TABLE))
 
 
 def test_without_snakemakes_notes_a_changed_metric_measures_again_and_the_old_metrics_are_refused(finished: Path) -> None:
     replace(finished / DISTANCE, MEANS, f"2 * {MEANS}")
     shutil.rmtree(finished / ".snakemake")
-    plan = snakemake(finished, "-n", TABLE)
+    plan = made(finished, "-n", TABLE)
     assert is_measured(plan) and not is_trained(plan) and "rule sample:" not in plan
-    done = call(finished, "pga", "collect", "--params", "params/tiny.yaml", "--out", "elsewhere.csv")
+    done = pga(finished, "collect", "--params", "params/tiny.yaml", "--out", "elsewhere.csv")
     assert f"pga collect: error: {RUN}/prior/metrics.json: made by other code: what `pga evaluate` runs" in done.stderr, done.stderr
     before = read_record(finished / RUN / "prior/metrics.json")
     snakemake(finished, TABLE)
@@ -153,7 +144,7 @@ def test_a_job_refuses_other_code_than_the_plan_when_it_starts_and_when_it_write
     who = f"--params params/tiny.yaml --dataset digits --model lpga --seed 0 --out new --planned-code {planned}".split()
     code = (finished / LOSSES).read_text(encoding="utf-8")
     edit(finished)
-    done = call(finished, "pga", "train", *who)
+    done = pga(finished, "train", *who)
     assert done.returncode == 1 and "start the workflow again" in done.stderr and not (finished / "new").exists()
     (finished / LOSSES).write_text(code, encoding="utf-8")
     (finished / "slow.py").write_text(SLOW_TRAINING, encoding="utf-8")
@@ -168,7 +159,7 @@ def test_a_job_refuses_other_code_than_the_plan_when_it_starts_and_when_it_write
     assert training.returncode == 1 and "was changed while it ran" in message, message
     assert not (finished / "new/run.json").exists()
     (finished / LOSSES).write_text(code, encoding="utf-8")
-    done = call(finished, "pga", "train", *who)
+    done = pga(finished, "train", *who)
     assert done.returncode == 0, done.stderr
     assert read_record(finished / "new/run.json")["resumed_at_steps"] == [20]
     assert sha256(finished / "new/model.safetensors") == sha256(finished / RUN / "model.safetensors")
@@ -187,9 +178,8 @@ def test_a_training_that_outlives_its_workflow_is_taken_and_jobs_on_a_cluster_ke
         code = (finished / LOSSES).read_text(encoding="utf-8")
         edit(finished)
         job = "train:root=results/tiny,dataset=digits,model=lpga,seed=0"
-        done = call(
-            finished, "snakemake", "--mode", "remote", "--no-hooks", "--cores", "1", "--target-jobs", job, "--allowed-rules", "train"
-        )
+        remote = ["--mode", "remote", "--no-hooks", "--target-jobs", job, "--allowed-rules", "train"]
+        done = snakemake(finished, *remote, check=False)
         log = (finished / "logs/train" / f"{RUN}.log").read_text(encoding="utf-8")
         assert done.returncode == 1 and "is not that of the plan: start the workflow again" in log, done.stderr
         (finished / LOSSES).write_text(code, encoding="utf-8")
@@ -198,9 +188,9 @@ def test_a_training_that_outlives_its_workflow_is_taken_and_jobs_on_a_cluster_ke
         login.wait()
         (finished / "go").touch()
     wait_for(finished / RUN / "run.json")
-    made = (finished / RUN / "model.safetensors").stat()
-    assert "Nothing to be done" in snakemake(finished, f"{RUN}/model.safetensors")
-    assert (finished / RUN / "model.safetensors").stat() == made and sha256(finished / RUN / "model.safetensors") == before
+    before_again = (finished / RUN / "model.safetensors").stat()
+    assert "Nothing to be done" in made(finished, f"{RUN}/model.safetensors")
+    assert (finished / RUN / "model.safetensors").stat() == before_again and sha256(finished / RUN / "model.safetensors") == before
 
 
 def test_an_accepted_run_stays_with_and_without_snakemakes_notes_until_the_code_changes_again(finished: Path) -> None:
@@ -209,25 +199,25 @@ def test_an_accepted_run_stays_with_and_without_snakemakes_notes_until_the_code_
     unchanged = (finished / LOSSES).read_text(encoding="utf-8")
     edit(finished, "1 / 2 *")
     replace(finished / DISTANCE, MEANS, "np.square(mu_reference - mu)")
-    assert is_trained(snakemake(finished, "-n", TABLE))
-    done = call(finished, "pga", "accept", "results/tiny", "--params", "params/tiny.yaml", "--because", "a half is a half")
+    assert is_trained(made(finished, "-n", TABLE))
+    done = pga(finished, "accept", "results/tiny", "--params", "params/tiny.yaml", "--because", "a half is a half")
     assert done.returncode == 0 and f"{RUN}/run.json: accepted" in done.stdout, done.stderr
     record = read_record(finished / RUN / "run.json")
     assert record["code"] == made_by != record["accepted"][0]["code"]
     snakemake(finished, TABLE)
-    shown = call(finished, "pga", "provenance", TABLE)
+    shown = pga(finished, "provenance", TABLE)
     assert shown.returncode == 0 and "a half is a half" in shown.stdout, shown.stdout + shown.stderr
     assert {file: sha256(finished / RUN / file) for file in before} == before
     assert read_record(finished / RUN / "prior/metrics.json")["accepted"], "or it was measured again"
     shutil.rmtree(finished / ".snakemake")
-    plan = snakemake(finished, "-n", TABLE)
+    plan = made(finished, "-n", TABLE)
     assert not is_trained(plan) and not is_measured(plan)
     (finished / LOSSES).write_text(unchanged, encoding="utf-8")
     edit(finished)
-    assert is_trained(snakemake(finished, "-n", TABLE))
+    assert is_trained(made(finished, "-n", TABLE))
     (finished / LOSSES).write_text(unchanged, encoding="utf-8")
     (finished / "params/tiny.yaml").write_text(EXPERIMENT.replace("[0.015, paper]", "[0.02, inferred]"), encoding="utf-8")
-    assert is_trained(snakemake(finished, "-n", TABLE)), "its record says that it has another coefficient"
+    assert is_trained(made(finished, "-n", TABLE)), "its record says that it has another coefficient"
 
 
 def test_the_code_of_this_folder_runs_whatever_is_installed(finished: Path, tmp_path: Path) -> None:
@@ -236,6 +226,6 @@ def test_the_code_of_this_folder_runs_whatever_is_installed(finished: Path, tmp_
     shutil.copytree(finished / "pga", other / "pga")
     (other / "pga/cli.py").write_text("raise SystemExit('another clone')\n")
     (finished / TABLE).unlink()
-    done = call(finished, "snakemake", "--cores", "2", TABLE, PYTHONSAFEPATH="1", PYTHONPATH=str(other))
+    done = snakemake(finished, TABLE, check=False, modules=str(other), PYTHONSAFEPATH="1")
     text = done.stdout + done.stderr
     assert (done.returncode == 0 and (finished / TABLE).exists()) or "is imported instead of the one in this folder" in text, text[-2000:]

@@ -5,8 +5,6 @@ from __future__ import annotations
 import http.server
 import os
 import re
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -17,9 +15,9 @@ import pandas as pd
 import pytest
 import torch
 from conftest import RangeHandler
+from dag import pga, snakemake
 from PIL import Image
 from sklearn.datasets import load_digits
-from warm import warm
 
 from pga.evaluation.features.inception import network
 from pga.runtime.files import read_json, sha256
@@ -79,21 +77,15 @@ def mirror(cats: Path) -> Iterator[str]:
         server.shutdown()
 
 
-def run(project: Path, mirror: str, module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": warm(project), "PGA_MIRROR": mirror}
-    return subprocess.run([sys.executable, "-m", module, *arguments], cwd=project, env=environment, capture_output=True, text=True)
-
-
 @pytest.fixture(scope="module")
 def made(cats: Path, mirror: str) -> Path:
     """Every step done, from the download of Inception's weights on. Few images, as each takes 0.2 s of a core."""
-    done = run(cats, mirror, "snakemake", "--cores", "2", *TARGETS)
-    assert done.returncode == 0, done.stderr[-4000:]
+    snakemake(cats, *TARGETS, PGA_MIRROR=mirror)
     return cats
 
 
 @pytest.mark.slow
-def test_a_folder_of_images_becomes_tables_that_name_their_features(made: Path, mirror: str) -> None:
+def test_a_folder_of_images_becomes_tables_that_name_their_features(made: Path) -> None:
     about = read_json(made / "data/processed/mycats.json")
     assert (about["n_train"], about["n_test"], about["shape"], about["skipped"]) == (27, 3, [64, 64, 3], [])
     assert np.load(made / "results/mycats/mycats/lpga/seed0/prior/samples.npy").shape == (8, 64, 64, 3)
@@ -116,24 +108,24 @@ def test_a_folder_of_images_becomes_tables_that_name_their_features(made: Path, 
     claims = pd.read_csv(made / "results/mycats/claims.csv")
     assert set(claims.verdict) <= {"not comparable", "not run"} and claims.ours.isna().all()
 
-    real = run(made, mirror, "pga", "provenance", "results/mycats/mycats/real/seed0/prior/metrics.json")
+    real = pga(made, "provenance", "results/mycats/mycats/real/seed0/prior/metrics.json")
     assert real.returncode == 0, real.stdout
     assert real.stdout.count("of 27 train images") == 2 and "samples: data/processed/mycats-test.npy" in real.stdout
 
 
 @pytest.mark.slow
-def test_what_is_made_is_left_and_a_new_image_makes_all_anew(made: Path, mirror: str) -> None:
+def test_what_is_made_is_left_and_a_new_image_makes_all_anew(made: Path) -> None:
     os.utime(made.parent / "cats" / "0.png")
-    assert "Nothing to be done" in run(made, mirror, "snakemake", "--cores", "2", *TARGETS).stderr
+    assert "Nothing to be done" in snakemake(made, *TARGETS).stderr
     Image.new("RGB", (80, 72)).save(made.parent / "cats" / "new.png")
-    planned = run(made, mirror, "snakemake", "--cores", "2", "-n", *TARGETS).stdout
+    planned = snakemake(made, "-n", *TARGETS).stdout
     assert {"prepare", "train", "reference", "sample", "evaluate"} <= set(re.findall(r"^(\w+) +\d+$", planned, re.M))
 
 
 @pytest.mark.slow
-def test_other_weights_do_not_pass_for_fids(made: Path, mirror: str) -> None:
+def test_other_weights_do_not_pass_for_fids(made: Path) -> None:
     experiment = made / "params" / "official.yaml"
     experiment.write_text((made / "params/mycats.yaml").read_text().replace("weights: other", "weights: official"))
-    refused = run(made, mirror, "pga", "collect", "--params", str(experiment), "--out", "metrics.csv")
+    refused = pga(made, "collect", "--params", str(experiment), "--out", "metrics.csv")
     assert refused.returncode == 1 and not (made / "metrics.csv").exists()
     assert "metrics.json: holds inception_fd, inception_fd_pytorch_fid, the experiment's metric is fid" in refused.stderr

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import csv
 import math
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from warm import warm
+from dag import snakemake
 
 from pga.params.experiment import load_experiment
 
@@ -28,10 +25,7 @@ def smoke(shared_project: Path, mirror: Path) -> Path:
         ways = {(row.density, row.batch_norm): sampling for sampling, row in rows.items()}  # others differ in number or reference only
         wanted = list(ways.values()) if run.dataset == "cifar10" else [next(iter(rows))]  # CIFAR-10 has every model of both protocols
         targets += [f"{folder}/{sampling}/samples.npy" for sampling in wanted]
-    command = [sys.executable, "-m", "snakemake", "--cores", "2", *targets]
-    environment = {**os.environ, "PGA_MIRROR": str(mirror), "PYTHONPATH": warm(project)}
-    done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-5000:]
+    snakemake(project, *targets, PGA_MIRROR=str(mirror))
     return project
 
 

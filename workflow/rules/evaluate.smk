@@ -1,6 +1,120 @@
 # Samples → metrics, in the features of a classifier that this workflow trains, or of the Inception network that FID is defined by.
 
 
+def weights_file(extractor: str, dataset: str) -> str:
+    """The weights behind a feature space."""
+    source = FEATURE_SPACES[extractor].source
+    if source is None:
+        return f"data/reference/{dataset}/{extractor}.safetensors"
+    return f"data/raw/{source}/{next(iter(SOURCES[source].files))}"
+
+
+def extractor_of(wildcards) -> str:
+    """The feature space of the headline."""
+    return experiment_of(wildcards).evaluation.extractor_label
+
+
+def extractors_of(wildcards) -> list[str]:
+    """The feature spaces in which a data set's samples are measured, the headline's first."""
+    return experiment_of(wildcards).evaluation.labels(wildcards.dataset in LABELLED)
+
+
+def pinned(extractors: list[str]) -> str:
+    """The flag with the checksum of Inception's weights, for those who read them."""
+    return f"--weights-sha256 {PINNED}" if any(extractor.startswith("inception") for extractor in extractors) else ""
+
+
+def references_of(wildcards) -> list[str]:
+    """Statistics of the real images in each feature space: the training images unless the sampling says otherwise."""
+    split = sampling_of(wildcards).reference
+    foreign = experiment_of(wildcards).evaluation.foreign
+    return [
+        foreign.get(f"{wildcards.dataset}/{extractor}-{split}", f"data/reference/{wildcards.dataset}/{extractor}-{split}.npz")
+        for extractor in extractors_of(wildcards)
+    ]
+
+
+def foreign_of(wildcards) -> str:
+    """The flag that vouches for statistics of other tools."""
+    own = [path.startswith("data/reference/") for path in references_of(wildcards)]
+    labels = [label for label, ours in zip(extractors_of(wildcards), own) if not ours]
+    return f"--foreign {' '.join(labels)}" if labels else ""
+
+
+def few_samples(wildcards) -> str:
+    """The flag that accepts fewer samples than feature dimensions."""
+    return "--few-samples" if experiment_of(wildcards).evaluation.few_samples else ""
+
+
+def features_of(wildcards) -> list[str]:
+    """Features of the real images, where what is measured needs them."""
+    needed = any(METRICS[metric].of_single_images for metric in experiment_of(wildcards).metrics_of(wildcards.sampling))
+    return [path.replace(".npz", "-features.npy") for path in references_of(wildcards)] if needed else []
+
+
+def reference_images(wildcards) -> str:
+    """The real images that samples are compared with."""
+    split = sampling_of(wildcards).reference
+    return f"data/processed/{wildcards.dataset}{'' if split == 'train' else '-test'}.npy"
+
+
+def real_images_of(wildcards) -> list[str]:
+    """The real images, where a metric compares pixels."""
+    metrics = experiment_of(wildcards).metrics_of(wildcards.sampling)
+    return [reference_images(wildcards)] if any("real_images" in METRICS[metric].needs for metric in metrics) else []
+
+
+def flags(values: dict[str, list[str]]) -> list[str]:
+    """Flags with their values, without those that have none."""
+    return [word for flag, several in values.items() if several for word in (flag, *several)]
+
+
+def space_flags(wildcards, input) -> list[str]:
+    """The feature spaces in which `pga evaluate` measures, with their files."""
+    return flags({"--extractor": extractors_of(wildcards), "--weights": input.weights, "--reference": input.references})
+
+
+def metric_flags(wildcards, input) -> list[str]:
+    """What `pga evaluate` measures beside the Fréchet distance, and what that needs."""
+    metrics = experiment_of(wildcards).metrics_of(wildcards.sampling)
+    return flags({"--metrics": metrics, "--reference-features": input.features, "--reference-images": input.real})
+
+
+FLAGS_OF_CURVE = {"reference": "--reference", "weights": "--weights", "real": "--reference-images"}
+
+
+def curve_input(wildcards) -> dict[str, str]:
+    """What the headline metric over training needs beside the snapshots."""
+    label = extractor_of(wildcards)
+    if label == PIXELS:
+        return {"real": reference_images(wildcards)}
+    return {"reference": references_of(wildcards)[0], "weights": weights_file(label, wildcards.dataset)}
+
+
+def record_of_curve(wildcards) -> list[str]:
+    """What the statistics of real images say of themselves, where the curve is compared with any."""
+    return [path.replace(".npz", ".json") for path in curve_input(wildcards).values() if path.startswith("data/reference/") and path.endswith(".npz")]
+
+
+def samples_of(wildcards) -> str:
+    """What is measured: a run's samples; for the pseudo model `real`, the images of the split that is not the reference."""
+    if wildcards.model == REAL:
+        return f"data/processed/{wildcards.dataset}{'-test' if sampling_of(wildcards).reference == 'train' else ''}.npy"
+    return f"{wildcards.root}/{wildcards.dataset}/{wildcards.model}/seed{wildcards.seed}/{wildcards.sampling}/samples.npy"
+
+
+def records_beside(wildcards) -> list[str]:
+    """What samples and statistics of real images say of themselves; those of another tool say nothing."""
+    own = [path for path in (samples_of(wildcards), *references_of(wildcards)) if path.startswith((wildcards.root, "data/reference/"))]
+    return [f"{os.path.splitext(path)[0]}.json" for path in own]
+
+
+def experiment_weights(wildcards) -> list[str]:
+    """Weights of the experiment's feature space; none for pixels."""
+    label = extractor_of(wildcards)
+    return [] if label == PIXELS else [weights_file(label, wildcards.dataset)]
+
+
 rule classifier:
     input:
         train="data/processed/{dataset}.npy",
@@ -88,10 +202,10 @@ rule neighbours:
         neighbours="{root}/{dataset}/{model}/seed{seed}/{sampling}/neighbours.npy",
         about="{root}/{dataset}/{model}/seed{seed}/{sampling}/neighbours.json",
     params:
-        extractor=lambda wildcards: extractor_of(experiment_of(wildcards)),
+        extractor=extractor_of,
         weights=lambda wildcards, input: ["--weights", *input.weights] if input.weights else [],
         device=device_of,
-        pinned=lambda wildcards: pinned([extractor_of(experiment_of(wildcards))]),
+        pinned=lambda wildcards: pinned([extractor_of(wildcards)]),
         code=lambda wildcards: fingerprints.neighbours_code(),
     log: "logs/neighbours/{root}/{dataset}/{model}/seed{seed}-{sampling}.log"
     benchmark: "logs/neighbours/{root}/{dataset}/{model}/seed{seed}-{sampling}.tsv"
@@ -114,13 +228,13 @@ rule curve:
         curve="{root}/{dataset}/{model}/seed{seed}/curve.csv",
         about="{root}/{dataset}/{model}/seed{seed}/curve.json",
     params:
-        extractor=lambda wildcards: extractor_of(experiment_of(wildcards)),
+        extractor=extractor_of,
         space=lambda wildcards: [word for flag, file in curve_input(wildcards).items() for word in (FLAGS_OF_CURVE[flag], file)],
         prior=lambda wildcards: sampling_of(wildcards).size_flags(),
-        foreign=lambda wildcards: "--foreign" if foreign_of(wildcards).startswith(f"--foreign {extractor_of(experiment_of(wildcards))}") else "",
+        foreign=lambda wildcards: "--foreign" if foreign_of(wildcards).startswith(f"--foreign {extractor_of(wildcards)}") else "",
         few_samples=few_samples,
         device=device_of,
-        pinned=lambda wildcards: pinned([extractor_of(experiment_of(wildcards))]),
+        pinned=lambda wildcards: pinned([extractor_of(wildcards)]),
         code=lambda wildcards: fingerprints.curve_code(run_of(wildcards)),
     log: "logs/curve/{root}/{dataset}/{model}/seed{seed}.log"
     benchmark: "logs/curve/{root}/{dataset}/{model}/seed{seed}.tsv"

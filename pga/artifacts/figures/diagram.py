@@ -194,19 +194,8 @@ def legend() -> list[Line2D]:
     handles = [Line2D([], [], color=COLOURS[key], linewidth=1.8, label=text) for key, text in moved.items()]
     handles.append(Line2D([], [], color="#3c3c3c", linewidth=1.0, linestyle=(0, (3, 1.8)), label="gradient passes, parameters held"))
     handles.append(Line2D([], [], color=GREY, linewidth=0.7, label="no gradient"))
-    handles.append(
-        Line2D(
-            [],
-            [],
-            linestyle="none",
-            marker="o",
-            markersize=4.5,
-            markerfacecolor="white",
-            markeredgecolor="black",
-            label="gradient truncated",
-        )
-    )
-    return handles
+    round_marker = {"marker": "o", "markersize": 4.5, "markerfacecolor": "white", "markeredgecolor": "black"}
+    return [*handles, Line2D([], [], linestyle="none", label="gradient truncated", **round_marker)]  # type: ignore[arg-type]
 
 
 def draw(sources: Sources) -> canvas.DrawnFigure:

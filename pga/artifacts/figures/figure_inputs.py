@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator
+from itertools import starmap
 from pathlib import Path
-from typing import TypeVar
 
 import pandas as pd
 
-from pga.artifacts.collect import collect, read_table
+from pga.artifacts.collect import collect
+from pga.artifacts.over_training import read_curve, read_history
 from pga.artifacts.tables.summary_cells import FEW, Cell, summarise
 from pga.data.prepared import Images
 from pga.params.experiment import Experiment
+from pga.params.run import Run
 from pga.provenance.metadata import ArtifactRecord
-from pga.provenance.records import Place, checked, same_data, verified_curve
+from pga.provenance.records import Place, read_runs
 from pga.runtime.errors import UserError
 from pga.sampling.generated import id_of, load_samples_of
 from pga.training.run_record import RunRecord
-
-Content = TypeVar("Content")
 
 
 def literal(text: str) -> str:
@@ -48,46 +48,33 @@ class Sources:
             raise UserError(
                 f"{name}: missing under {self.folder}: {', '.join(self.missing)}; make them, or pass --allow-missing for a partial figure"
             )
-        self.runs = self._records(data)
+        places = [Place(run.dataset, run.name, run.seed) for run in experiment.runs_of(name)]
+        self.runs = read_runs(experiment, places, data, allow_missing=True).records
         self.metrics = collect(experiment, name, allow_missing)[0] if self.row.needs.metrics else pd.DataFrame()
-
-    def _records(self, data: Path) -> dict[str, RunRecord]:
-        """run.json of every run that is there, by its folder's name."""
-        records: dict[str, RunRecord] = {}
-        for file in self.experiment.files_of_figure(self.name):
-            folder = self.folder / "/".join(file.split("/")[:3])
-            name = folder.relative_to(self.folder).as_posix()
-            if name not in records and (folder / "run.json").exists():
-                dataset, model, seed = name.split("/")
-                records[name] = checked(folder / "run.json", self.experiment, Place(dataset, model, int(seed.removeprefix("seed"))))
-        same_data(self.experiment, records, data)
-        return records
-
-    def read(self, place: Place, files: Sequence[str], how: Callable[[Path], Content]) -> Content | None:
-        """The content of a run's file, the first of `files`; None where one of them is missing, as a partial figure gets to see."""
-        paths = [self.folder / str(place) / file.format(sampling=self.row.sampling) for file in files]
-        record = self.runs.get(str(place))  # without it files may be of an earlier run
-        return how(record.verify_own(paths[0])) if record and all(path.exists() for path in paths) else None
 
     def images(self, dataset: str, model: str, ndim: int = 4) -> Images | None:
         """The first seed's array of a figure that shows images, (…, H, W, C), or None where it is missing."""
         place = Place(dataset, model, self.experiment.seeds_of(dataset, model)[0])
-        run = id_of(self.experiment.run(*place))
-        return self.read(place, self.row.needs.first, lambda path: load_samples_of(path, run, ndim))
+        paths = [self.folder / str(place) / file.format(sampling=self.row.sampling) for file in self.row.needs.first]
+        there = str(place) in self.runs and all(path.exists() for path in paths)  # without run.json files may be of an earlier run
+        return load_samples_of(paths[0], id_of(self.experiment.run(*place)), ndim) if there else None
 
-    def tables(self, dataset: str, model: str, file: str, columns: tuple[str, ...], after: bool = False) -> list[pd.DataFrame]:
-        """A table of every seed that has it; `after`: which is no part of the run, but was made from it."""
-
-        def table(seed: int) -> pd.DataFrame | None:
+    def _of_seeds(self, dataset: str, model: str) -> Iterator[tuple[Path, Run, RunRecord]]:
+        """Folder, run and record of every seed that is there."""
+        for seed in self.experiment.seeds_of(dataset, model):
             place = Place(dataset, model, seed)
+            if (record := self.runs.get(str(place))) is not None:
+                yield self.folder / str(place), self.experiment.run(*place), record
 
-            def read(path: Path) -> pd.DataFrame:
-                return read_table(verified_curve(path, self.experiment.run(*place), self.runs[str(place)]) if after else path, columns)
+    def histories(self, dataset: str, model: str, columns: tuple[str, ...]) -> list[pd.DataFrame]:
+        """The losses of every seed that has them."""
+        found = [read_history(folder, record, columns) for folder, _, record in self._of_seeds(dataset, model)]
+        return [history for history in found if history is not None]
 
-            return self.read(place, (file, *(["curve.json"] if after else [])), read)
-
-        found = [table(seed) for seed in self.experiment.seeds_of(dataset, model)]
-        return [table for table in found if table is not None]
+    def curves(self, dataset: str, model: str) -> list[pd.DataFrame]:
+        """The metrics over the snapshots of every seed that has them."""
+        there = [each for each in self._of_seeds(dataset, model) if (each[0] / "curve.json").exists()]
+        return [curve for curve in starmap(read_curve, there) if curve is not None]
 
     def lacks(self, dataset: str = "", model: str = "") -> list[str]:
         """The runs that lack a file: of one data set and model, for a panel that stays empty, or all, for the caption."""

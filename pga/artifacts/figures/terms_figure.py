@@ -8,10 +8,10 @@ import textwrap
 from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter
 
-from pga.artifacts.collect import by_step
 from pga.artifacts.figures import canvas
 from pga.artifacts.figures.figure_inputs import Sources
 from pga.artifacts.figures.training_figure import band
+from pga.artifacts.over_training import by_step
 from pga.method.terms import MODELS, ONE, TERMS
 
 WIDEST = 2.25
@@ -35,10 +35,9 @@ def draw(sources: Sources) -> canvas.DrawnFigure:
         for model, line in zip(row.models, canvas.LINES, strict=False):
             if term not in MODELS[sources.experiment.params(dataset, model).model]:
                 continue
-            tables = sources.tables(dataset, model, "history.csv", ("step", term))
-            if tables:
+            if histories := sources.histories(dataset, model, ("step", term)):
                 dash = None if weight(sources, dataset, model, term) else OFF
-                band(panel, [by_step(table, table[term]) for table in tables], line, sources.model_title(model), dash=dash)
+                band(panel, [by_step(history, term) for history in histories], line, sources.model_title(model), dash=dash)
             else:
                 missing += sources.lacks(dataset, model)
         if not panel.lines:

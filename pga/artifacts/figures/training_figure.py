@@ -7,9 +7,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import EngFormatter
 
-from pga.artifacts.collect import LOSSES, by_step, total_loss
 from pga.artifacts.figures import canvas
 from pga.artifacts.figures.figure_inputs import Sources
+from pga.artifacts.over_training import LOSSES, metric_curve, total_loss
 from pga.params.feature_spaces import TITLES
 
 ONE_PANEL = 4.0
@@ -44,14 +44,12 @@ def band(axes: Axes, series: list[pd.Series], line: canvas.Line, label: str, mar
 
 def total_losses(sources: Sources, dataset: str, model: str) -> list[pd.Series]:
     """The encoder's loss plus the decoder's, by step, of each seed."""
-    return list(map(total_loss, sources.tables(dataset, model, "history.csv", LOSSES)))
+    return [total_loss(history) for history in sources.histories(dataset, model, LOSSES)]
 
 
 def distances(sources: Sources, dataset: str, model: str) -> list[pd.Series]:
     """The headline metric by step, of each seed."""
-    tables = sources.tables(dataset, model, "curve.csv", ("step", "metric", "value"), after=True)
-    chosen = [table[table["metric"] == sources.experiment.evaluation.metric] for table in tables]
-    return [by_step(table, table["value"]) for table in chosen]
+    return [metric_curve(curve, sources.experiment.evaluation.metric) for curve in sources.curves(dataset, model)]
 
 
 def draw(sources: Sources) -> canvas.DrawnFigure:

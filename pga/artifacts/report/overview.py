@@ -10,7 +10,7 @@ from typing import NamedTuple
 import pandas as pd
 from markupsafe import Markup
 
-from pga.artifacts.collect import LOSSES, read_table, total_loss
+from pga.artifacts.over_training import LOSSES, read_history, total_loss
 from pga.artifacts.report.charts import polyline, thinned
 from pga.artifacts.run_titles import dataset_titles, run_titles
 from pga.params.experiment import Experiment
@@ -47,7 +47,7 @@ def overview(experiment: Experiment, places: list[Place], records: dict[str, Run
     for place in places:
         if str(place) in records:
             record, value = records[str(place)], values.get(place)
-            points = losses(Path(experiment.results, str(place), "history.csv"), record)
+            points = losses(Path(experiment.results, str(place)), record)
             found.append(
                 OverviewRow(str(place).replace("/", "-"), datasets[place.dataset], models[place.model], place,
                             "" if value is None or pd.isna(value) else f"{value:.2f}",
@@ -57,12 +57,10 @@ def overview(experiment: Experiment, places: list[Place], records: dict[str, Run
     return found
 
 
-def losses(path: Path, record: RunRecord) -> list[tuple[int, float]]:
+def losses(folder: Path, record: RunRecord) -> list[tuple[int, float]]:
     """(step, encoder's + decoder's loss) at up to `POINTS` steps, the last among them; empty without a history of both."""
-    if not path.exists():
-        return []
-    history = read_table(record.verify_own(path), ("step",))
-    if not set(LOSSES) <= set(history.columns) or history.empty:
+    history = read_history(folder, record, ("step",))
+    if history is None or not set(LOSSES) <= set(history.columns) or history.empty:
         return []
     total = total_loss(history)
     return [(int(total.index[k]), float(f"{total.iloc[k]:.4g}")) for k in thinned(len(total), POINTS)]

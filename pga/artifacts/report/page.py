@@ -39,6 +39,7 @@ def render(
     Raises:
         UserError: something is missing, or does not belong together.
     """
+    graph = rule_graph.draw(rule_graph.read_graph(rules)) if rules else None
     places = [Place(run.dataset, run.name, run.seed) for run in experiment.all_runs()]
     runs = read_runs(experiment, places, data, allow_missing)
     metrics, unmeasured = collect(experiment, allow_missing=allow_missing)
@@ -65,7 +66,7 @@ def render(
             names={str(place): title_of(experiment, place) for place in places},
             overview=overview(experiment, places, runs.records, metrics),
             times=rule_times(logs, experiment, runs.records, shown),
-            graph=rule_graph.draw(rule_graph.read_graph(rules)) if rules else None,
+            graph=graph,
             environments=environments(runs.records),
             commands=commands(experiment),
             make=make_command(experiment),

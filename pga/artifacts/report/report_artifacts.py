@@ -13,12 +13,12 @@ import pandas as pd
 from pga.artifacts.collect import read_table
 from pga.artifacts.report.page_images import of_png, uri
 from pga.artifacts.report.paper_table import PaperTable, paper_table
-from pga.artifacts.report.report_tables import Cell, SortableTable, of_frame, of_grid
+from pga.artifacts.report.report_tables import SortableTable, of_frame, of_grid
 from pga.artifacts.report.verdicts import Verdicts, verdicts
 from pga.artifacts.tables import costs_table, equivalence_table, evaluation_table, notation_table, parameters_table
 from pga.artifacts.tables.formats import Grid
 from pga.artifacts.tables.summary_cells import summarise
-from pga.params.artifacts import TABLES, FigureKind, figure_title
+from pga.params.artifacts import TABLES, figure_title
 from pga.params.experiment import Experiment
 from pga.params.sampling import RECONSTRUCTION
 from pga.params.titles import in_words, metric_title, short_metric_title
@@ -68,11 +68,6 @@ def checked_record(path: Path, records: dict[str, RunRecord]) -> ArtifactRecord:
     return found
 
 
-def drawn_of_lines(kind: FigureKind) -> bool:
-    """Whether a dark page may turn the colours of a figure round; the others hold images."""
-    return kind.lines or not kind.first
-
-
 def heading(experiment: Experiment, name: str) -> str:
     """A figure's name and what it shows; the model of samples by name if it is one."""
     row, titles = experiment.figures[name], experiment.titles_of(name)
@@ -105,8 +100,8 @@ def figures(experiment: Experiment, records: dict[str, RunRecord], metrics: pd.D
             continue
         record, pdf = checked_record(path, records), path.with_suffix(".pdf")
         content = uri(pdf.read_bytes(), "application/pdf") if pdf.exists() and checked_record(pdf, records) else ""
-        words, lines = in_numbers(experiment, name, metrics), drawn_of_lines(experiment.figures[name].needs)
-        title = heading(experiment, name)
+        words, title = in_numbers(experiment, name, metrics), heading(experiment, name)
+        lines = not experiment.figures[name].needs.first  # a dark page may turn their colours round; the others hold images
         found.append(ReportFigure(name, title, record.caption, words, lines, *of_png(path), content, sorted(record.runs)))
     return found
 
@@ -147,7 +142,7 @@ def by_seed(experiment: Experiment, records: dict[str, RunRecord]) -> list[Sever
     }  # fmt: skip
     shown = {key: title for key, title in titles.items() if found[0][key].notna().any()}
     title = "Table 1, every value by seed"
-    return [Several("table1", title, "", [of_frame("table1-0", title, "", found[0], shown)], formats(experiment, "table1"))]
+    return [Several("table1", title, "", [of_frame("table1-0", title, found[0], shown)], formats(experiment, "table1"))]
 
 
 def papers_table(experiment: Experiment, records: dict[str, RunRecord]) -> PaperTable | None:
@@ -193,9 +188,10 @@ def claims(experiment: Experiment, records: dict[str, RunRecord]) -> list[Severa
                 rows[column] = rows[column].astype(float)
             shown = {key: title for key, title in titles.items() if rows[key].notna().any()}
             title = f"Every {kind} of the paper, with how it was judged"
-            table = of_frame(f"{kind}s-0", title, "", rows, shown)
+            table = of_frame(f"{kind}s-0", title, rows, shown)
             at = list(shown).index("verdict")
-            cells = tuple(tuple(styled(cell) if k == at else cell for k, cell in enumerate(row)) for row in table.rows)
+            coloured = [replace(row[at], style=row[at].key.replace(" ", "-")) for row in table.rows]
+            cells = tuple((*row[:at], cell, *row[at + 1 :]) for row, cell in zip(table.rows, coloured, strict=True))
             tables.append(Several(f"{kind}s", title, "", [replace(table, rows=cells)], formats(experiment, "claims")))
     return tables
 
@@ -203,11 +199,6 @@ def claims(experiment: Experiment, records: dict[str, RunRecord]) -> list[Severa
 def artifact_title(name: str) -> str:
     """A table or figure of the paper for people: `beside table1` → beside Table 1."""
     return re.sub(r"(table|figure)(\d+)", lambda found: f"{found[1].capitalize()} {found[2]}", name)
-
-
-def styled(verdict: Cell) -> Cell:
-    """A verdict in its colour."""
-    return replace(verdict, style=verdict.key.replace(" ", "-"))
 
 
 GRIDS: dict[str, Callable[[pd.DataFrame, Experiment], list[Grid]]] = {
@@ -232,9 +223,8 @@ def others(experiment: Experiment, records: dict[str, RunRecord]) -> list[Severa
             frame, caption = content
             title = TITLES.get(name) or name.replace("_", " ").capitalize()
             if name in GRIDS:
-                grids = enumerate(GRIDS[name](frame, experiment))
-                parts = [of_grid(f"{name}-{k}", grid.title or title, grid.title, grid) for k, grid in grids]
+                parts = [of_grid(f"{name}-{k}", title, grid) for k, grid in enumerate(GRIDS[name](frame, experiment))]
             else:
-                parts = [of_frame(f"{name}-0", title, "", frame, {str(column): str(column) for column in frame})]
+                parts = [of_frame(f"{name}-0", title, frame, {str(column): str(column) for column in frame})]
             found.append(Several(name, title, caption, parts, formats(experiment, name)))
     return found

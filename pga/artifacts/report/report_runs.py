@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
-from pga.artifacts.collect import read_table
 from pga.artifacts.figures.sheet import grid, tile
+from pga.artifacts.over_training import read_curve, read_history
 from pga.artifacts.report.charts import line_chart
 from pga.artifacts.report.mathml import symbol
 from pga.artifacts.report.page_images import of_array
@@ -24,7 +24,7 @@ from pga.method.terms import TERMS
 from pga.params.experiment import Experiment
 from pga.params.run import Run
 from pga.params.titles import in_words, metric_title
-from pga.provenance.records import Place, verified_curve
+from pga.provenance.records import Place
 from pga.sampling.generated import id_of, load_samples_of
 from pga.training.run_record import RunRecord
 
@@ -76,21 +76,15 @@ def section(experiment: Experiment, place: Place, record: RunRecord, metrics: pd
     own = metrics[(metrics.dataset == place.dataset) & (metrics.model == place.model) & (metrics.seed == place.seed)].copy()
     own["metric"] = own.metric.map(metric_title)
     own["images"] = own["sampling"].map(lambda name: protocol_label(place.model, name, experiment))
-    titles = {
-        "metric": "Metric",
-        "images": "Images",
-        "value": "Value",
-        "standard_error": "Standard error",
-        "n": "n",
-    }
+    titles = {"metric": "Metric", "images": "Images", "value": "Value", "standard_error": "Standard error", "n": "n"}
     anchor, title = str(place).replace("/", "-"), title_of(experiment, place)
     keys = {"key": "Parameter", "value": "Value", "origin": "Origin"}
     return RunSection(
         anchor,
         title,
-        of_frame(f"{anchor}-parameters", f"Parameters of {title}", "", listed, keys),
+        of_frame(f"{anchor}-parameters", f"Parameters of {title}", listed, keys),
         curves(folder, experiment.run(*place), record),
-        of_frame(f"{anchor}-metrics", f"Metrics of {title}", "", own, titles) if len(own) else None,
+        of_frame(f"{anchor}-metrics", f"Metrics of {title}", own, titles) if len(own) else None,
         pictures(experiment, place, folder),
         facts(record),
     )
@@ -104,8 +98,7 @@ def title_of(experiment: Experiment, place: Place) -> str:
 def curves(folder: Path, run: Run, record: RunRecord) -> list[Markup]:
     """Every term of the history, and every metric over the snapshots."""
     found = []
-    if (path := folder / "history.csv").exists():
-        history = read_table(record.verify_own(path), ("step",))
+    if (history := read_history(folder, record, ("step",))) is not None:
         steps = history.step.tolist()
         for column in history.columns:
             if column not in UNSEEN:
@@ -113,9 +106,8 @@ def curves(folder: Path, run: Run, record: RunRecord) -> list[Markup]:
                 words = term.meaning if term else LOSS_TITLES.get(column, in_words(column))
                 title = Markup("{} {}").format(symbol(term.symbol), words) if term else words
                 found.append(line_chart(title, words, steps, history[column].tolist()))
-    if (path := folder / "curve.csv").exists():
-        table = read_table(verified_curve(path, run, record), ("step", "metric", "value"))
-        for metric, part in table.groupby("metric", sort=False):
+    if (curve := read_curve(folder, run, record)) is not None:
+        for metric, part in curve.groupby("metric", sort=False):
             title = f"{metric_title(str(metric))} of snapshots"
             found.append(line_chart(title, title, part.step.tolist(), part.value.tolist()))
     return found

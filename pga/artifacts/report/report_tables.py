@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import pandas as pd
@@ -37,19 +36,17 @@ class SortableTable:
     Attributes:
         name: for links.
         title: for people; screen readers say it.
-        caption: what it shows, empty where that stands elsewhere.
         heads: columns; readers can sort by them where one holds numbers.
         rows: cells.
-        files: (label, path beside the page) to download.
+        caption: what it shows, empty where that stands elsewhere.
         header: which column names its rows.
     """
 
     name: str
     title: str
-    caption: str
     heads: tuple[Head, ...]
     rows: tuple[tuple[Cell, ...], ...]
-    files: tuple[tuple[str, str], ...] = ()
+    caption: str = ""
     header: int = 0
 
     @property
@@ -68,24 +65,22 @@ def text(value: object, numeric: bool) -> str:
     return f"{number:,.0f}" if number.is_integer() else f"{number:,.4g}"
 
 
-def of_frame(
-    name: str, title: str, caption: str, found: pd.DataFrame, titles: dict[str, str], files: Iterable[tuple[str, str]] = ()
-) -> SortableTable:
+def of_frame(name: str, title: str, found: pd.DataFrame, titles: dict[str, str]) -> SortableTable:
     """The columns of a frame that have a title, in the order of the titles."""
     numeric = {column: pd.api.types.is_numeric_dtype(found[column]) for column in titles}
     rows = tuple(
         tuple(Cell(text(row[column], numeric[column]), "" if pd.isna(row[column]) else str(row[column])) for column in titles)
         for row in found.to_dict("records")
     )
-    return SortableTable(name, title, caption, tuple(Head(title, numeric[column]) for column, title in titles.items()), rows, tuple(files))
+    return SortableTable(name, title, tuple(Head(title, numeric[column]) for column, title in titles.items()), rows)
 
 
-def of_grid(name: str, title: str, caption: str, grid: Grid, files: Iterable[tuple[str, str]] = ()) -> SortableTable:
+def of_grid(name: str, title: str, grid: Grid) -> SortableTable:
     """A table as Markdown and LaTeX have it, without empty columns; a number sorts by its value, one with an error by what is before ±."""
     shown = [k for k in range(len(grid.head)) if any(row[k] not in ("", "–") for row in grid.rows)]
     heads = tuple(Head(grid.head[k], grid.align[k] == "r") for k in shown)
     rows = tuple(tuple(cell(row[k], grid.align[k] == "r") for k in shown) for row in grid.rows)
-    return SortableTable(name, title, caption, heads, rows, tuple(files), int(grid.head[0] in ("Data", "Symbol")))
+    return SortableTable(name, grid.title or title, heads, rows, grid.title, int(grid.head[0] in ("Data", "Symbol")))
 
 
 def cell(text: str, numeric: bool) -> Cell:

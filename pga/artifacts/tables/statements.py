@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pga.artifacts.collect import LOSSES, by_step, read_table, total_loss
+from pga.artifacts.over_training import LOSSES, metric_curve, read_curve, read_history, total_loss
 from pga.artifacts.tables.intervals import p_below_zero
 from pga.artifacts.tables.summary_cells import summarise
 from pga.params.claims import CURVES, FIFTHS, Claims, Statement, Where, place_of
 from pga.params.experiment import Experiment
 from pga.params.feature_spaces import prefix
-from pga.provenance.records import Place, verified_curve
+from pga.provenance.records import Place
 from pga.training.run_record import RunRecord
 
 
@@ -178,19 +178,17 @@ class Values:
 
     def curve(self, place: Place) -> pd.Series | None:
         """The headline metric by step; None where there is no curve, or one with too few points."""
-        path = Path(self.experiment.results, str(place), "curve.csv")
-        if not path.exists() or str(place) not in self.records:
+        if (record := self.records.get(str(place))) is None:
             return None
-        table = read_table(verified_curve(path, self.experiment.run(*place), self.records[str(place)]), ("step", "metric", "value"))
-        chosen = table[table["metric"] == self.experiment.evaluation.metric]
-        return in_every_fifth(by_step(chosen, chosen["value"]))
+        curve = read_curve(Path(self.experiment.results, str(place)), self.experiment.run(*place), record)
+        return None if curve is None else in_every_fifth(metric_curve(curve, self.experiment.evaluation.metric))
 
     def losses(self, place: Place) -> pd.Series | None:
         """The encoder's loss plus the decoder's by step, which Figure 3a takes for the total loss."""
-        path = Path(self.experiment.results, str(place), "history.csv")
-        if not path.exists() or str(place) not in self.records:
+        if (record := self.records.get(str(place))) is None:
             return None
-        return in_every_fifth(total_loss(read_table(self.records[str(place)].verify_own(path), LOSSES)))
+        history = read_history(Path(self.experiment.results, str(place)), record, LOSSES)
+        return None if history is None else in_every_fifth(total_loss(history))
 
 
 def in_every_fifth(series: pd.Series) -> pd.Series | None:
