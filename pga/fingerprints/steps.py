@@ -93,7 +93,7 @@ def code_now(code: object, sources: Sources = SOURCES) -> str | None:
 
 def is_current(code: object, sources: Sources = SOURCES) -> bool:
     """Whether a fingerprint is that of its step's code now; False for what is no fingerprint."""
-    return code_now(code, sources) == code
+    return code is not None and code_now(code, sources) == code
 
 
 def refuse_other_code(path: Path, *codes: str) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pga.fingerprints.closure import ROOT, Sources, closure, fingerprint
-from pga.fingerprints.steps import LEFT_OUT, READING, Step
+from pga.fingerprints.steps import LEFT_OUT, READING, Step, evaluation_code, is_current
 
 STEP = """
     from toy.losses import square
@@ -170,6 +170,12 @@ def test_files_that_nothing_can_import_do_not_count(tmp_path: Path) -> None:
         (tmp_path / "toy" / name).write_text("(")
     (tmp_path / "toy" / ".#losses.py").symlink_to("nowhere")
     assert digest(tmp_path) == before
+
+
+@pytest.mark.parametrize("code", [None, "", "train", "evaluate:0", "metrics:1", 3])
+def test_what_names_no_code_or_other_code_is_not_of_now(code: object) -> None:
+    """A record of an earlier version, which says nothing of code, too: its readers refuse it, so that the plan must make it again."""
+    assert is_current(evaluation_code()) and not is_current(code)
 
 
 def test_the_digest_is_the_same_in_every_process() -> None:
