@@ -187,7 +187,8 @@ def with_its_coefficients(row: Values, given: Values) -> Values:
 
 
 def everything(datasets: Values) -> Values:
-    """Table 1 where the file says nothing of it: every run on every data set."""
+    """Table 1 where the file says nothing of it: every run on every data set of which anything is measured."""
+    datasets = {name: block for name, block in datasets.items() if block.get("measured", True)}
     names = dict.fromkeys(name for block in datasets.values() for name in block["runs"])
     shown = [name for name in names if all(name in block["runs"] for block in datasets.values())]
     return {

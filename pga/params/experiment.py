@@ -84,6 +84,8 @@ class Experiment(Strict):
             raise ValueError("samplings: none is called `prior`, from which tables and figures take images by default")
         if RECONSTRUCTION in self.samplings:
             raise ValueError(f"samplings: the name {RECONSTRUCTION!r} is taken by the test images' reconstructions")
+        if not any(block.measured for block in self.datasets.values()):
+            raise ValueError("datasets: none is measured; tables need one, and `evaluation: {extractor: pixels}` measures any images")
         for dataset, block in self.datasets.items():
             if REAL in block.runs:
                 raise ValueError(f"datasets.{dataset}.runs: the name {REAL!r} is taken by the real images; call the run something else")

@@ -432,6 +432,18 @@ def test_what_nothing_measures_is_trained_sampled_and_drawn_without_numbers(tmp_
         assert said in reason and reason.startswith(f"{tmp_path}/trial.yaml: ")
 
 
+def test_table1_shows_what_is_measured_where_the_file_says_nothing_of_it(tmp_path: Path) -> None:
+    (tmp_path / "paper.yaml").write_text(Path("params/paper.yaml").read_text())
+    values = "{preset: paper/mnist, steps: 20, warmup_steps: 0, coefficients: {c: 1}}"
+    rows = [f"  {name}: {{runs: {{vae: {values}}}, measured: false}}\n" for name in ("mnist", "cats")]
+    text = "description: d\nresults: results/own\nseeds: [0]\nevaluation: {extractor: pixels}\ndatasets:\n" + "".join(rows)
+    (tmp_path / "own.yaml").write_text(text)
+    with pytest.raises(UserError, match=r"own\.yaml: datasets: none is measured; .*extractor: pixels"):
+        load_experiment(tmp_path / "own.yaml")
+    (tmp_path / "own.yaml").write_text(text.replace("measured: false", "measured: true", 1))
+    assert [column.dataset for column in load_experiment(tmp_path / "own.yaml").table1.columns] == ["mnist"]
+
+
 def test_fewer_real_images_than_features_are_refused_before_training(root: Path) -> None:
     paper = load_experiment(root / "params/paper.yaml")
     paper.check_images("mnist", {"train": 60_000, "test": 10_000})
