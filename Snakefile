@@ -2,8 +2,9 @@
 #   snakemake --cores 4 --resources gpu=1 results/table1.csv     the paper (params/paper.yaml)
 #   snakemake --cores 2 results/quick/table1.csv                 minutes on two cores (params/quick.yaml)
 # The name of an experiment's file, e.g. `quick`, is the target that makes everything of it. workflow/rules/ has one file per stage.
-# `snakemake --lint` asks of each rule for a conda environment or a container, and for nothing else: all run in the project's one environment
-# (requirements.lock, environment.yml), because the rules' fingerprints are of the code that it runs.
+# `snakemake --lint` asks for two things, and for nothing else. A conda environment or a container of each rule: all run in the project's one
+# environment (requirements.lock, environment.yml), because the rules' fingerprints are of the code that it runs. Functions apart from rules:
+# what one stage alone asks stands beside its rules, what several ask in common.smk.
 
 import os
 import shlex
