@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
-from pga.params.base import Origin
+from pga.params.base import NAME, Origin, check_seed
 from pga.params.experiment import load_experiment
 from pga.params.reading import validate
 from pga.params.run import Run
@@ -26,6 +27,9 @@ def run_of_preset(model: str, preset: str, seed: int, dataset: str, changes: dic
     Raises:
         UserError: names what is not known, and what is accepted.
     """
+    check_seed(seed)
+    if not re.fullmatch(NAME, dataset):
+        raise UserError(f"dataset {dataset!r}: accepted is a name of lower case letters, digits and _, which becomes part of paths")
     if preset not in PRESETS:
         raise UserError(f"preset {preset!r}: accepted are {', '.join(PRESETS)}")
     rows = load_experiment(EXPERIMENTS / f"{PRESETS[preset]}.yaml").datasets[preset].runs

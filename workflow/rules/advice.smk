@@ -57,5 +57,5 @@ def advise(files: list[str]) -> None:
 
 def point_to_reports() -> None:
     """Say where the reports are that this call was to make."""
-    for report in sorted({file for job in workflow.dag.jobs if job.rule.name == "report" for file in job.output}):
+    for report in sorted({file for job in workflow.dag.jobs if job.rule.name == "report" for file in job.output if file.endswith(".html")}):
         END.info(f"report: {report}")
