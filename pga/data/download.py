@@ -37,23 +37,23 @@ class Broken(Exception):
         self.wait_s = wait_s
 
 
-def download(url: str, part: Path, max_size: int, attempts: int = ATTEMPTS, pause_s: float = 1.0) -> None:
+def download(url: str, part: Path, max_size: int) -> None:
     """Download `url` into `part`, continuing what an earlier attempt or process left there.
 
     Raises:
         Refused: the server says no, redirects to where it must not, or sends what cannot be the file; or every attempt broke.
     """
-    for attempt in range(1, attempts + 1):
+    for attempt in range(ATTEMPTS):
         try:
             transfer(url, part, max_size)
             return
         except Refused:
             raise
         except (requests.RequestException, urllib3.exceptions.HTTPError, Broken) as error:
-            if attempt == attempts:
-                raise Refused(f"{attempts} attempts failed, the last with: {error}") from error
+            if attempt == ATTEMPTS - 1:
+                raise Refused(f"{ATTEMPTS} attempts failed, the last with: {error}") from error
             asked = error.wait_s if isinstance(error, Broken) else None
-            time.sleep(min(asked if asked is not None else pause_s * 2 ** (attempt - 1), LONGEST_WAIT_S))
+            time.sleep(min(asked if asked is not None else 2.0**attempt, LONGEST_WAIT_S))
         except ValueError as error:  # numbers that are none, addresses that nobody can read
             raise Refused(f"the server's answer makes no sense: {error}") from error
         except OSError as error:  # the disk, not the network (requests' own errors are above)

@@ -39,34 +39,32 @@ class Parquet(OwnImages):
     size: Count = Field(description="side after an antialiased resize")
     channels: Literal[1, 3] = Field(3, description="1 grey, 3 colour")
 
+    def files(self) -> list[tuple[str, str]]:
+        """(split, name) of each file."""
+        if not self.path.is_dir():
+            return [(self.split, self.path.name)]
+        return [(split, name) for split in (self.split, self.test_split) if split for name in files_of_split(self.path, split)]
+
     def own_files(self) -> tuple[Path, list[str]]:
         """The files of both splits."""
-        if not self.path.is_dir():
-            return self.path.parent, [self.path.name]
-        splits = [self.split, *([self.test_split] if self.test_split else [])]
-        return self.path, [name for split in splits for name in files_of_split(self.path, split)]
+        return self.path if self.path.is_dir() else self.path.parent, [name for _, name in self.files()]
 
     def prepare(self, context: Context) -> Prepared:
         """Decode the column of images."""
-        if self.path.is_dir():
-            files = [
-                (split, self.path / name) for split in (self.split, self.test_split) if split for name in files_of_split(self.path, split)
-            ]
-        else:
-            files = [(self.split, self.path)]
+        folder, _ = self.own_files()
         columns = [self.image, *([self.label] if self.labelled else [])]
         place: dict[str, tuple[Group, int]] = {}
         test: list[str] = []
         labels: dict[str, object] | None = {} if self.labelled else None
         classes: list[str] | None = None
-        for split, path in files:
-            groups, names_of_labels = groups_of(path, columns, self.label)
+        for split, file in self.files():
+            groups, names_of_labels = groups_of(folder / file, columns, self.label)
             classes = classes or names_of_labels
             number = 0
             for group in groups:
                 values = column(group, self.label).to_pylist() if labels is not None else [None] * group.rows
                 for row, value in enumerate(values):
-                    name = f"{path.relative_to(self.path) if path != self.path else path.name}:{number}"
+                    name = f"{file}:{number}"
                     place[name] = group, row
                     number += 1
                     if labels is not None:
