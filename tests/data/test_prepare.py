@@ -108,6 +108,14 @@ def test_provenance_says_what_the_arrays_are(digits: Path) -> None:
     assert sorted(path.name for path in digits.iterdir()) == sorted(name.format("digits") for name in OUTPUTS)
 
 
+def test_labels_that_were_altered_are_refused(digits: Path, tmp_path: Path) -> None:
+    shutil.copytree(digits, tmp_path, dirs_exist_ok=True)
+    labels, path = load_labels(tmp_path, "digits"), tmp_path / "digits-labels.npz"
+    np.savez(path, train=labels["train"][::-1], test=labels["test"])
+    with pytest.raises(UserError, match=f"^{path}: changed since it was made"):
+        load_labels(tmp_path, "digits")
+
+
 def test_prepared_twice_is_the_same_bytes(digits: Path, tmp_path: Path, root: Path) -> None:
     tables = ["--datasets", str(root / "params" / "datasets.yaml"), "--sources", str(root / "params" / "sources.yaml")]
     for _ in range(2):  # elsewhere, and then over what is there
