@@ -213,8 +213,20 @@ def test_snapshots_show_the_same_codes_and_at_most_five_of_them(page: str) -> No
 def test_no_claim_is_judged_by_another_metric_than_the_papers(page: str, made: Path) -> None:
     counts = pd.read_csv(made / "results/tiny/claims.csv").verdict.value_counts()
     assert set(counts.index) <= {"not comparable", "not run"}
-    assert "<p>None of its 4 numbers can be compared: they are FIDs, the metric here is the classifier Fréchet distance.</p>" in page
+    metric = "the classifier Fréchet distance"
+    assert f"<p>None of the paper’s 4 numbers can be compared: they are FIDs, the metric here is {metric}.</p>" in page
     assert 'class="tiles"' not in page
+
+
+def test_what_the_paper_says_of_other_data_takes_a_sentence_and_no_table(folder: Path, page: str) -> None:
+    assert "with how it was judged" in page and "<summary>The rules" in page
+    claims = CLAIMS[: CLAIMS.index("  - ")] + "  - {artifact: table1, dataset: celeba, model: vae, value: 43.6, source: the paper's own}\n"
+    Path("params/claims.yaml").write_text(claims)
+    table = ["table", "claims", "--params", "tiny.yaml", "--metrics", "results/tiny/metrics.csv", "--out-dir", "results/tiny"]
+    assert main(table) == main(ARGUMENTS) == 0
+    text = (folder / "results/tiny/report.html").read_text()
+    assert "<p>None of the paper’s 1 numbers can be judged by this experiment.</p>" in text
+    assert "with how it was judged" not in text and "how each was judged" not in text and "<summary>The rules" not in text
 
 
 def test_table_1_stands_in_the_papers_layout_with_the_papers_numbers_and_how_it_was_made(page: str) -> None:

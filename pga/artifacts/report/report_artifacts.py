@@ -16,6 +16,7 @@ from pga.artifacts.report.paper_table import PaperTable, paper_table
 from pga.artifacts.report.report_tables import SortableTable, of_frame, of_grid
 from pga.artifacts.report.verdicts import Verdicts, verdicts
 from pga.artifacts.tables import costs_table, equivalence_table, evaluation_table, notation_table, parameters_table
+from pga.artifacts.tables.claims_table import NOT_RUN
 from pga.artifacts.tables.formats import Grid
 from pga.artifacts.tables.summary_cells import summarise
 from pga.params.artifacts import TABLES, figure_title
@@ -171,7 +172,7 @@ def glance(experiment: Experiment, records: dict[str, RunRecord]) -> Verdicts | 
 
 
 def claims(experiment: Experiment, records: dict[str, RunRecord]) -> list[Several]:
-    """Every statement and every number of the paper, with how it was judged."""
+    """Every statement and every number of the paper, with how it was judged; none where nothing was run, as with data of one's own."""
     found = read(experiment, "claims", records)
     if found is None:
         return []
@@ -183,7 +184,7 @@ def claims(experiment: Experiment, records: dict[str, RunRecord]) -> list[Severa
     tables = []
     for kind, titles in JUDGED.items():
         rows = named[named.kind == kind].copy()
-        if len(rows):
+        if (rows.verdict != NOT_RUN).any():
             for column in ("ours", "standard_error", "low", "high", "p_holm"):
                 rows[column] = rows[column].astype(float)
             shown = {key: title for key, title in titles.items() if rows[key].notna().any()}

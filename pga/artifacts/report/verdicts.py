@@ -88,21 +88,22 @@ def answer(row: Mapping[Hashable, object]) -> Answer:
 
 def sentence(experiment: Experiment, claims: pd.DataFrame) -> str:
     """How many of the paper's statements and numbers have which verdict, and why the others have none."""
-    parts = []
+    parts: list[str] = []
     for kind in ("statement", "number"):
         counts = claims[claims.kind == kind].verdict.value_counts()
         total, judged = int(counts.sum()), [word for word in VERDICTS[kind] if word in MARKS and word in counts]
         if not total:
             continue
+        whose = "its" if parts else "the paper’s"
         rest = total - int(sum(counts[word] for word in judged))
         if judged:
             listed = ", ".join(f"{counts[word]} {phrase(word, counts[word])}" for word in judged)
             parts.append(f"Of the paper’s {total} {kind}s {listed}" + (f"; {rest} cannot be answered by this experiment." if rest else "."))
         elif counts.get(NOT_COMPARABLE) and experiment.evaluation.metric != "fid":
             metric = metric_title(experiment.evaluation.metric)
-            parts.append(f"None of its {total} {kind}s can be compared: they are FIDs, the metric here is the {metric}.")
+            parts.append(f"None of {whose} {total} {kind}s can be compared: they are FIDs, the metric here is the {metric}.")
         else:
-            parts.append(f"None of its {total} {kind}s can be judged by this experiment.")
+            parts.append(f"None of {whose} {total} {kind}s can be judged by this experiment.")
     return " ".join(parts) or "Nothing of the paper is judged here."
 
 
