@@ -123,11 +123,3 @@ def assert_same(found: GRADIENTS, expected: GRADIENTS, relative: float = 1e-10) 
     for name, gradient in expected.items():
         error, size = float((found[name] - gradient).norm()), float(gradient.norm())
         assert error <= relative * size, f"{name}: differs by {error:.3g} of {size:.3g}"
-
-
-def without_kinks(*pair: nn.Module) -> None:
-    """Smooth activations in place of ReLUs, at whose kinks finite differences are wrong; routing does not depend on them."""
-    for module in [module for network in pair for module in network.modules()]:
-        for name, child in module.named_children():
-            if isinstance(child, (nn.ReLU, nn.LeakyReLU)):
-                setattr(module, name, nn.SiLU())

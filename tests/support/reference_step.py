@@ -5,7 +5,7 @@ code's mean over elements. Each runs its own forward passes, and is differentiat
 network had an optimiser of its own: φ's gradient with θ replaced by a detached copy, θ's with φ replaced by one.
 
 Every term is a function of (φ, θ, φ̄, θ̄): φ and θ are the occurrences which the term may move, φ̄ and θ̄ the ones which it must
-not. Calling it with φ ≠ φ̄ gives finite differences with the truncated parts held fixed.
+not.
 
 Neither `pga.method.values` nor `pga.method.losses` is imported here.
 """
