@@ -448,6 +448,39 @@ def test_collect_refuses_a_file_of_another_run_version_or_way_of_measuring(what:
         collect(experiment)
 
 
+def summary(dataset: str = "digits") -> int:
+    return main(["summary", dataset, "--params", "tiny.yaml", "--out", "summed"])
+
+
+def test_a_summary_has_the_mean_over_seeds_of_every_metric_as_dvc_reads_it(experiment: Experiment) -> None:
+    place_results(experiment)
+    kid = Path(experiment.results, "digits/lpga/seed0/prior/metrics.json")
+    content = read_record(kid)
+    write_record(kid, {**content, "metrics": [*content["metrics"], measured("classifier_kid", 0.5)]})
+    assert summary() == 0
+    mean = [(run.name, run.seed) for run in experiment.all_runs()].index(("lpga", 1)) + 0.05
+    means = json.loads(Path("summed/summary.json").read_text())
+    assert {model: set(ways) for model, ways in means.items()} == {
+        "vae": {"prior", "mixture", "reconstruction"}, "vpga": {"prior", "reconstruction"}, "lpga": {"prior", "reconstruction"},
+    }  # fmt: skip
+    assert means["lpga"]["prior"] == {"classifier_fd": pytest.approx(mean), "classifier_kid": 0.5}
+    found = pd.read_csv("summed/summary.csv")
+    assert list(found) == ["run", "classifier_fd"] and len(found) == 7
+    assert found.set_index("run").classifier_fd["lpga, prior"] == pytest.approx(mean)
+
+
+def test_a_summary_refuses_what_is_missing_stale_or_unknown_by_name(experiment: Experiment, capsys: pytest.CaptureFixture[str]) -> None:
+    place_results(experiment, without=(("digits", "lpga", 1, "prior"),))
+    assert summary() == 1 and "runs are missing: digits/lpga seed 1 (prior)" in capsys.readouterr().err
+    assert summary("mnist") == 1 and "no data set 'mnist'" in capsys.readouterr().err
+    place_results(experiment)
+    path = Path(experiment.results, "digits/lpga/seed1/prior/metrics.json")
+    write_record(path, {**read_record(path), "metrics": [measured("classifier_fd", 1.0, n=299)]})
+    assert summary() == 1
+    assert f"{path}: classifier_fd was measured in another way than the experiment says: n 299" in capsys.readouterr().err
+    assert not Path("summed").exists()
+
+
 def test_the_file_beside_a_table_names_every_run_and_vouches_for_the_table(folder: Path, experiment: Experiment) -> None:
     assert write(folder, metrics()) == 0
     said = json.loads(Path("out/table1.json").read_text())
