@@ -81,7 +81,7 @@ def verified(file: Path, experiment: Experiment, data: Path) -> RunRecord | Step
     record: RunRecord | StepRecord = parsed(file, RunRecord if file.name == "run.json" else AnyRecord)
     match record:
         case RunRecord(run=run):
-            read_run(file, experiment, Place(run.dataset, run.name, run.seed))
+            read_run(file, experiment, Place.of(run))
             refuse_other_images(file, run.dataset, "train", record.data_sha256, data)
         case StatisticsRecord():
             refuse_other_images(file, record.dataset, record.split, record.data_sha256, data)

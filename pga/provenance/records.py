@@ -23,6 +23,11 @@ class Place(NamedTuple):
     model: str
     seed: int
 
+    @classmethod
+    def of(cls, run: Run) -> Place:
+        """Where a run's results lie."""
+        return cls(run.dataset, run.name, run.seed)
+
     def __str__(self) -> str:
         """Its folder under the experiment's results."""
         return f"{self.dataset}/{self.model}/seed{self.seed}"

@@ -328,7 +328,7 @@ def test_of_a_page_only_what_tells_wall_times_differs_after_another_training(fol
     """What `tests/kills.py` compares of it."""
     experiment = load_experiment("tiny.yaml")
     for run in experiment.all_runs():
-        place = Place(run.dataset, run.name, run.seed)
+        place = Place.of(run)
         write_record(Path(experiment.results, str(place), "run.json"), record(experiment, place, wall_s=99.0, steps_per_s=2.0))
     assert main(["table", "costs", "--params", "tiny.yaml", "--out-dir", "results/tiny"]) == 0
     assert main(ARGUMENTS) == 0

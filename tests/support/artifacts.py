@@ -53,5 +53,5 @@ def measured(metric: str, value: float | None, **changes: Any) -> dict[str, Any]
 def write_records(scale: Experiment, **changes: Any) -> None:
     """run.json of every run of a scale, below the current folder."""
     for run in scale.all_runs():
-        place = Place(run.dataset, run.name, run.seed)
+        place = Place.of(run)
         write_record(Path(scale.results, str(place), "run.json"), record(scale, place, **changes))

@@ -48,8 +48,7 @@ class Sources:
             raise UserError(
                 f"{name}: missing under {self.folder}: {', '.join(self.missing)}; make them, or pass --allow-missing for a partial figure"
             )
-        places = [Place(run.dataset, run.name, run.seed) for run in experiment.runs_of(name)]
-        self.runs = read_runs(experiment, places, data, allow_missing=True).records
+        self.runs = read_runs(experiment, map(Place.of, experiment.runs_of(name)), data, allow_missing=True).records
         self.metrics = collect(experiment, name, allow_missing)[0] if self.row.needs.metrics else pd.DataFrame()
 
     def images(self, dataset: str, model: str, ndim: int = 4) -> Images | None:

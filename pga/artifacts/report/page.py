@@ -40,7 +40,7 @@ def render(
         UserError: something is missing, or does not belong together.
     """
     graph = rule_graph.draw(rule_graph.read_graph(rules)) if rules else None
-    places = [Place(run.dataset, run.name, run.seed) for run in experiment.all_runs()]
+    places = list(map(Place.of, experiment.all_runs()))
     runs = read_runs(experiment, places, data, allow_missing)
     metrics, unmeasured = collect(experiment, allow_missing=allow_missing)
     absent = [str(path) for path in report_artifacts.files(experiment) if not path.exists()]

@@ -43,7 +43,8 @@ def paper_table(experiment: Experiment, frame: pd.DataFrame, claims: pd.DataFram
     """The layout of `table1.csv`, whose rows are Table 1's cells line by line, with the verdicts of `claims.csv`."""
     columns = tuple(column.title for column in experiment.table1.columns)
     several = frame.block.nunique() > 1
-    trained = frame[frame.model.map(dict(models(experiment))) != REAL].dropna(subset=["mean"])
+    models = {row.title: row.model for row in experiment.table1.rows}
+    trained = frame[frame.model.map(models) != REAL].dropna(subset=["mean"])
     best = {place: means.min() for place, means in trained.groupby(["block", "dataset"])["mean"] if len(means) > 1}
     lines, last, seen = [], None, set()
     cells = frame.to_dict("records")
@@ -59,11 +60,6 @@ def paper_table(experiment: Experiment, frame: pd.DataFrame, claims: pd.DataFram
         lines.append(Line(row.block if several and row.block != last else "", row.title, tuple(values)))
         last = row.block
     return PaperTable(caption, columns, tuple(lines), tuple((mark, word) for word, mark in MARKS.items() if word in seen))
-
-
-def models(experiment: Experiment) -> list[tuple[str, str]]:
-    """(title, model) of Table 1's rows."""
-    return [(row.title, row.model) for row in experiment.table1.rows]
 
 
 def verdict_of(claims: pd.DataFrame, dataset: str, model: str, density: str) -> str:

@@ -35,10 +35,9 @@ def rule_times(logs: Path, experiment: Experiment, records: dict[str, RunRecord]
         records: run.json of its runs, which know the time of training over all starts.
         artifacts: names of the tables and figures that the page shows; others may be made after it.
     """
-    places = [Place(run.dataset, run.name, run.seed) for run in experiment.all_runs()]
     root, datasets = experiment.results, list(experiment.datasets)
     patterns = {step: [f"{data}{end}" for data in datasets for end in (".tsv", "-*.tsv")] for step in OF_DATA}
-    of_places = [f"{root}/{place}{end}" for place in places for end in (".tsv", "-*.tsv")]
+    of_places = [f"{root}/{place}{end}" for place in map(Place.of, experiment.all_runs()) for end in (".tsv", "-*.tsv")]
     real = [f"{root}/{data}/real/seed*.tsv" for data in datasets]
     patterns |= {step: [*of_places, *real] for step in OF_RUNS}
     patterns |= {step: [f"{root}.tsv", *(f"{root}/{name}.tsv" for name in artifacts)] for step in OF_ARTIFACTS}

@@ -15,7 +15,6 @@ from pga.artifacts.tables.latex_tables import texts_of
 from pga.artifacts.tables.summary_cells import partial
 from pga.artifacts.tables.table_inputs import Table, TableInputs
 from pga.params.experiment import Experiment
-from pga.params.run import Run
 from pga.provenance.records import Place
 from pga.runtime.errors import UserError
 from pga.training.run_record import RunRecord
@@ -38,11 +37,6 @@ def seconds_after(logs: Path, experiment: Experiment, place: Place) -> float | N
     folder = f"{experiment.results}/{place.dataset}/{place.model}"
     files = [file for rule in AFTER for file in sorted((logs / rule / folder).glob(f"seed{place.seed}[.-]*tsv"))]
     return math.fsum(map(benchmark_seconds, files)) if files else None
-
-
-def place_of(run: Run) -> Place:
-    """Where a run's results lie."""
-    return Place(run.dataset, run.name, run.seed)
 
 
 COLUMNS = [
@@ -69,8 +63,8 @@ def mean(values: pd.Series, form: str, unit: float = 1.0) -> str:
 def make(request: TableInputs) -> Table:
     """Every run as CSV, means over seeds as Markdown and LaTeX."""
     experiment = request.experiment
-    runs = request.runs(map(place_of, experiment.all_runs()))
-    rows = [row(record, seconds_after(request.logs, experiment, place_of(record.run))) for record in runs.records.values()]
+    runs = request.runs(map(Place.of, experiment.all_runs()))
+    rows = [row(record, seconds_after(request.logs, experiment, Place.of(record.run))) for record in runs.records.values()]
     found = pd.DataFrame(rows, columns=COLUMNS)
     text = caption(found, experiment, runs.missing)
     return Table(texts_of("costs", found, [as_grid(found, experiment)], text), text, runs.records)
