@@ -1,10 +1,10 @@
 # Table of contents. Every experiment is a file in params/ and writes into its own folder:
 #   snakemake --cores 4 --resources gpu=1 results/table1.csv     the paper (params/paper.yaml)
 #   snakemake --cores 2 results/quick/table1.csv                 minutes on two cores (params/quick.yaml)
-# The name of an experiment's file, e.g. `quick`, is the target that makes everything of it. workflow/rules/ has one file per stage.
-# `snakemake --lint` asks for two things, and for nothing else. A conda environment or a container of each rule: all run in the project's one
-# environment (requirements.lock, environment.yml), because the rules' fingerprints are of the code that it runs. Functions apart from rules:
-# what one stage alone asks stands beside its rules, what several ask in common.smk.
+# The name of an experiment's file, e.g. `quick`, is the target that makes everything of it. workflow/rules/ has one file per stage; what rules
+# share is in common.smk, what their jobs read in inputs.smk.
+# `snakemake --lint` asks of each rule for a conda environment or a container, and for nothing else: all run in the project's one environment
+# (requirements.lock, environment.yml), because the rules' fingerprints are of the code that it runs.
 
 import os
 import shlex
@@ -23,6 +23,7 @@ if config:
 report: "workflow/report/workflow.rst"
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/inputs.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/evaluate.smk"

@@ -251,7 +251,7 @@ def test_what_cannot_be_is_refused_by_name(line: str, message: str, planner: Pat
 
 def test_lint_asks_only_for_what_the_snakefile_answers(planner: Path) -> None:
     found = re.findall(r"^    \* (.*):$", run("snakemake --lint", planner).stderr, re.M)
-    assert set(found) == {"Specify a conda environment or container for each rule.", "Mixed rules and functions in same snakefile."}
+    assert set(found) == {"Specify a conda environment or container for each rule."}
 
 
 @pytest.mark.parametrize(

@@ -237,7 +237,7 @@ LEFT_OUT = {
     "another.yml": (TINY, "an experiment's file ends in .yaml"),
     "twin.yaml": (TINY, "results: results/tiny is the folder of params/tiny.yaml already"),
     "folder.yaml": (TINY.replace("results/tiny", "results/metrics"), "results: found 'results/metrics', which is a folder of the paper's"),
-    "large.yaml": (TINY.replace("results/tiny", "results/large").replace("dense_8", "conv_64"), "8x8 and 1 (so in 1 more runs)"),
+    "large.yaml": (TINY.replace("results/tiny", "results/large").replace("dense_8", "conv_64"), "those of digits are 8x8x1; "),
     "nodata.yaml": (TINY.replace("results/tiny", "results/nodata").replace("digits", "cats"), "datasets.cats: no such data set in"),
 }
 """File of `params/` → what stands in it, what is said of it."""

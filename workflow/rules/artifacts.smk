@@ -1,11 +1,6 @@
 # Results of runs → figures.
 
 
-def files_of_figure(wildcards) -> list[str]:
-    """What a figure is drawn from."""
-    return [f"{wildcards.root}/{file}" for file in experiment_of(wildcards).files_of_figure(wildcards.figure)]
-
-
 rule figure:
     input: files_of_figure
     output:

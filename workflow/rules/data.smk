@@ -1,32 +1,6 @@
 # Sources → data/raw → data/processed. The digits need no source: they come with scikit-learn.
 
 
-def raw_of(wildcards) -> list[str]:
-    """The downloads that a data set is made of."""
-    row = DATASETS[wildcards.dataset]
-    return [f"data/raw/{row.source}/{file}" for file in row.raw_files(SOURCES)]
-
-
-def source_file(wildcards):
-    """A row of the table of sources."""
-    files = SOURCES[wildcards.source].files
-    if wildcards.file not in files:
-        raise UserError(f"no file {wildcards.file!r} of {wildcards.source} in params/sources.yaml; there are {', '.join(files)}")
-    return files[wildcards.file]
-
-
-def recipe_of(wildcards) -> str:
-    return recipe(wildcards.dataset, DATASETS[wildcards.dataset], SOURCES, Path("data/processed"))
-
-
-def known(job) -> bool:
-    """Whether a job will only make again what is absent: the record of the same recipe is there."""
-    try:
-        return not all(map(os.path.exists, job.output)) and PreparedRecord.read(Path(job.output.provenance)).recipe == job.params.recipe
-    except UserError:
-        return False
-
-
 rule fetch:
     output: "data/raw/{source}/{file}"
     wildcard_constraints:

@@ -1,38 +1,6 @@
 # Metrics and records of runs → tables.
 
 
-OF_ALL_RUNS = [name for name, row in TABLES.items() if row.of_all_runs]
-"""The tables that the rule `table` makes."""
-
-
-SHOWN = {"table1": "table1", "numbers": "table1", "equivalence": "equivalence", "claims": None, **dict.fromkeys(OF_ALL_RUNS)}
-"""Table that shows runs → the artifact whose runs these are, for which `pga collect` gathers their metrics; None for all."""
-
-
-def inputs_of_table(wildcards) -> dict[str, str | list[str]]:
-    """What a table is made from, besides the experiment's file."""
-    root, table = wildcards.root, wildcards.table
-    found = {}
-    if table in SHOWN:
-        shown = SHOWN[table]
-        found |= {"metrics": f"{root}/metrics/{shown}.csv" if shown else f"{root}/metrics.csv", "runs": records_of(root, shown)}
-    if table in ("table1", "numbers", "claims"):
-        found["claims"] = "params/claims.yaml"
-    if table == "claims":
-        found["curves"] = [f"{root}/{file}" for file in curves_read(experiment_of(wildcards), CLAIMS)]
-    return found
-
-
-def shown_by_table(wildcards):
-    """The values of the experiment's file that a table shows besides the runs."""
-    experiment, table = experiment_of(wildcards), wildcards.table
-    if table == "notation":
-        return None
-    if table == "parameters":
-        return experiment.model_dump(mode="json")["datasets"]
-    return experiment.measures() if table in OF_ALL_RUNS else experiment.shows("equivalence" if table == "equivalence" else "table1")
-
-
 rule collect:
     input:
         metrics=lambda wildcards: metrics_of(wildcards.root),

@@ -2,14 +2,6 @@
 # Checkpoints lie in .pga/, outside of the declared outputs: what is killed continues.
 
 
-def fitted_to(wildcards, sampling: str) -> list[str]:
-    """The training images, where a density is fitted to their codes."""
-    if experiment_of(wildcards).sampling(sampling).density == "normal":
-        return []
-    images = f"data/processed/{wildcards.dataset}"
-    return [f"{images}.npy", ancient(f"{images}.json")]
-
-
 rule train:
     input:
         data="data/processed/{dataset}.npy",
