@@ -59,7 +59,11 @@ def test_a_metric_without_a_value_is_absent_by_name_and_hides_no_other(quick: Ex
     shown = grid(found[found.extractor == "classifier"], "digits", "classifier", quick)
     [vae] = [cells for run, images, *cells in shown.rows if (run, images) == ("VAE", "prior, against training images")]
     assert vae == ["300", "1,437", "11.0 ± 0.6", "absent"]
-    assert "classifier_recall of digits/vae (prior) is absent: too few images." in caption(quick, found, [])
+    said = caption(quick, found, [])
+    assert "classifier_recall of digits/vae (prior) is absent: too few images." in said
+    assert "mean ± standard error over seeds" in said and "Fréchet: " in said
+    one = caption(quick.model_copy(update={"seeds": (1,)}), found[found.extractor == "pixels"], [])
+    assert one.startswith("All metrics, one run each; ") and "Fréchet: " not in one
 
 
 def test_what_is_missing_is_named(quick: Experiment) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -241,6 +242,16 @@ def test_terms_have_a_panel_each_with_a_line_per_model_that_has_them(folder: Pat
     weightless, weighed = panels[r"L_{lr,\mathcal{H}}^{\phi}"].lines[0], panels[r"L_{lr,\mathcal{N}}^{\phi}"].lines[0]
     assert weightless.get_linestyle() == "--" and weightless._dash_pattern != weighed._dash_pattern  # β = 0 here, α is not
     assert panels[r"L_{vkl}^{\phi}"].lines[1].get_label() == "VAE"
+
+
+def test_the_caption_does_not_average_over_one_seed(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(folder, tmp_path / "one")
+    monkeypatch.chdir(tmp_path / "one")
+    path = Path("tiny.yaml")
+    path.write_text(path.read_text().replace("seeds: [0, 1, 2]", "seeds: [0]"))
+    for name in ("terms", "training", "reconstructions"):
+        caption = draw(name).caption
+        assert re.search(r"[Oo]ne run each, of seeds? 0(, 4)?\.", caption) and not re.search("lowest to the highest|error over", caption)
 
 
 def test_interpolations_and_neighbours_show_the_whole_arrays(folder: Path) -> None:

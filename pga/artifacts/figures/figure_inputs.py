@@ -99,6 +99,19 @@ class Sources:
         seeds = sorted({seed for run in self.row.runs() for seed in self.experiment.seeds_of(*run)})
         return f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {', '.join(map(str, seeds))}"
 
+    def lines(self) -> str:
+        """What lines and the bands around them show, as words of a caption."""
+        return self.over_seeds(f"mean over {self.seeds()} (line), from the lowest to the highest seed (band)")
+
+    def means(self) -> str:
+        """What numbers with their errors are, as words of a caption."""
+        return self.over_seeds(f"mean ± standard error over {self.seeds()}")
+
+    def over_seeds(self, several: str) -> str:
+        """`several`, or that there is one run of each model."""
+        many = any(len(self.experiment.seeds_of(*run)) > 1 for run in self.row.runs())
+        return several if many else f"one run each, of {self.seeds()}"
+
     def first_seeds(self) -> str:
         """The seeds whose images are shown."""
         firsts = sorted({self.experiment.seeds_of(*run)[0] for run in self.row.runs()})

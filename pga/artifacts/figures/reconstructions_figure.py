@@ -38,7 +38,7 @@ def draw(sources: Sources) -> canvas.DrawnFigure:
         panel.tick_params(length=0)
     text = (
         f"The first {shown} test images and their reconstructions by {sources.first_seeds()}, not picked. MSE: mean squared error over "
-        f"all test images on the scale from −1 to 1, mean ± standard error over {sources.seeds()}."
+        f"all test images on the scale from −1 to 1, {sources.means()}."
     )
     return canvas.DrawnFigure(figure, sources.caption(text))
 

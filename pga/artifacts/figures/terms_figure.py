@@ -57,8 +57,8 @@ def draw(sources: Sources) -> canvas.DrawnFigure:
     ]
     figure.legend(handles=handles, loc="outside upper left", ncols=len(handles), frameon=False)
     text = (
-        f"Each term as it enters the loss, before its weight (means over batch and elements): mean over {sources.seeds()} (line), from the "
-        "lowest to the highest seed (band). Dotted: measured, with weight 0 in this model's loss."
+        f"Each term as it enters the loss, before its weight (means over batch and elements): {sources.lines()}. Dotted: measured, with "
+        "weight 0 in this model's loss."
     )
     return canvas.DrawnFigure(figure, sources.caption(text))
 

@@ -80,7 +80,7 @@ def draw(sources: Sources) -> canvas.DrawnFigure:
             logarithmic(panel)
             panel.legend(frameon=False)
     text = (
-        f"Mean over {sources.seeds()} (line), from the lowest to the highest seed (band). {canvas.letter(0)} Total loss, which the paper "
+        f"{sources.lines().capitalize()}. {canvas.letter(0)} Total loss, which the paper "
         "does not define; assumed is the sum of the encoder's and the decoder's, each a mean over the steps since the last point; it jumps "
         f"where the warm-up ends and the other terms begin. {canvas.letter(1)} At every snapshot, {metric} of "
         f"{sources.experiment.samplings['prior'].n} samples. Scales are logarithmic where the values span more than a factor of {DECADES}."

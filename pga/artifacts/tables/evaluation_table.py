@@ -139,10 +139,12 @@ def caption(experiment: Experiment, found: pd.DataFrame, missing: list[str]) -> 
     asked = {name for sampling in experiment.samplings for name in experiment.metrics_of(sampling)}
     explained = " ".join(metric.explained for name, metric in METRICS.items() if name in asked)
     real = "Real images: those in the samples' place, what a perfect generator would reach. " if REAL in set(found.model) else ""
+    frechet = "Fréchet: distance of Gaussians, the lower the better. " if set(found.extractor) - {PIXELS} else ""
+    several = any(len(experiment.seeds_of(dataset, model)) > 1 for dataset, model, _ in experiment.samplings_of_runs())
     said = (
-        f"All metrics, mean ± standard error over seeds; the headline is the {TITLES[experiment.evaluation.metric]}. Fréchet: distance of "
-        f"Gaussians, the lower the better. {explained} {real}n, n real: images and real images that are compared; metrics of single images "
-        "take at most 10,000 real ones. "
+        f"All metrics, {'mean ± standard error over seeds' if several else 'one run each'}; the headline is the "
+        f"{TITLES[experiment.evaluation.metric]}. {frechet}{explained} {real}n, n real: images and real images that are compared; "
+        "metrics of single images take at most 10,000 real ones. "
     )
     for (dataset, model, sampling, metric), part in found[found.absent != ""].groupby(
         ["dataset", "model", "sampling", "metric"], sort=False
