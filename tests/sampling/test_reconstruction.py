@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from pga.cli import main
 from pga.data.prepared import full_batches
-from pga.fingerprints.steps import training_code
+from pga.fingerprints.steps import reconstruction_code, sampling_code, training_code
 from pga.method.losses import reconstruction
 from pga.runtime.errors import UserError
 from pga.runtime.files import sha256
@@ -90,8 +90,10 @@ def test_the_command_writes_both_and_says_the_loss_of_the_paper(tmp_path: Path) 
     assert main([*sampled, "--out", str(tmp_path / "beside.npy"), "--reconstructions", str(tmp_path / "c")]) == 0
     assert (tmp_path / "alone.npy").read_bytes() == (tmp_path / "beside.npy").read_bytes()
     for file in ("reconstructions.npy", "metrics.json"):
-        assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes() == (tmp_path / "c" / file).read_bytes()
-    content = json.loads((tmp_path / "a" / "metrics.json").read_text())
+        assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
+    assert (tmp_path / "a" / "reconstructions.npy").read_bytes() == (tmp_path / "c" / "reconstructions.npy").read_bytes()
+    content, beside = (json.loads((tmp_path / name / "metrics.json").read_text()) for name in "ac")
+    assert (content.pop("code"), beside.pop("code")) == (reconstruction_code(RUN), sampling_code(RUN)) and content == beside
     metric, per_pixel = content["metrics"]
     assert per_pixel["value"] == pytest.approx(metric["value"] * (255 / 2) ** 2) and per_pixel["metric"].endswith("_255")
     run, encoder, decoder = load_networks(tmp_path / "run" / "model.safetensors", CPU)
