@@ -10,7 +10,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -126,26 +127,47 @@ def judge_again_after(rules: Collection[str], folder: Path) -> None:
 
 
 def outlast_outages() -> None:
-    """Let the workflow go on when Slurm's controller or accounting does not answer for a while.
+    """Let the workflow go on when Slurm's controller or accounting does not answer for a while, or has forgotten jobs.
 
-    snakemake-executor-plugin-slurm forgets all jobs that run when it cannot ask for them, and would wait for them for ever; a job that it
-    cannot submit has failed.
+    snakemake-executor-plugin-slurm forgets all jobs that run when it cannot ask for them, and would wait for them for ever, as it does for
+    a job that a controller without its state (it was killed, its disk was lost) no longer knows; a job that it cannot submit has failed.
     """
     try:
         import snakemake_executor_plugin_slurm as plugin
     except ImportError:
         return
-    query, submit = plugin.query_job_status, plugin.get_submit_command
+    check, query, submit = plugin.Executor.check_active_jobs, plugin.query_job_status, plugin.get_submit_command
+    answers, unknown = list[dict[str, str]](), Counter[str]()
     wait = "for _ in $(seq 120); do scontrol ping > /dev/null 2>&1 && break; sleep 5; done; "
 
     async def query_or_nothing(command: str, logger: Any) -> tuple[dict[str, str], float]:
         found, duration = await query(command, logger)
         if found is None:
             logger.warning("Slurm does not answer; its jobs go on, and it is asked again")
+        else:
+            answers.append(found)
         return found or {}, duration or 0.0
 
+    async def check_and_miss(executor: Any, active_jobs: list[Any]) -> AsyncIterator[Any]:
+        answers.clear()
+        for job in [job async for job in check(executor, active_jobs)]:
+            named = {job.external_jobid, job.external_jobid.partition("_")[0]}  # of an array
+            if answers:
+                unknown[job.external_jobid] = 0 if any(map(named.intersection, answers)) else unknown[job.external_jobid] + 1
+            if unknown[job.external_jobid] >= MISSED:  # accounting may only be late: the controller has the last word
+                listed, _ = await query(plugin.query_job_status_squeue(executor.run_uuid), executor.logger)
+                if listed is not None and not named.intersection(listed):
+                    executor.report_job_error(job, msg=f"SLURM-job '{job.external_jobid}' is lost: Slurm no longer knows it. ")
+                    continue
+            yield job
+
+    plugin.Executor.check_active_jobs = check_and_miss
     plugin.query_job_status = query_or_nothing
     plugin.get_submit_command = lambda *arguments, **options: wait + submit(*arguments, **options)
+
+
+MISSED = 3
+"""Answers in a row in which Slurm does not name a job: then it is lost."""
 
 
 def orphans() -> list[str]:

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from signal import SIGTERM
 
 from filelock import FileLock
 
@@ -88,10 +89,10 @@ class Slurm:
         with (self.folder / "output").open("ab") as output:
             self.started.append(subprocess.Popen(words, env=self.environment, stdout=output, stderr=output, start_new_session=True))
 
-    def stop(self, program: str) -> None:
-        """Stop one of them; a controller first writes down the jobs it knows."""
+    def stop(self, program: str, signal: int = SIGTERM) -> None:
+        """Stop one of them; a controller first writes down the jobs it knows, unless it is killed."""
         [process] = [process for process in self.started if program in process.args and process.poll() is None]
-        process.terminate()
+        process.send_signal(signal)
         process.wait()
 
     def call(self, *words: str) -> str:

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from functools import reduce
 from itertools import combinations
 from pathlib import Path
+from signal import SIGKILL
 from typing import NamedTuple
 
 import pytest
@@ -244,6 +245,9 @@ def test_stopped_requeued_killed_and_cut_off_from_the_controller_it_ends_with_th
     nobody_shares_a_gpu(mine)
     assert any(devices != "none" for job, devices, _, _ in mine if later.get(job, "").startswith("group_measure"))
     assert not list((laboratory / ".pga/checkpoints").glob("*/state.safetensors"))
+    (laboratory / ".dvc/tmp/rwlock").unlink(missing_ok=True)  # of the killed process, whose number means another one outside its namespace
+    status = subprocess.run([sys.executable, "-m", "dvc", "status"], cwd=laboratory, env=around, capture_output=True, text=True)
+    assert "Data and pipelines are up to date" in status.stdout, status.stdout + status.stderr
 
 
 @pytest.mark.cluster
@@ -263,3 +267,28 @@ def test_a_run_past_its_time_limit_names_the_knob_and_keeps_its_state(limits: di
     [folder] = (project / ".pga/checkpoints").glob("digits-lpga-seed0-*")
     assert (folder / "state.safetensors").exists()
     assert "stopped by SIGTERM" in (project / "logs/train/results/long/digits/lpga/seed0.log").read_text()
+
+
+@pytest.mark.cluster
+def test_a_job_that_slurm_has_forgotten_is_named_and_submitted_again(slurm: Slurm, limits: dict[str, Limited]) -> None:
+    """A controller that was killed and has lost its state. The last test, because it forgets the jobs of the others, too."""
+    project, log = limits["time"].project, slurm.folder / "forgotten.log"
+    assert all(call.process.wait(timeout=300) for call in limits.values())
+    command = ["snakemake", "--profile", "workflow/profiles/mine", "--", "results/long/digits/lpga/seed0/model.safetensors"]
+    with log.open("wb") as file:
+        call = subprocess.Popen(
+            [*TIED, sys.executable, "-m", *command], cwd=project, env=environment(project, slurm), stdout=file, stderr=subprocess.STDOUT
+        )
+    try:
+        wait_for(lambda: training_in(project) == 1, slurm.folder, patience_s=120)
+        [job] = slurm.jobs("RUNNING", "train")
+        slurm.stop("slurmctld", SIGKILL)
+        slurm.start("slurmctld", "-D", "-c")
+        wait_for(lambda: f"SLURM-job '{job}' is lost: Slurm no longer knows it" in log.read_text(), slurm.folder)
+        wait_for(
+            lambda: log.read_text().count("submitted with SLURM jobid") == 2 and training_in(project) == 1, slurm.folder, patience_s=120
+        )
+        assert call.poll() is None
+    finally:
+        call.kill()
+        call.wait()

@@ -8,6 +8,7 @@ LIMITS = {
     r"status is: 'TIMEOUT'|DUE TO TIME LIMIT": ("ran past its time limit", "runtime=24h", " (a training continues from its checkpoint)"),
     r"status is: 'OUT_OF_MEMORY'|exceeded (job )?memory limit|oom[-_]kill": ("needs more memory than it asked for", "mem_mb=16000", ""),
     r"status is: 'NODE_FAIL'": ("was on a node that failed", None, "; the same command submits it again"),
+    r"Slurm no longer knows it": ("was forgotten by Slurm", None, "; the same command submits it again"),
     r"status is: 'PREEMPTED'": ("was pre-empted and not put back", None, "; slurm-requeue in the profile does, and so does the same command"),
 }
 """What Slurm says → what it means, an example of the resource that helps, what else there is to know."""
