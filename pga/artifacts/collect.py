@@ -11,6 +11,7 @@ import pandas as pd
 
 from pga.artifacts.tables.summary_cells import summarise
 from pga.evaluation.metrics_record import Measurement, MetricsRecord
+from pga.fingerprints.steps import names_other_code
 from pga.params.evaluation import FOREIGN_SPLIT
 from pga.params.experiment import REAL, Experiment
 from pga.params.feature_spaces import PIXELS
@@ -31,7 +32,7 @@ def collect(
     Args:
         experiment: its runs.
         artifact: only what this table or figure shows; by default everything.
-        allow_missing: go on without the runs that are not there.
+        allow_missing: go on without the runs that are not there, or are of other code than there is now.
         dataset: only this data set; by default all.
 
     Raises:
@@ -44,9 +45,9 @@ def collect(
     missing: list[str] = []
     for name, model, sampling in experiment.measurements() if artifact is None else experiment.samplings_shown(artifact):
         for seed in experiment.seeds_of(name, model) if dataset in (None, name) else ():
-            path = Path(experiment.results, name, model, f"seed{seed}", sampling, "metrics.json")
-            if not path.exists() or not has_record(experiment, name, model, seed):
-                missing.append(f"{name}/{model} seed {seed} ({sampling})")
+            path = metrics_path(experiment, name, model, seed, sampling)
+            if not is_there(path, model) or (allow_missing and of_other_code(path)):
+                missing.append(named(experiment, name, model, seed, sampling))
                 continue
             found = rows_of(path, {"dataset": name, "model": model, "seed": seed, "sampling": sampling})
             if sampling in experiment.samplings:
@@ -57,9 +58,25 @@ def collect(
     return tidy(rows), missing
 
 
-def has_record(experiment: Experiment, dataset: str, model: str, seed: int) -> bool:
-    """Whether the run that metrics are of is there, or they are of real images: else they may be an earlier run's."""
-    return model == REAL or Path(experiment.results, dataset, model, f"seed{seed}", "run.json").exists()
+def metrics_path(experiment: Experiment, dataset: str, model: str, seed: int, sampling: str) -> Path:
+    """Where a run's metrics are."""
+    return Path(experiment.results, dataset, model, f"seed{seed}", sampling, "metrics.json")
+
+
+def is_there(metrics: Path, model: str) -> bool:
+    """Whether metrics are there, and the run that they are of if they are not of real images: else they may be an earlier run's."""
+    return metrics.exists() and (model == REAL or (metrics.parents[1] / "run.json").exists())
+
+
+def of_other_code(metrics: Path) -> bool:
+    """Whether metrics, or the run that they are of, as far as they are there, are of other code than there is now."""
+    return any(names_other_code(record) for record in (metrics.parents[1] / "run.json", metrics) if record.exists())
+
+
+def named(experiment: Experiment, dataset: str, model: str, seed: int, sampling: str) -> str:
+    """A run that is left out, and why if it is not that there is none."""
+    why = ", of other code than there is now" if of_other_code(metrics_path(experiment, dataset, model, seed, sampling)) else ""
+    return f"{dataset}/{model} seed {seed} ({sampling}{why})"
 
 
 def tidy(rows: list[dict[str, Any]]) -> pd.DataFrame:
@@ -67,12 +84,13 @@ def tidy(rows: list[dict[str, Any]]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=COLUMNS).astype({"reference_n": "Int64"})
 
 
-def read_metrics(path: Path, experiment: Experiment | None = None) -> pd.DataFrame:
+def read_metrics(path: Path, experiment: Experiment | None = None, allow_missing: bool = False) -> pd.DataFrame:
     """The table that `collect` made, from its file.
 
     Args:
         path: the file.
         experiment: whose metrics.json, as far as they are there, must say the same.
+        allow_missing: go on without the runs that are no longer there, or are of other code than there is now.
 
     Raises:
         UserError: the file is absent, or is no such table, or says something else than the metrics.json that it was collected from.
@@ -84,9 +102,13 @@ def read_metrics(path: Path, experiment: Experiment | None = None) -> pd.DataFra
         raise UserError(f"{path}: not a table of metrics ({error}); `pga collect` makes it") from error
     if experiment is not None:
         for dataset, model, seed, sampling in table[RUN].drop_duplicates().itertuples(index=False, name=None):
-            source = Path(experiment.results, str(dataset), str(model), f"seed{seed}", str(sampling), "metrics.json")
-            if source.exists():
-                refuse_different(path, table, source, {"dataset": dataset, "model": model, "seed": int(seed), "sampling": sampling})
+            who = {"dataset": dataset, "model": model, "seed": int(seed), "sampling": sampling}
+            source = metrics_path(experiment, str(dataset), str(model), int(seed), str(sampling))
+            has_run = model == REAL or (source.parents[1] / "run.json").exists()
+            if allow_missing and (not has_run or of_other_code(source)):
+                table = table[~(table[RUN] == pd.Series(who)).all(axis=1)]
+            elif source.exists():
+                refuse_different(path, table, source, who)
     return table
 
 

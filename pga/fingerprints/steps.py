@@ -19,6 +19,7 @@ from pga.method.terms import MODELS
 from pga.params.artifacts import FIGURES, TABLES
 from pga.params.run import Run
 from pga.runtime.errors import UserError
+from pga.runtime.files import read_record
 
 SOURCES = Sources()
 
@@ -94,6 +95,12 @@ def code_now(code: object, sources: Sources = SOURCES) -> str | None:
 def is_current(code: object, sources: Sources = SOURCES) -> bool:
     """Whether a fingerprint is that of its step's code now; False for what is no fingerprint."""
     return code is not None and code_now(code, sources) == code
+
+
+def names_other_code(record: Path) -> bool:
+    """Whether a record (.json) counts as made by no code of now, so that what it is of is to be made again; raises UserError if damaged."""
+    content = read_record(record)
+    return not any(map(is_current, [content.get("code"), *(each["code"] for each in content.get("accepted", ()))]))
 
 
 def refuse_other_code(path: Path, *codes: str) -> None:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from pga.data.prepared import PreparedRecord, record_path
 from pga.evaluation.metrics_record import CurveRecord
-from pga.fingerprints.steps import refuse_other_code
+from pga.fingerprints.steps import names_other_code, refuse_other_code
 from pga.params.experiment import Experiment
 from pga.params.run import Run
 from pga.runtime.errors import UserError
@@ -47,7 +47,7 @@ def read_runs(experiment: Experiment, places: Iterable[Place], data: Path, allow
         experiment: whose results are read, and whose parameters the runs must have.
         places: which runs.
         data: folder of prepared data; where it has the data set, every run must have been trained on just these images.
-        allow_missing: go on without the runs that are not there.
+        allow_missing: go on without the runs that are not there, or are of other code than there is now.
 
     Raises:
         UserError: a run is missing, is another than its place says, has other parameters than the experiment's now, or was trained on other
@@ -57,10 +57,12 @@ def read_runs(experiment: Experiment, places: Iterable[Place], data: Path, allow
     missing: list[str] = []
     for place in dict.fromkeys(places):
         path = Path(experiment.results, str(place), "run.json")
-        if path.exists():
-            records[str(place)] = checked(path, experiment, place)
-        else:
+        if not path.exists():
             missing.append(str(path))
+        elif allow_missing and names_other_code(path):
+            missing.append(f"{path} (of other code than there is now)")
+        else:
+            records[str(place)] = checked(path, experiment, place)
     if missing and not allow_missing:
         raise UserError(f"runs are missing: {', '.join(missing)}; train them, or pass --allow-missing for what there is")
     same_data(experiment, records, data)

@@ -268,6 +268,25 @@ def test_what_is_missing_is_refused_by_name_or_stands_on_a_partial_figure_and_is
     assert figure.axes[2].get_title().endswith("4.50 ± 0.50 (n = 2)")
 
 
+def test_what_is_of_other_code_is_refused_by_name_or_left_out_of_a_partial_figure(
+    folder: Path, coarse: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    samples, run = (Path("results/tiny", path) for path in ("digits/vpga/seed0/prior/samples.json", "cifar10/lpga/seed2/run.json"))
+    before = samples.read_bytes()
+    for path, verb in ((samples, "sample"), (run, "train")):
+        write_record(path, {**read_record(path), "code": f"{verb}:of an earlier version"})
+        assert main([*COMMAND, "out"]) == 1
+        assert re.search(f"{path.with_suffix('')}.*: made by other code: what `pga {verb}` runs", capsys.readouterr().err)
+        samples.write_bytes(before)
+    write_record(samples, {**read_record(samples), "code": "sample:of an earlier version"})
+    assert main([*COMMAND, "out", "--allow-missing"]) == 0
+    with Image.open("out/figure2.png") as png:
+        assert png.info["Description"].endswith("Partial: files of 2 of 12 runs are missing, or of other code than there is now.")
+    figure, _ = samples_figure.draw(sources(allow_missing=True))
+    assert [text.get_text() for text in figure.axes[1].texts] == ["missing:\ndigits/vpga seed 0"]
+    assert figure.axes[2].get_title().endswith("4.50 ± 0.50 (n = 2)")
+
+
 def test_runs_on_other_data_than_what_is_prepared_are_refused_by_name(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     images = Path("data/processed/digits.npy")
     images.parent.mkdir(parents=True)

@@ -1,5 +1,6 @@
 # The code that jobs run is the code that was planned, and what other code has made is made again.
 
+from contextlib import suppress
 from dataclasses import replace
 
 import pga
@@ -44,16 +45,13 @@ def is_of_now(record: RunRecord, job) -> bool:
     return record.digest == job.params.digest and record.data_sha256 == data and any(map(fingerprints.is_current, record.codes()))
 
 
-def codes_of(job) -> list[list[str | None]]:
-    """The code that each record among a job's outputs counts as made by; none of damaged ones, which their readers refuse."""
+def of_other_code(job) -> list[bool]:
+    """Of each record among a job's outputs, whether it is of other code; damaged ones are left to their readers, which refuse them."""
     found = []
     for file in job.output if "code" in job.params.keys() else ():
         if file.endswith(".json") and os.path.exists(file):
-            try:
-                content = read_record(file)
-            except UserError:
-                continue
-            found.append([content.get("code"), *(each["code"] for each in content.get("accepted", ()))])
+            with suppress(UserError):
+                found.append(fingerprints.names_other_code(Path(file)))
     return found
 
 
@@ -61,7 +59,7 @@ def is_outdated(job) -> bool:
     """Whether a job's records say that its outputs are of other code, and of a training, of other parameters or data, than it is now."""
     if record := record_of_training(job):
         return not is_of_now(record, job)
-    return not all(any(map(fingerprints.is_current, codes)) for codes in codes_of(job))
+    return any(of_other_code(job))
 
 
 def is_whole(record: RunRecord, job) -> bool:
@@ -78,7 +76,7 @@ def let_records_decide() -> None:
     def but_code(changed):
         def params_changed(job, file=None):
             found = changed(job, file)
-            if not codes_of(job):
+            if not of_other_code(job):
                 return found
             step = f"'{job.params.code.partition(':')[0]}:"
             old, new = ({value for value in values if not value.startswith(step)} for values in (found.only_old, found.only_new))

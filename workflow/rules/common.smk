@@ -12,7 +12,7 @@ from pga.fingerprints import steps as fingerprints
 from pga.data.prepare import recipe
 from pga.data.prepared import PreparedRecord
 from pga.runtime.errors import UserError
-from pga.runtime.files import digest, read_json, read_record, sha256, write_json
+from pga.runtime.files import digest, read_json, sha256, write_json
 from pga.params.artifacts import TABLES
 from pga.params.base import NAME
 from pga.params.catalogue import read_catalogue

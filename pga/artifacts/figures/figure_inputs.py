@@ -12,6 +12,7 @@ from pga.artifacts.collect import collect
 from pga.artifacts.over_training import read_curve, read_history
 from pga.artifacts.tables.summary_cells import FEW, Cell, summarise
 from pga.data.prepared import Images
+from pga.fingerprints.steps import names_other_code
 from pga.params.experiment import Experiment
 from pga.params.run import Run
 from pga.provenance.metadata import ArtifactRecord
@@ -33,7 +34,7 @@ class Sources:
         experiment: whose results are read.
         name: of the figure, a key of the experiment's `figures`.
         data: folder of prepared data; where it has the data set, every run must have been trained on just these images.
-        allow_missing: go on without the files that are not there.
+        allow_missing: go on without the files that are not there, or are of other code than there is now, or of a run that is.
 
     Raises:
         UserError: a file is missing and `allow_missing` is not set, a run has other parameters than the experiment's now, or two runs of a
@@ -48,15 +49,23 @@ class Sources:
             raise UserError(
                 f"{name}: missing under {self.folder}: {', '.join(self.missing)}; make them, or pass --allow-missing for a partial figure"
             )
-        self.runs = read_runs(experiment, map(Place.of, experiment.runs_of(name)), data, allow_missing=True).records
+        there = [file for file in experiment.files_of_figure(name) if file not in self.missing]
+        self.of_other_code = [file for file in there if self._is_of_other_code(file)] if allow_missing else []
+        self.missing += self.of_other_code
+        self.runs = read_runs(experiment, map(Place.of, experiment.runs_of(name)), data, allow_missing).records
         self.metrics = collect(experiment, name, allow_missing)[0] if self.row.needs.metrics else pd.DataFrame()
+
+    def _is_of_other_code(self, file: str) -> bool:
+        """Whether the record of a file that is there, or of its run, names other code than there is now."""
+        records = ((self.folder / file).with_suffix(".json"), self.folder / "/".join(file.split("/")[:3]) / "run.json")
+        return any(record.exists() and names_other_code(record) for record in records)
 
     def images(self, dataset: str, model: str, ndim: int = 4) -> Images | None:
         """The first seed's array of a figure that shows images, (…, H, W, C), or None where it is missing."""
         place = Place(dataset, model, self.experiment.seeds_of(dataset, model)[0])
-        paths = [self.folder / str(place) / file.format(sampling=self.row.sampling) for file in self.row.needs.first]
-        there = str(place) in self.runs and all(path.exists() for path in paths)  # without run.json files may be of an earlier run
-        return load_samples_of(paths[0], id_of(self.experiment.run(*place)), ndim) if there else None
+        files = [f"{place}/{file.format(sampling=self.row.sampling)}" for file in self.row.needs.first]
+        there = str(place) in self.runs and not set(files) & set(self.missing)  # without run.json they may be of an earlier run
+        return load_samples_of(self.folder / files[0], id_of(self.experiment.run(*place)), ndim) if there else None
 
     def _of_seeds(self, dataset: str, model: str) -> Iterator[tuple[Path, Run, RunRecord]]:
         """Folder, run and record of every seed that is there."""
@@ -72,7 +81,8 @@ class Sources:
 
     def curves(self, dataset: str, model: str) -> list[pd.DataFrame]:
         """The metrics over the snapshots of every seed that has them."""
-        there = [each for each in self._of_seeds(dataset, model) if (each[0] / "curve.json").exists()]
+        lacking = [self.folder / file for file in self.missing]
+        there = [each for each in self._of_seeds(dataset, model) if each[0] / "curve.json" not in lacking]
         return [curve for curve in starmap(read_curve, there) if curve is not None]
 
     def lacks(self, dataset: str = "", model: str = "") -> list[str]:
@@ -121,7 +131,8 @@ class Sources:
         """`text` with the row's own note and what is missing; where it tells the metric (`measured`), with what makes that no result."""
         few = FEW.strip() if measured and self.experiment.evaluation.few_samples else ""
         runs = sum(len(self.experiment.seeds_of(*run)) for run in self.row.runs())
-        missing = f"Partial: files of {len(self.lacks())} of {runs} runs are missing." if self.missing else ""
+        how = "missing, or of other code than there is now" if self.of_other_code else "missing"
+        missing = f"Partial: files of {len(self.lacks())} of {runs} runs are {how}." if self.missing else ""
         notes = self.experiment.notes_on(self.row.datasets) if self.row.kind == "reconstructions" else ""
         return " ".join(filter(None, [text, few, self.row.note, notes, missing]))
 

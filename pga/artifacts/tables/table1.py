@@ -6,6 +6,7 @@ from itertools import groupby
 
 import pandas as pd
 
+from pga.artifacts.collect import named
 from pga.artifacts.tables.formats import markdown
 from pga.artifacts.tables.summary_cells import FEW
 from pga.artifacts.tables.table1_entries import Entry, claimed, claims_beside, entries
@@ -37,7 +38,7 @@ def filled(request: TableInputs) -> tuple[list[Entry], list[str], dict[str, RunR
     experiment = request.experiment
     found = entries(experiment, request.metrics, request.claims)
     missing = [
-        f"{entry.row.on(entry.column)}/{entry.row.model} seed {seed} ({entry.row.sampling})"
+        named(experiment, entry.row.on(entry.column), entry.row.model, seed, entry.row.sampling)
         for entry in found
         for seed in entry.cell.missing
     ]

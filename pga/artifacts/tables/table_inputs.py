@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from pga.artifacts.collect import has_record, read_metrics
+from pga.artifacts.collect import read_metrics
 from pga.params.claims import Claims, load_claims
 from pga.params.experiment import REAL, Experiment
 from pga.provenance.metadata import ArtifactRecord
@@ -42,14 +42,10 @@ class TableInputs:
 
     @cached_property
     def metrics(self) -> pd.DataFrame:
-        """The tidy table of `pga collect`; of a partial table without the runs that are no longer there."""
+        """The tidy table of `pga collect`; of a partial table without the runs that are no longer there, or are of other code by now."""
         if self.metrics_file is None:
             raise UserError("this table shows metrics: --metrics FILE is needed, which `pga collect` writes")
-        found = read_metrics(self.metrics_file, self.experiment)
-        if self.allow_missing:
-            runs = found[["dataset", "model", "seed"]].itertuples(index=False, name=None)
-            found = found[pd.Series([has_record(self.experiment, *run) for run in runs], found.index, bool)]
-        return found
+        return read_metrics(self.metrics_file, self.experiment, self.allow_missing)
 
     @cached_property
     def claims(self) -> Claims:
