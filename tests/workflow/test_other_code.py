@@ -11,7 +11,7 @@ from functools import reduce
 from pathlib import Path
 
 import pytest
-from dag import pga, snakemake, write_only
+from dag import jobs, pga, snakemake, write_only
 from experiments import TINY
 
 from pga.runtime.files import read_record, sha256
@@ -29,6 +29,8 @@ TABLE = "results/tiny/table1.csv"
 LOSSES = "pga/method/losses.py"
 SQUARE = "return 0.5 * z.square().mean()"
 DISTANCE = "pga/metrics/frechet.py"
+OVER_SEEDS = {"collect_shown": 1, "table1": 1}
+"""Rule → jobs."""
 MEANS = "np.square(mu - mu_reference)"
 SLOW = """
 import pathlib, sys, time
@@ -115,16 +117,21 @@ def test_without_snakemakes_notes_a_changed_loss_trains_again_and_the_old_run_is
 
 
 def test_without_snakemakes_notes_a_changed_metric_measures_again_and_the_old_metrics_are_refused(finished: Path) -> None:
+    """A seed is added as well, and taken away again: its results stay, and only what is over seeds is made again."""
+    seeds = (finished / "params/tiny.yaml", "seeds: [0]", "seeds: [0, 1]")
+    replace(*seeds)
     replace(finished / DISTANCE, MEANS, f"2 * {MEANS}")
     shutil.rmtree(finished / ".snakemake")
     plan = made(finished, "-n", TABLE)
-    assert is_measured(plan) and not is_trained(plan) and "rule sample:" not in plan
+    assert is_measured(plan) and not is_trained(plan) and jobs(plan) == {"train": 1, "sample": 1, "evaluate": 2, **OVER_SEEDS}
     done = pga(finished, "collect", "--params", "params/tiny.yaml", "--out", "elsewhere.csv")
     assert f"pga collect: error: {RUN}/prior/metrics.json: made by other code: what `pga evaluate` runs" in done.stderr, done.stderr
     before = read_record(finished / RUN / "prior/metrics.json")
     snakemake(finished, TABLE)
     now = read_record(finished / RUN / "prior/metrics.json")
     assert now["metrics"][0]["value"] > before["metrics"][0]["value"] and now["code"] != before["code"]
+    replace(seeds[0], seeds[2], seeds[1])
+    assert jobs(made(finished, "-n", TABLE)) == OVER_SEEDS
 
 
 def test_results_of_one_commit_under_the_notes_of_another_are_made_again(finished: Path, tmp_path: Path) -> None:

@@ -121,8 +121,14 @@ CHANGES = {
     "a loss of one model": ([("pga/method/losses.py", "log_var - 1.0).mean()", "log_var - 1.5).mean()")], ["vae"]),
     "the step": ([("pga/data/pixels.py", "/ 127.5 - 1.0", "/ 128.0 - 1.0")], ["lpga", "vae"]),
     "one more seed": ([("params/tiny.yaml", "seeds: [0]", "seeds: [0, 1]")], ["lpga1", "vae1"]),
+    "a figure's note": ([("params/tiny.yaml", "figure2: {", "figure2: {note: Look closely., ")], []),
 }
 """What is edited → what is trained again. What changes nothing changes nothing together; tests/fingerprints has the rest of the code."""
+RULES = {
+    "one more seed": {"train": 2, "sample": 2, "evaluate": 2, "collect_shown": 1, "table1": 1, "figure": 1},
+    "a figure's note": {"figure": 1},
+}
+"""What is edited → all jobs that are planned for it."""
 
 
 @pytest.mark.parametrize("change", CHANGES)
@@ -130,7 +136,9 @@ def test_a_change_retrains_exactly_what_it_affects(change: str, finished: Path, 
     edits, models = CHANGES[change]
     for edit in edits:
         edited(*edit)
-    assert trainings(plan(finished)) == models
+    said = plan(finished)
+    assert trainings(said) == models
+    assert change not in RULES or jobs(said) == RULES[change]
 
 
 def test_pixels_are_measured_beside_features_and_alone_without_labels_or_weights(finished: Path) -> None:
