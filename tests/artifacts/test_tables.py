@@ -201,7 +201,7 @@ def test_the_long_form_has_the_mean_against_the_test_images_beside_where_it_is_m
 def test_captions_say_that_celebas_test_images_were_trained_on(root: Path) -> None:
     paper = load_experiment(root / "params" / "paper.yaml")
     assert "202,599" in table1.caption(paper, [], []) and "no floor" in table1.caption(paper, [], [])
-    assert "202,599" in evaluation_table.caption(paper, pd.DataFrame(columns=["dataset", "model", "sampling", "metric", "absent"]), [])
+    assert "202,599" in evaluation_table.caption(paper, pd.DataFrame(columns=evaluation_table.COLUMNS), [])
     assert "202,599" not in table1.caption(load_experiment(root / "params" / "smoke.yaml"), [], [])  # other images stand in
     assert paper.notes_on(paper.figures["reconstructions"].datasets) == paper.datasets["celeba"].note
 
