@@ -277,7 +277,7 @@ def test_a_file_that_is_not_asked_for_stops_nobody_and_one_that_is_says_why(besi
     for name, (_, reason) in LEFT_OUT.items():
         [line] = [line for line in done.stderr.splitlines() if line.startswith(f"left out: params/{name}: ")]
         assert reason in line
-    assert "#tiny" not in done.stderr and "left out: params/datasets.yaml: datasets.dogs.folder.size: found -1" in done.stderr
+    assert "#tiny" not in done.stderr and "left out: params/datasets.yaml: datasets.dogs.size: found -1" in done.stderr
     of_mnist = [line for line in done.stderr.splitlines() if "sources.mnist" in line]
     assert len(of_mnist) == 1 and "with it mnist32, params/paper.yaml" in of_mnist[0], of_mnist
     reason = "params/sources.yaml: sources.mnist.files.train-images-idx3-ubyte.gz.checksum.value: found 'six"
