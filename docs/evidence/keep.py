@@ -18,7 +18,7 @@ from pga.artifacts.figures.sheet import grid, tile
 
 HERE = Path(__file__).parent
 TEXTS = ("run.json", "curve.csv", "history.csv", "*/metrics.json")
-ARTIFACTS = ("*.csv", "*.md", "report.html", "figures/*.png")
+ARTIFACTS = ("*.csv", "*.md", "report.html", "figures/*.png", "partial/*.csv", "partial/*.md", "partial/*.png")
 
 
 def keep(results: Path) -> int:
@@ -30,8 +30,9 @@ def keep(results: Path) -> int:
             (place / path.relative_to(run)).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, place / path.relative_to(run))
         for samples in run.glob("*/samples.npy"):
-            image = tile(grid(np.load(samples, mmap_mode="r"))).squeeze()
-            Image.fromarray(image).save(place / samples.parent.name / "samples.webp", quality=90)
+            kept = place / samples.parent.name / "samples.webp"
+            kept.parent.mkdir(exist_ok=True)  # there are no metrics of them yet
+            Image.fromarray(tile(grid(np.load(samples, mmap_mode="r"))).squeeze()).save(kept, quality=90)
     for path in (path for pattern in ARTIFACTS for path in results.glob(pattern)):
         (HERE / results.name / path.relative_to(results)).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, HERE / results.name / path.relative_to(results))
