@@ -46,8 +46,9 @@ localrules: fetch, collect, collect_shown, summary, table, numbers, claims, figu
 onstart:
     engine.hold_folder()
     engine.end_idle_looking(workflow)
-    engine.outlast_outages()
-    engine.end_orphans()
+    if workflow.non_local_exec: # a Slurm that is installed and does not answer costs each question ten seconds
+        engine.outlast_outages()
+        engine.end_orphans()
     keep_plan()
 
 
