@@ -234,6 +234,17 @@ def test_training_shows_mean_and_range_of_the_summed_losses_and_of_the_headline_
     assert "assumed is the sum of the encoder's and the decoder's" in caption and "seeds 0, 1, 2" in caption
 
 
+def test_a_logarithmic_scale_is_labelled_by_plain_numbers(folder: Path) -> None:
+    for model, seeds in SEEDS.items():
+        for seed in seeds:
+            path = of("mnist", model, seed, "history.csv")
+            pd.read_csv(path).assign(encoder_loss=[30.0, 2.0, 0.3], decoder_loss=[1.0, 1.0, 0.1]).to_csv(path, index=False)
+    figure, _ = draw("training")
+    panel = figure.axes[0]
+    shown = {text.get_text() for text in texts(figure) if text in panel.yaxis.findobj(Text)} - {panel.get_ylabel()}
+    assert panel.get_yscale() == "log" and shown == {"0.5", "1", "2", "5", "10", "20"}
+
+
 def test_terms_have_a_panel_each_with_a_line_per_model_that_has_them(folder: Path) -> None:
     figure, _ = draw("terms")
     panels = {axes.get_title(loc="left").split("$")[1]: axes for axes in figure.axes if axes.axison}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import EngFormatter
+from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
 from pga.artifacts.figures import canvas
 from pga.artifacts.figures.figure_inputs import Sources
@@ -23,7 +23,9 @@ def logarithmic(panel: Axes) -> None:
     values = np.concatenate([np.asarray(line.get_ydata(), float) for line in panel.lines])
     if values.min() > 0 and values.max() > DECADES * values.min():
         panel.set_yscale("log")
+        panel.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         panel.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        panel.yaxis.set_minor_formatter(NullFormatter())
 
 
 def over_seeds(series: list[pd.Series]) -> pd.DataFrame:
