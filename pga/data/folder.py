@@ -107,5 +107,5 @@ class Folder(OwnImages):
         """Decode every file."""
         names = list_files(self.path)
         labels = {name: printable(name.split("/")[0]) for name in names if "/" in name} if self.labelled else None
-        decode = partial(decode_file, max_pixels=self.max_pixels, **self.fitting())
+        decode = partial(decode_file, **self.fitting())
         return self.gather(context, str(self.path), names, partial(reader, self.path), decode, labels)

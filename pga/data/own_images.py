@@ -58,7 +58,7 @@ class OwnImages(Kind):
 
     def fitting(self) -> dict[str, Any]:
         """The arguments of `fit`."""
-        return self.model_dump(include={"crop", "size", "channels", "convert", "min_size"})
+        return self.model_dump(include={"crop", "size", "channels", "convert", "min_size", "max_pixels"})
 
     def gather(
         self,
@@ -142,12 +142,13 @@ def decode_file(content: bytes, max_pixels: int, **fitting: Any) -> Images:
     Raises:
         BadImage: it is unreadable, truncated or too large, or `fit` raises.
     """
+    if not content:
+        raise BadImage("it is empty, or cannot be read")
     if len(content) > LARGEST:
         raise BadImage(f"too large: more than {LARGEST:,} bytes")
     try:
         with any_number_of_pixels(), Image.open(io.BytesIO(content)) as opened:
-            if opened.width * opened.height > max_pixels:
-                raise BadImage(f"too large: {opened.width * opened.height:,} pixels, accepted {max_pixels:,}; `max_pixels` sets it")
+            refuse_large(opened, max_pixels)
             opened.load()
             image = ImageOps.exif_transpose(opened)
     except BadImage:
@@ -155,12 +156,18 @@ def decode_file(content: bytes, max_pixels: int, **fitting: Any) -> Images:
     except Exception as error:  # on damaged files Pillow's readers raise whatever they run into, struct.error and RuntimeError among it
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise BadImage(f"not a complete image ({re.sub(ADDRESS, 'its content', reason)})") from error
-    return fit(image, **fitting)
+    return fit(image, max_pixels=max_pixels, **fitting)
+
+
+def refuse_large(image: Image.Image, max_pixels: int) -> None:
+    """Raise BadImage if an image has more pixels than it may."""
+    if (pixels := image.width * image.height) > max_pixels:
+        raise BadImage(f"too large: {pixels:,} pixels, accepted {max_pixels:,}; `max_pixels` sets it")
 
 
 @contextlib.contextmanager
 def any_number_of_pixels() -> Iterator[None]:
-    """Within the block Pillow opens images of any size, whose pixels it has not read yet; by itself it has a limit that is no parameter."""
+    """Within the block Pillow opens and crops images of any size; by itself it has a limit that is no parameter."""
     before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
     try:
         yield
@@ -168,12 +175,16 @@ def any_number_of_pixels() -> Iterator[None]:
         Image.MAX_IMAGE_PIXELS = before
 
 
-def fit(image: Image.Image, crop: int | None, size: int, channels: int, convert: bool, min_size: int) -> npt.NDArray[np.uint8]:
+@any_number_of_pixels()
+def fit(
+    image: Image.Image, crop: int | None, size: int, channels: int, convert: bool, min_size: int, max_pixels: int
+) -> npt.NDArray[np.uint8]:
     """An image → (size, size, channels): centre crop, antialiased resize; transparency becomes white.
 
     Raises:
-        BadImage: it is too small, has a mode of more than 8 bits, or is grey where colour is wanted (or the reverse) and `convert` is off.
+        BadImage: it is too small or too large, has a mode of more than 8 bits, or is grey where colour is wanted (or the reverse) and `convert` is off.
     """
+    refuse_large(image, max_pixels)
     if image.mode not in GREY | COLOUR:
         raise BadImage(f"its mode {image.mode} is not 8 bits per channel")
     if min(image.size) < max(min_size, crop or 0):

@@ -77,7 +77,7 @@ class Parquet(OwnImages):
                 group, row = place[name]
                 yield name, bytes_of(column(group, self.image)[row].as_py())
 
-        decode = partial(decode_file, max_pixels=self.max_pixels, **self.fitting())
+        decode = partial(decode_file, **self.fitting())
         return self.gather(context, str(self.path), list(place), contents, decode, labels, classes, test if self.test_split else None)
 
 

@@ -261,7 +261,7 @@ UNUSABLE = {
     "a truncated PNG": (WHOLE_PNG[:-500], "not a complete image ("),
     "a header only": (WHOLE_PNG[:40], "not a"),
     "text": (b"Remember to buy milk\n", "not a"),
-    "nothing": (b"", "not a"),
+    "nothing": (b"", "it is empty, or cannot be read"),
     "one pixel": (flat(0, 1), "1×1, the shorter side must have 8 pixels"),
     "a line": (file_of(picture(100, 7)), "100×7, the shorter side must have 8 pixels"),
 }
@@ -290,6 +290,7 @@ def test_max_pixels_limits_an_image_and_pillows_own_limit_does_not(monkeypatch: 
     with pytest.raises(BadImage, match="^too large: 81 pixels, accepted 80; `max_pixels` sets it$"):
         decode(flat(1, 9), max_pixels=80)
     assert decode(flat(1, 9), max_pixels=81).shape == (8, 8, 3)
+    assert decode(file_of(picture(9, 10)), max_pixels=90).shape == (8, 8, 3)  # no square, so that it is cropped
     assert Image.MAX_IMAGE_PIXELS == 30
 
 

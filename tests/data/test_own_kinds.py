@@ -167,6 +167,12 @@ def test_files_of_several_arrays_that_lack_one_are_named(content: dict[str, Any]
         run_prepare(tmp_path, kind="array", path=str(tmp_path / "a.npz"), labelled=labelled)
 
 
+def test_max_pixels_limits_the_images_of_an_array(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", GREY)
+    with pytest.raises(UserError, match="24 of 24 images cannot be used:\n  0: too large: 120 pixels, accepted 119; `max_pixels`"):
+        run_prepare(tmp_path, kind="array", path=str(tmp_path / "a.npy"), max_pixels=119)
+
+
 def test_a_damaged_or_absent_file_of_arrays_is_named(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", GREY), np.savez(tmp_path / "a.npz", images=GREY)
     for name in ("a.npy", "a.npz"):
@@ -268,7 +274,7 @@ def test_cells_without_an_image_or_a_label_are_listed(tmp_path: Path) -> None:
     cells[5], labels = None, [None if i == 7 else ["even", "odd"][i % 2] for i in range(N)]
     write_table(tmp_path / "train.parquet", 0, N, image=pyarrow.array(cells, pyarrow.binary()), label=pyarrow.array(labels))
     row = {"kind": "parquet", "path": str(tmp_path / "train.parquet"), "labelled": True}
-    with pytest.raises(UserError, match="2 of 24 images cannot be used:\n  train.parquet:7: it has no label\n  train.parquet:5: not a"):
+    with pytest.raises(UserError, match="2 of 24 images cannot be used:\n  train.parquet:7: it has no label\n  train.parquet:5: it is empty"):
         run_prepare(tmp_path, **row)
 
 
