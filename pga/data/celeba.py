@@ -122,10 +122,13 @@ def archive_reader(path: Path, listed: Sequence[str]) -> Reader:
     return read
 
 
+DEEPER = ("img_align_celeba", "img_align_celeba/img_align_celeba", "Img/img_align_celeba", "Img/img_align_celeba/img_align_celeba")
+"""Where archives of CelebA have the JPEGs."""
+
+
 def aligned_folder(folder: Path) -> Path:
-    """Where in `folder` the JPEGs are: archives of CelebA have them one or two folders deeper."""
-    deeper = ("", "img_align_celeba", "img_align_celeba/img_align_celeba", "Img/img_align_celeba", "Img/img_align_celeba/img_align_celeba")
-    return next((folder / name for name in deeper if next((folder / name).glob("*.jpg"), None)), folder)
+    """Where in `folder` the JPEGs are: in itself, or deeper."""
+    return next((folder / name for name in ("", *DEEPER) if next((folder / name).glob("*.jpg"), None)), folder)
 
 
 def folder_reader(folder: Path, listed: Sequence[str]) -> Reader:
@@ -134,9 +137,11 @@ def folder_reader(folder: Path, listed: Sequence[str]) -> Reader:
     Raises:
         UserError: there is no such folder, or its images are not those of the partition.
     """
-    if not folder.is_dir():
-        raise UserError(f"{folder}: no such folder; datasets: folder: names the one with CelebA's aligned JPEGs (000001.jpg, …)")
-    compare(folder, (path.name for path in folder.glob("*.jpg")), listed)
+    present = [path.name for path in folder.glob("*.jpg")]
+    if not present:
+        lack = f"no .jpg there, nor in its {', '.join(DEEPER)}" if folder.is_dir() else "no such folder"
+        raise UserError(f"{folder}: {lack}; datasets: folder: names the one with CelebA's aligned JPEGs (000001.jpg, …)")
+    compare(folder, present, listed)
 
     def read(names: Sequence[str]) -> Iterator[tuple[str, bytes]]:
         for name in names:

@@ -9,7 +9,7 @@ import sys
 import tarfile
 from pathlib import Path
 
-from pga.data.download import Refused, download
+from pga.data.download import Refused, download, read_notes
 from pga.data.verify import Mismatch, verify
 from pga.params.sources import Source, SourceFile
 from pga.runtime.errors import UserError
@@ -48,7 +48,8 @@ def fetch(name: str, source: Source, file: str, folder: Path, mirror: str | None
                     verify(target, row.checksum)
                     return target
                 except Mismatch as error:
-                    raise UserError(f"{target}: not the file that is meant: {error}; delete it and fetch again") from error
+                    advice = f"\n{row.by_hand}" if row.by_hand else ""
+                    raise UserError(f"{target}: not the file that is meant: {error}; delete it and fetch again{advice}") from error
             print(f"{name}/{file}: {source.description}. Licence: {source.licence}", file=sys.stderr)
             part = target.with_name(f".{file}.part" if locked else f".{file}.part{os.getpid()}")  # continued by nobody who may not be alone
             obtain(f"{name}/{file}", row, target, part, os.environ.get("PGA_MIRROR") if mirror is None else mirror)
@@ -61,7 +62,7 @@ def obtain(name: str, row: SourceFile, target: Path, part: Path, mirror: str | N
     """Try every place in turn until one serves the right file."""
     failures: list[str] = []
     for place in places(row, mirror):
-        continued = part.exists()
+        continued = read_notes(part.with_name(part.name + ".json")).get("url") == place
         try:
             try:
                 transfer(place, part, row)

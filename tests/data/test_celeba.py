@@ -279,6 +279,8 @@ def test_a_folder_that_is_absent_or_lacks_images_is_named(tmp_path: Path) -> Non
     with pytest.raises(UserError, match=f"^{tmp_path}/faces: no such folder; datasets: folder: names the one"):
         run_prepare(tmp_path / "raw", tmp_path / "out", row)
     (tmp_path / "faces").mkdir()
+    with pytest.raises(UserError, match=f"^{tmp_path}/faces: no .jpg there, nor in its img_align_celeba, .*; datasets: folder: names"):
+        run_prepare(tmp_path / "raw", tmp_path / "out", row)
     for name in list(images)[1:]:
         (tmp_path / "faces" / name).write_bytes(images[name])
     (tmp_path / "faces" / "999999.jpg").write_bytes(b"")

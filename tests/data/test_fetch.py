@@ -500,6 +500,7 @@ def test_every_place_that_failed_is_listed_with_its_reason_and_the_advice(server
         ),
         "/offered": (reply(body=bytes(400_001)), "it offers 400001 bytes, at most 400000 are accepted"),
         "/sent": (reply(body=bytes(400_001), content_length=""), "it sends more than the 400000 bytes that are accepted"),
+        "/other": (reply(body=OTHER), f"serves another file: sha256 of its file is {sha(OTHER)}, expected {sha(CONTENT)}"),
     }
     urls = [server.serve(answer, at=path) for path, (answer, _) in places.items()]
     (tmp_path / "toy").mkdir()
@@ -512,7 +513,7 @@ def test_every_place_that_failed_is_listed_with_its_reason_and_the_advice(server
         "Ask the authors.",
         f"Its place is {tmp_path / 'toy' / 'file.bin'}",
     ]
-    assert [path for path, _ in server.seen] == list(places)  # no second attempt where the server said no
+    assert [path for path, _ in server.seen] == list(places)  # no second attempt where the server said no, or sent another file
     assert left(tmp_path) == ["toy/neighbour.bin"]
     assert not sum(path.stat().st_size for path in tmp_path.rglob("*.part"))  # or the next command would continue it
 
@@ -537,6 +538,8 @@ def test_a_wrong_file_that_is_there_is_named_and_left_alone(server: Server, tmp_
     message = f"not the file that is meant: sha256 of its file is {sha(OTHER)}, expected {sha(CONTENT)}; delete it and fetch again"
     with pytest.raises(UserError, match=f"^{target}: {message}$"):
         get(source, tmp_path)
+    with pytest.raises(UserError, match=f"^{target}: {message}\nAsk the authors.$"):
+        get(a_source(by_hand="Ask the authors."), tmp_path)
     assert target.read_bytes() == OTHER and server.seen == []
     target.unlink()
     assert get(source, tmp_path).read_bytes() == CONTENT  # the advice helps
@@ -638,6 +641,16 @@ def test_a_folder_that_torchvision_filled_is_a_mirror(
     monkeypatch.setenv("PGA_MIRROR", f"~/torch/{place}")
     fetched = fetch("mnist", mnist.model_copy(update={"files": {name: row}}), name, tmp_path / "raw")
     assert read_idx(fetched).tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize("file", ["Img/img_align_celeba.zip", "Eval/list_eval_partition.txt"])
+def test_celebas_folders_as_google_drive_has_them_are_a_mirror(file: str, root: Path, tmp_path: Path) -> None:
+    celeba, name = load_sources(root / "params" / "sources.yaml")["celeba"], file.partition("/")[2]
+    row = celeba.files[name].model_copy(update={"urls": (), "checksum": Checksum(value=sha(CONTENT), algorithm="sha256")})
+    (tmp_path / "CelebA" / file).parent.mkdir(parents=True)
+    (tmp_path / "CelebA" / file).write_bytes(CONTENT)
+    found = fetch("celeba", celeba.model_copy(update={"files": {name: row}}), name, tmp_path / "raw", str(tmp_path / "CelebA"))
+    assert found.read_bytes() == CONTENT
 
 
 @pytest.mark.parametrize("place", ["", "cifar-10-batches-py"])
