@@ -182,7 +182,8 @@ def fit(
     """An image → (size, size, channels): centre crop, antialiased resize; transparency becomes white.
 
     Raises:
-        BadImage: it is too small or too large, has a mode of more than 8 bits, or is grey where colour is wanted (or the reverse) and `convert` is off.
+        BadImage: it is too small or too large, has a mode of more than 8 bits, or is grey where colour is wanted (or the reverse) and
+            `convert` is off.
     """
     refuse_large(image, max_pixels)
     if image.mode not in GREY | COLOUR:

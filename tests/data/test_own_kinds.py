@@ -274,7 +274,8 @@ def test_cells_without_an_image_or_a_label_are_listed(tmp_path: Path) -> None:
     cells[5], labels = None, [None if i == 7 else ["even", "odd"][i % 2] for i in range(N)]
     write_table(tmp_path / "train.parquet", 0, N, image=pyarrow.array(cells, pyarrow.binary()), label=pyarrow.array(labels))
     row = {"kind": "parquet", "path": str(tmp_path / "train.parquet"), "labelled": True}
-    with pytest.raises(UserError, match="2 of 24 images cannot be used:\n  train.parquet:7: it has no label\n  train.parquet:5: it is empty"):
+    bad = "2 of 24 images cannot be used:\n  train.parquet:7: it has no label\n  train.parquet:5: it is empty"
+    with pytest.raises(UserError, match=bad):
         run_prepare(tmp_path, **row)
 
 
