@@ -224,6 +224,7 @@ def test_a_panel_tells_its_difference_from_another_run_seed_by_seed(folder: Path
         assert titles[-1].endswith("\n5.00 ± 0.58 (n = 3)\nΔ +3.00 ± 0.00")  # 4, 5, 6 against 1, 2, 3
         assert "Δ" not in titles[0] or models == ("vpga",)
         assert "Δ: difference from LPGA of runs with one seed" in found.caption
+        assert found.caption.count(": +3.00 ± 0.00") == 1
         canvas.finish(found.figure)
         layout(found.figure)
         inside = found.figure.get_tightbbox()  # no text is wider than the page, above a single panel either

@@ -48,7 +48,11 @@ DOT = """digraph snakemake_dag {
     3 -> 2
     3 -> 1
 }"""
-TEXT = SCALE.replace("title: Digits", 'title: "Digits <b>&\\""')
+TEXT = (
+    SCALE.replace("title: Digits", 'title: "Digits <b>&\\""')
+    .replace("  mixture: {", "  prior_test: {n: 300, batch_size: 100, reference: test}\n  mixture: {")
+    .replace("[prior, mixture]", "[prior, mixture, prior_test]")
+)
 
 
 PARTS = ("table1", "claims", "costs", "parameters", "notation", "evaluation")
@@ -233,6 +237,11 @@ def test_table_1_stands_in_the_papers_layout_with_the_papers_numbers_and_how_it_
     text = re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", page[page.index('<table class="paper"') : page.index('id="figures"')]))
     assert "Model Digits &lt;b&gt;&amp;&#34; CIFAR-10 others VAE 1.05 ± 0.58 paper: FID 13.83 ± 0.06 19.05 ± 0.58 VAE, mixture 10" in text
     assert "snakemake --cores 2 results/tiny/table1.csv Copy Where it comes from: pga provenance results/tiny/table1.csv" in text
+
+
+def test_every_value_by_seed_stands_with_that_against_the_test_images(page: str) -> None:
+    long_form = page[page.index('aria-label="Table 1, every value by seed"') :]
+    assert "Against test images" in long_form[: long_form.index("<tbody>")]
 
 
 def test_verdicts_are_marked_where_the_paper_can_be_compared(made: Path) -> None:

@@ -206,6 +206,13 @@ def test_captions_say_that_celebas_test_images_were_trained_on(root: Path) -> No
     assert paper.notes_on(paper.figures["reconstructions"].datasets) == paper.datasets["celeba"].note
 
 
+def test_the_caption_says_what_makes_the_papers_numbers_unequal_to_ours(root: Path) -> None:
+    paper, claims = load_experiment(root / "params" / "paper.yaml"), load_claims(root / "params" / "claims.yaml")
+    text = table1.caption(paper, table1.entries(paper, metrics({}), claims), [])
+    for caveat in ("CIFAR-10 statistics may be of the training", "reads CelebA resized before", "LVPGA's MNIST settings", "ten here"):
+        assert text.count(caveat) == 1
+
+
 def test_the_best_of_each_column_and_block_is_bold_and_nothing_else(folder: Path) -> None:
     assert write(folder, metrics()) == 0
     best = [best for _, _, best in EXPECTED.values()]

@@ -30,6 +30,7 @@ def draw(sources: Sources) -> canvas.DrawnFigure:
     beside = " " if len(metric) <= SHORT else "\n"
     title = 0.4 + 0.15 * (bool(row.against) + (beside == "\n"))
     figure, places = canvas.page((row.width, (size + title) * down), down, across, row.font)
+    differences: list[str] = []
     axes = [[panel for line in places[lines * i : lines * (i + 1)] for panel in line] for i in range(len(row.datasets))]
     for i, dataset in enumerate(row.datasets):
         for panel in axes[i][len(row.models) :]:
@@ -45,25 +46,29 @@ def draw(sources: Sources) -> canvas.DrawnFigure:
             seeds = f" (n = {cell.n})" if cell.n else ""
             number = f"\n{metric}{beside}{cell.text()}{seeds}" if experiment.datasets[dataset].measured else ""
             letter = canvas.letter(i * len(row.models) + j)
-            against = paired_difference(sources, dataset, model) if number else ""
-            axes[i][j].set_title(f"{letter} {sources.dataset_title(dataset)}, {sources.model_title(model)}{number}{against}")
+            shown = f"{sources.dataset_title(dataset)}, {sources.model_title(model)}"
+            if number and (difference := paired_difference(sources, dataset, model)):
+                differences.append(f"{shown}: {difference}")
+                number += f"\nΔ {difference}"
+            axes[i][j].set_title(f"{letter} {shown}{number}")
     several = any(len(experiment.seeds_of(*run)) > 1 for run in row.runs())
     text = (
         f"The first {ROWS * COLUMNS} samples of {sources.first_seeds()}, not picked. Numbers: {TITLES[experiment.evaluation.metric]} of "
         f"{experiment.samplings[row.sampling].n} samples, {'mean ± standard error over n of' if several else 'of'} {sources.seeds()}."
     )
     if row.against:
-        text += f" Δ: difference from {sources.model_title(row.against)} of runs with one seed, mean ± standard error over these pairs."
+        text += f" Δ: difference from {sources.model_title(row.against)} of runs with one seed, mean ± standard error over these pairs"
+        text += f" ({'; '.join(differences)})." if differences else "."
     return canvas.DrawnFigure(figure, sources.caption(text, measured=True))
 
 
 def paired_difference(sources: Sources, dataset: str, model: str) -> str:
-    """A line of a panel's title: how far the run is from the one that it is compared with, seed by seed; empty if it is with none."""
+    """How far the run is from the one that it is compared with, seed by seed; empty if it is with none."""
     against = sources.row.against
     if against is None or model == against:
         return ""
     other = dict(sources.cell(dataset, against).values)
     mean, error = mean_and_error([value - other[seed] for seed, value in sources.cell(dataset, model).values if seed in other])
     if mean is None:
-        return "\nΔ missing"
-    return f"\nΔ {mean:+.2f}".replace("-", "−") + (f" ± {error:.2f}" if error is not None else "")
+        return "missing"
+    return f"{mean:+.2f}".replace("-", "−") + (f" ± {error:.2f}" if error is not None else "")

@@ -139,6 +139,7 @@ def by_seed(experiment: Experiment, records: dict[str, RunRecord]) -> list[Sever
     seeds = {f"seed{seed}": f"Seed {seed}" for seed in experiment.seeds}
     titles = {
         "model": "Model", "block": "Block", "dataset": "Data", "mean": "Mean", "standard_error": "Standard error", "n": "Runs", **seeds,
+        "against_test_mean": "Against test images", "against_test_standard_error": "Its standard error",
         "paper_fid": "Paper (FID)", "paper_standard_error": "Paper’s standard error",
     }  # fmt: skip
     shown = {key: title for key, title in titles.items() if found[0][key].notna().any()}
@@ -155,7 +156,8 @@ def papers_table(experiment: Experiment, records: dict[str, RunRecord]) -> Paper
 JUDGED = {
     "statement": {
         "claim": "Statement", "dataset": "Of", "verdict": "Verdict", "compared": "Compared", "metric": "Metric", "ours": "Mean",
-        "against": "Against", "low": "90 % from", "high": "to", "p_holm": "p, Holm", "n": "Pairs", "source": "In the paper", "note": "Note",
+        "against": "Against", "difference": "Difference", "low": "90 % from", "high": "to", "p_holm": "p, Holm", "n": "Pairs",
+        "source": "In the paper", "note": "Note",
     },
     "number": {
         "model": "Model", "density": "Law of the codes", "dataset": "Data", "verdict": "Verdict", "against": "Paper",

@@ -183,7 +183,8 @@ def statement(
     between = interval([one - other for one, other in worst.pairs], claims.level)
     enough = asked.n >= claims.least_seeds and p_holm is not None
     decided = enough and p_holm is not None and p_holm < claims.level
-    count = f" (the largest of {len(asked.comparisons)})" if len(asked.comparisons) > 1 else ""
+    several = len(asked.comparisons)
+    count = "" if several == 1 else f" (the smallest of {several}, times {several})" if false < true else f" (the largest of {several})"
     return row | {
         "n": asked.n, "ours": left, "standard_error": left_error, "against": right,
         "against_standard_error": right_error, "effect": relative(worst), "difference": between.mean, "low": between.low,

@@ -65,7 +65,9 @@ def caption(experiment: Experiment, found: list[Entry], missing: list[str]) -> s
         f"{column.title} stands in for the paper's {in_words(column.paper)}" for column in experiment.table1.columns if column.paper
     ]
     text += "".join(f"{line}. " for line in replaced)
-    text += "Paper: FID as Zhang et al. (ICML 2020) report it." if claims_beside(found) else ""
+    if claims_beside(found):
+        caveats = dict.fromkeys(entry.claim.note for entry in found if entry.claim and entry.claim.note)
+        text += f"{'; '.join(['Paper: FID as Zhang et al. (ICML 2020) report it', *caveats])}."
     text = text[0].upper() + text[1:].rstrip()
     return text + (f" PARTIAL: {len(missing)} run{'s are' if len(missing) > 1 else ' is'} missing." if missing else "")
 
