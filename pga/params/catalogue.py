@@ -10,6 +10,7 @@ from typing import NamedTuple
 from pga.params.base import NAME
 from pga.params.dataset import Dataset
 from pga.params.experiment import Experiment, load_experiment
+from pga.params.fit import misfits
 from pga.runtime.errors import UserError
 
 TABLES = ("sources", "datasets", "claims")
@@ -55,8 +56,8 @@ def read_catalogue(folder: Path, taken: Collection[str], datasets: Mapping[str, 
             continue
         try:
             experiment = load_experiment(checked_name(path, taken))
-            if misfits := [wrong[name] for name in experiment.datasets if name in wrong] or experiment.misfits(datasets):
-                raise UserError("\n".join(f"{path}: {line}" for line in dict.fromkeys(misfits)))
+            if unfit := [wrong[name] for name in experiment.datasets if name in wrong] or misfits(experiment, datasets):
+                raise UserError("\n".join(f"{path}: {line}" for line in dict.fromkeys(unfit)))
             if experiment.results in found.experiments:
                 raise UserError(
                     f"{path}: results: {experiment.results} is the folder of {found.experiments[experiment.results][0]} already"

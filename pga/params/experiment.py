@@ -9,11 +9,10 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field, model_validator
 
 from pga.metrics.metric_registry import METRICS
-from pga.networks.architectures import NETWORKS, keeps_averages
+from pga.networks.architectures import keeps_averages
 from pga.params.artifacts import Equivalence, Figure, Table1
 from pga.params.base import Name, Seed, Strict
 from pga.params.compose import compose
-from pga.params.dataset import Dataset
 from pga.params.evaluation import Evaluation
 from pga.params.feature_spaces import FEATURE_SPACES, PIXEL_METRIC, PIXELS
 from pga.params.reading import validate
@@ -34,23 +33,6 @@ class DatasetRuns(Strict):
     measured: bool = Field(True, description="false: trained and sampled only, where no feature space serves the data set")
     runs: dict[Name, RunParams]
     note: str = Field("", description="what captions must say of results on it, e.g. that its test images were trained on")
-
-    def networks(self) -> dict[str, list[str]]:
-        """Network → the runs of it."""
-        found: dict[str, list[str]] = {}
-        for run, params in self.runs.items():
-            found.setdefault(params.network[0], []).append(run)
-        return found
-
-
-def seen_by(network: str) -> tuple[int, int]:
-    """Size and channels of the images that a network is for."""
-    return NETWORKS[network].size, NETWORKS[network].channels
-
-
-def in_pixels(shape: tuple[int, int]) -> str:
-    """Size and channels as text: "64x64x3"."""
-    return f"{shape[0]}x{shape[0]}x{shape[1]}"
 
 
 FOLDERS = ("results/metrics", "results/figures", "results/partial")
@@ -179,31 +161,6 @@ class Experiment(Strict):
                         f"{FEATURE_SPACES[label].words}'s {dim} features needs more real images than features (another `extractor`, e.g. "
                         f"{PIXELS}, does not; evaluation.few_samples accepts them, if it is a try and no result)"
                     )
-
-    def misfits(self, datasets: Mapping[str, Dataset]) -> list[str]:
-        """What of this experiment does not fit the table of data sets: unknown ones, other sizes than the networks', missing labels."""
-        found = []
-        for name, block in self.datasets.items():
-            if name not in datasets:
-                found.append(f"datasets.{name}: no such data set in params/datasets.yaml; there are {', '.join(datasets)}")
-                continue
-            shape = datasets[name].shape
-            for network, runs in block.networks().items():
-                if shape not in (None, seen_by(network)):
-                    fitting = [other for other in NETWORKS if seen_by(other) == shape]
-                    sizes = sorted({seen_by(other) for other in NETWORKS})
-                    others = f" (so in {len(runs) - 1} more runs)" if len(runs) > 1 else ""
-                    found.append(
-                        f"datasets.{name}.runs.{runs[0]}.network: {network} is for images of {in_pixels(seen_by(network))}, "
-                        f"those of {name} are {in_pixels(shape)}; {'accepted are' if fitting else 'there are networks for'} "
-                        f"{', '.join(fitting or map(in_pixels, sizes))}{others}"
-                    )
-            if block.measured and self.evaluation.extractor == "classifier" and not datasets[name].labelled:
-                found.append(
-                    f"datasets.{name}: evaluation.extractor: classifier needs labels, which {name} is without; take inception or pixels, "
-                    "or set `measured: false` here to train and sample only"
-                )
-        return found
 
     def _check_foreign(self) -> None:
         """Refuse metrics that compare single real images, of which another tool's statistics tell nothing."""
