@@ -108,6 +108,8 @@ def complaint(images: npt.NDArray[Any]) -> str | None:
         return "channels come last, `x.transpose(0, 2, 3, 1)`"
     if images.ndim not in (3, 4) or (images.ndim == 4 and images.shape[-1] not in (1, 3, 4)) or not images.size:
         return "these are no images"
+    if images.max() == 1:
+        return "values are to be 0 … 255, these are 0 and 1: `255 * x`"
     return None
 
 

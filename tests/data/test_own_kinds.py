@@ -135,6 +135,7 @@ WRONG_IMAGES = {
     "one image": (GREY[0], "these are no images"),
     "five channels": (np.zeros((9, 8, 8, 5), np.uint8), "these are no images"),
     "none": (GREY[:0], "these are no images"),
+    "zeros and ones": (GREY % 2, r"values are to be 0 … 255, these are 0 and 1: `255 \* x`"),
     "too small": (GREY[:, :4, :4], "24 of 24 images cannot be used:\n  0: 4×4, the shorter side must have 8 pixels"),
     "colour": (np.zeros((9, 8, 8, 3), np.uint8), "9 of 9 images cannot be used:\n  0: it is colour; set `convert: true`"),
     "objects": (np.array([None, "a"]), "not a complete file of NumPy's, or one of objects, which are not read"),
