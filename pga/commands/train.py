@@ -1,4 +1,4 @@
-"""Train one run of an experiment. A run that was killed continues and ends with the same bytes."""
+"""Train one run of an experiment. A run that was killed continues and ends with the same bytes; a finished one is trained again."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
@@ -51,7 +52,13 @@ class Parquet(OwnImages):
 
     def prepare(self, context: Context) -> Prepared:
         """Decode the column of images."""
-        folder, _ = self.own_files()
+        folder, read = self.own_files()
+        if self.path.is_dir() and (others := sorted({*tables_below(folder)} - {*read})):
+            print(
+                f"{context.name}: {len(others)} file{'s' * (len(others) > 1)} of other splits not read: {', '.join(others[:10])}; "
+                "`split` and `test_split` name what is",
+                file=sys.stderr,
+            )
         columns = [self.image, *([self.label] if self.labelled else [])]
         place: dict[str, tuple[Group, int]] = {}
         test: list[str] = []
@@ -81,13 +88,18 @@ class Parquet(OwnImages):
         return self.gather(context, str(self.path), list(place), contents, decode, labels, classes, test if self.test_split else None)
 
 
+def tables_below(folder: Path) -> list[str]:
+    """The parquet and arrow files below a folder, but those in which the library of the Hub keeps what it has computed."""
+    return [name for name in list_files(folder) if name.endswith(SUFFIXES) and not Path(name).name.startswith("cache-")]
+
+
 def files_of_split(folder: Path, split: str) -> list[str]:
     """Files of one split below a folder, sorted: by the beginning of their names, or by the folder that they are in.
 
     Raises:
         UserError: there are none.
     """
-    every = [name for name in list_files(folder) if name.endswith(SUFFIXES) and not Path(name).name.startswith("cache-")]
+    every = tables_below(folder)
     found = [
         name for name in every if split in Path(name).parent.parts or Path(name).stem == split or Path(name).name.startswith(f"{split}-")
     ]

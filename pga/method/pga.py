@@ -141,7 +141,7 @@ class PGA(nn.Module):
         """The loss of a batch: in training mode of the terms that are on at this step, else of all.
 
         Args:
-            x: (B, …) in the decoder's range.
+            x: (B, …) in the decoder's range, of the type of the networks' weights.
             generator: of all noise, on the device of x (default: torch's global one).
 
         Raises:

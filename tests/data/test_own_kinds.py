@@ -239,11 +239,16 @@ def test_a_data_set_of_the_hub_is_the_same_as_files_of_its_images(files: list[st
     assert labels_of_images(tmp_path, expected) == LABELS.tolist()
 
 
-def test_a_split_of_its_own_gives_the_test_images(tmp_path: Path) -> None:
+def test_a_split_of_its_own_gives_the_test_images_and_one_that_is_not_read_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     write_table(tmp_path / "hub/train-00000-of-00001.parquet", 0, 20)
     write_table(tmp_path / "hub/test-00000-of-00001.parquet", 20, N)
     row = {"kind": "parquet", "path": str(tmp_path / "hub"), "size": 10}
+    run_prepare(tmp_path, **row)
+    assert "mine: 1 file of other splits not read: test-00000-of-00001.parquet; `split` and" in capsys.readouterr().err
     found = run_prepare(tmp_path, test_split="test", **row)
+    assert "not read" not in capsys.readouterr().err
     assert (found["n_train"], found["n_test"], found["n_classes"]) == (20, 4, None)
     assert np.array_equal(arrays(tmp_path)[1][..., 0], GREY[20:, 1:11])
     with pytest.raises(
