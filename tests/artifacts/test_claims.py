@@ -15,7 +15,7 @@ from stored import write_curve_record
 from pga.artifacts.collect import COLUMNS
 from pga.artifacts.tables.claims_table import number_verdict, run_of, summary, verdicts
 from pga.artifacts.tables.intervals import holm, interval, p_below_zero
-from pga.artifacts.tables.statements import flatness, fluctuation, mean_of
+from pga.artifacts.tables.statements import OF_A_CURVE, WITHIN, Asked, Comparison, flatness, fluctuation, mean_of
 from pga.cli import main
 from pga.params.claims import curves_read, load_claims, place_of
 from pga.params.experiment import load_experiment
@@ -215,6 +215,24 @@ def test_all_of_several_comparisons_must_hold_and_one_can_contradict() -> None:
     assert row.verdict == "contradicted" and "VPGA below LPGA" in row.compared and "(the smallest of 2, times 2)" in row.test
 
 
+def test_what_is_said_to_be_higher_is_tested_upwards() -> None:
+    sharp, blurred = (3.0, 3.01, 3.02), (2.4, 2.41, 2.42)
+    for pga, vae, verdict in (
+        (sharp, blurred, "holds"),
+        (blurred, sharp, "contradicted"),
+        (np.multiply(1.04, blurred), blurred, "contradicted"),
+    ):
+        rows = [*of("digits", "lpga", *pga), *of("digits", "vpga", *pga), *of("digits", "vae", *vae)]
+        row = statement(verdicts(QUICK, metrics(*rows, metric="sharpness"), CLAIMS), "pga_is_sharper", "mnist")
+        assert row.verdict == verdict and row.metric == "sharpness" and "above" in row.compared
+    [late] = [said for said in CLAIMS.statements if said.name == "vpga_rises_late"]
+    place = ("celeba", "vpga_long", "prior")
+    for last, rises in ((20.0, True), (10.4, False), (5.0, False)):  # against 10; the margin is 5 %
+        pairs = ((last, 10.0), (last + 0.1, 10.05), (last + 0.05, 10.05))
+        true, false = Asked(late, "celeba", (Comparison(place, place, pairs, ()),)).p()
+        assert (true < 0.05, false < 0.05) == (rises, not rises)
+
+
 def test_a_statement_about_what_is_not_there_is_not_run() -> None:
     found = verdicts(QUICK, metrics(*of("digits", "vae", 16.0, 16.1, 16.2), metric="classifier_fd"), CLAIMS)
     assert statement(found, "lpga_beats_vae", "cifar10").verdict == "not run"  # no such data set
@@ -234,6 +252,8 @@ def test_what_the_rules_about_training_compare() -> None:
     assert [mean_of(curve, fifth) for fifth in range(1, 6)] == [40, 18, 11, 11.5, 15]
     half = [12.0, 10.0, 11.0, 12.0, 14.0, 16.0]  # from step 50 on
     assert fluctuation(curve) == pytest.approx(np.mean(np.abs(np.diff(half))) / np.mean(half))
+    assert (OF_A_CURVE["sooner"](curve), OF_A_CURVE["steadier"](curve)) == (40, fluctuation(curve))
+    assert (WITHIN["falls"](curve), WITHIN["rises_late"](curve)) == ((15, 18), (15, 11))
     losses = pd.Series([1.0, 0.2, 0.1, 0.09, 0.08], index=[1, 2, 3, 4, 5])
     assert flatness(losses) == pytest.approx((0.12, 0.8))
 
