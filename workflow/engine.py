@@ -121,6 +121,7 @@ def judge_again_after(rules: Collection[str], folder: Path) -> None:
             if not dag.is_running(other):
                 dag.reason(other).clear()
         await dag.postprocess()
+        dag.workflow.scheduler.progress()  # how many jobs there are has changed since Snakemake said it
         return True
 
     DAG.finish = finish_and_judge

@@ -179,7 +179,8 @@ def test_preparing_the_same_bytes_makes_nothing_else_again_and_a_failed_preparat
     code, (*arrays, _) = "pga/data/digits.py", PREPARED  # the record names the new recipe
     before = [times(finished)[file] for file in arrays]
     edited(code, "bunch.images * 255 / 16", "255 / 16 * bunch.images")
-    assert finished_rules(snakemake(finished, *TARGETS).stderr) == {"prepare_labelled"}
+    said = snakemake(finished, *TARGETS).stderr
+    assert finished_rules(said) == {"prepare_labelled"} and re.findall(r"\d+ of \d+ steps", said)[-1] == "1 of 1 steps"
     assert [times(finished)[file] for file in arrays] == before
     good = {file: (finished / file).read_bytes() for file in PREPARED}
     edited(code, "bunch = load_digits()", "bunch = load_digits().missing")
