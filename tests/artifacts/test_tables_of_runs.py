@@ -16,7 +16,7 @@ from test_tables import CLAIMS, SCALE, metrics
 
 from pga.artifacts.figures.canvas import save
 from pga.artifacts.tables import notation_table, parameters_table
-from pga.artifacts.tables.formats import SYMBOLS, Grid, as_markdown, latex
+from pga.artifacts.tables.formats import SYMBOLS, Formula, Grid, as_markdown, latex
 from pga.artifacts.tables.latex_tables import as_latex
 from pga.cli import main
 from pga.fingerprints.steps import figure_code
@@ -129,10 +129,11 @@ def test_a_table_of_metrics_without_its_flag_says_so(folder: Path, capsys: pytes
 
 
 def test_symbols_are_translated_and_mathematics_is_left_alone() -> None:
-    grid = Grid(("a_b", "c"), ("l", "r"), ((r"$x_1$", "σ² of x̂ | 5 %"),))
+    grid = Grid(("a_b", "c"), ("l", "r"), ((Formula(r"$x_1$"), "σ² of x̂ | 5 %"), (r"$\sigmaa$", "a title")))
     text = as_latex([grid], "50 %", "t")
     assert r"$x_1$ & $\sigma$$^2$ of $\hat{x}$ \textbar{} 5 \% \\" in text and r"a\_b & c \\" in text
     assert r"| $x_1$ | σ² of x̂ \| 5 % |" in as_markdown([grid], "")
+    assert r"\$\textbackslash{}sigmaa\$ & a title \\" in text and r"| \$\\sigmaa\$ | a title |" in as_markdown([grid], "")
     assert latex("".join(SYMBOLS)).isascii()
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from pga.artifacts.report.mathml import symbol
-from pga.artifacts.tables.formats import Grid, math
+from pga.artifacts.tables.formats import Formula, Grid
 
 
 @dataclass(frozen=True)
@@ -87,4 +87,4 @@ def cell(text: str, numeric: bool) -> Cell:
     """A cell of a grid."""
     found = re.match(r"(?:± )?(-?[\d,]*\.?\d+)", text) if numeric else None
     key = found[1].replace(",", "") if found else "" if numeric else text
-    return Cell(symbol(text[1:-1]) if math(text) else text, key)
+    return Cell(symbol(text[1:-1]) if isinstance(text, Formula) else text, key)

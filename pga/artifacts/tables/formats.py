@@ -48,7 +48,11 @@ def latex(text: str) -> str:
 
 def markdown(text: str) -> str:
     """Text within a Markdown table."""
-    return re.sub(r"([\\|*`<>\[\]$])", r"\\\1", text)
+    return re.sub(r"([\\|*`<>\[\]$~]|(?<![^\W_])_|_(?![^\W_])|&(?=#?\w+;))", r"\\\1", text)
+
+
+class Formula(str):
+    """A cell of LaTeX's mathematics, between dollar signs, which stays as it is; a title with dollar signs is text."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,7 @@ class Grid:
     Attributes:
         head: titles of the columns.
         align: "l", "r" or "p{5cm}" for each column.
-        rows: texts; a cell that starts and ends with "$" is LaTeX already.
+        rows: texts and formulas.
         title: what stands above, if several grids make one table.
     """
 
@@ -68,17 +72,12 @@ class Grid:
     title: str = ""
 
 
-def math(cell: str) -> bool:
-    """Whether a cell is LaTeX's mathematics already."""
-    return len(cell) > 2 and cell[0] == cell[-1] == "$"
-
-
 def as_markdown(grids: list[Grid], caption: str) -> str:
     """Markdown tables with the caption below."""
     parts = []
     for grid in grids:
         rule = "".join("---:|" if align == "r" else "---|" for align in grid.align)
         lines = [f"| {' | '.join(grid.head)} |", f"|{rule}"]
-        lines += ["| " + " | ".join(cell if math(cell) else markdown(cell) for cell in row) + " |" for row in grid.rows]
-        parts.append((f"**{grid.title}**\n\n" if grid.title else "") + "\n".join(lines))
+        lines += ["| " + " | ".join(cell if isinstance(cell, Formula) else markdown(cell) for cell in row) + " |" for row in grid.rows]
+        parts.append((f"**{markdown(grid.title)}**\n\n" if grid.title else "") + "\n".join(lines))
     return "\n\n".join(parts) + f"\n\n{caption}\n"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from pga.artifacts.tables.formats import Grid, as_markdown, latex, math
+from pga.artifacts.tables.formats import Formula, Grid, as_markdown, latex
 
 ROWS = 45
 """Rows of one float, at most: what a page has room for."""
@@ -60,6 +60,6 @@ def texts_of(name: str, found: pd.DataFrame, grids: list[Grid], caption: str) ->
 
 
 def row_of(cells: tuple[str, ...], paired: list[bool]) -> str:
-    """A row; where a column has errors, its cells are pairs. A cell that is mathematics already stays as it is."""
-    texts = (pair(cell) if two else cell if math(cell) else latex(cell) for two, cell in zip(paired, cells, strict=True))
+    """A row; where a column has errors, its cells are pairs. A formula stays as it is."""
+    texts = (pair(cell) if two else cell if isinstance(cell, Formula) else latex(cell) for two, cell in zip(paired, cells, strict=True))
     return " & ".join(texts) + r" \\"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from pga.artifacts.tables.formats import Grid
+from pga.artifacts.tables.formats import Formula, Grid
 from pga.artifacts.tables.latex_tables import texts_of
 from pga.artifacts.tables.table_inputs import Table, TableInputs
 from pga.method.terms import MODELS, ONE, PHI, SIGMA, TERMS, THETA
@@ -88,7 +88,7 @@ def as_grids(found: pd.DataFrame) -> list[Grid]:
         Grid(
             ("Symbol", "In the code", "Meaning", "Source"),
             ("l", "l", "p{8cm}", "l"),
-            tuple((f"${row['symbol']}$", row["name"], row["meaning"], row["source"]) for row in part.to_dict("records")),
+            tuple((Formula(f"${row['symbol']}$"), row["name"], row["meaning"], row["source"]) for row in part.to_dict("records")),
             titles[str(kind)],
         )
         for kind, part in found.groupby("kind", sort=False)
