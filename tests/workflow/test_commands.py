@@ -36,8 +36,9 @@ ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 PLACES = "*.md docs/*.md docs/*/README.md */README.md benchmarks/*/README.md benchmarks/*/*.py Snakefile Makefile dvc.yaml"
 PLACES += " environment.yml requirements.lock params/*.yaml workflow/*.py workflow/profiles/*/* workflow/rules/*"
-PLACES += " workflow/command/*.py pga/**/*.py"
-PROGRAMS = r"(?:[A-Z_]+=\S+ )*(?:snakemake|pga|make|dvc|python|pytest|nvidia-cuda-mps-control|cp|git|conda|pip|source)"
+PLACES += " workflow/command/*.py pga/**/*.py docs/*.py docs/*/*.py"
+PROGRAMS = r"(?:[A-Z_]+=\S+ )*(?:snakemake|pga|make|dvc|python|pytest|nvidia-cuda-mps-control|cp|git|conda|pip|source"
+PROGRAMS += r"|export|hf|mount|pip-audit|scancel|sinfo)"
 TEMPLATE = re.compile(r"…|\{(?!\w+,)|(?:^| )[A-Z]{2,}(?= |$)")
 """What stands for something else: `pga VERB --help`."""
 
@@ -333,6 +334,12 @@ def test_every_verb_and_flag_that_is_spoken_of_exists(command: str) -> None:
 NOT_RUN = {
     "conda": "makes an environment",
     "source": "is a shell's",
+    "export": "is a shell's, of a path of the user's",
+    "mount": "needs root and another disk",
+    "hf": "needs an account of the Hub",
+    "pip-audit": "asks the network, and is no part of the environment",
+    "scancel": "is Slurm's; test_slurm.py sends the signal",
+    "sinfo": "is Slurm's",
     "nvidia-cuda-mps-control": "needs a GPU",
     "git": "is git's",
     "pytest": "is a test, of a real Slurm",
