@@ -33,12 +33,6 @@ def fetch(name: str, source: Source, file: str, folder: Path, mirror: str | None
     if file not in source.files:
         raise UserError(f"{name} has no file {file!r}; it has {', '.join(source.files)}")
     row = source.files[file]
-    if not row.checksum.known:
-        raise UserError(
-            f"{name}/{file}: its {row.checksum.algorithm} is not known here, so that it cannot be verified. Read it on the file's page "
-            f"({', '.join(url.replace('/resolve/', '/blob/') for url in row.urls)}) and pin it in the table of sources, as "
-            f"sources.{name}.files.{file}.checksum.value"
-        )
     target = folder / name / file
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

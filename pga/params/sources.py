@@ -22,23 +22,14 @@ class Checksum(Strict):
         description="the file itself, its decompressed content, an archive's members, or a list's lines however their words are separated",
     )
     algorithm: Literal["md5", "sha256"]
-    value: Hex | None = Field(
-        None,
-        description="in hexadecimal; the first digits suffice for sha256; null: not known, to be pinned before a fetch",
-    )
+    value: Hex | None = Field(None, description="in hexadecimal; the first digits suffice for sha256")
     members: dict[str, Hex] = Field({}, description="member of the archive → checksum")
 
     @model_validator(mode="after")
     def _one(self) -> Checksum:
-        given = self.value is not None or (self.of == "file" and "value" in self.model_fields_set)
-        if (self.of == "members") != bool(self.members) or (self.of == "members") == given:
+        if (self.of == "members") != bool(self.members) or (self.of == "members") == (self.value is not None):
             raise ValueError("give `members` when `of` is members, `value` otherwise")
         return self
-
-    @property
-    def known(self) -> bool:
-        """Whether there is anything to compare with."""
-        return self.value is not None or bool(self.members)
 
 
 class SourceFile(Strict):
