@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from pga.params.base import NAME
 from pga.params.dataset import Dataset
+from pga.params.dataset_checks import misfits
 from pga.params.experiment import Experiment, load_experiment
-from pga.params.fit import misfits
 from pga.runtime.errors import UserError
 
 TABLES = ("sources", "datasets", "claims")
