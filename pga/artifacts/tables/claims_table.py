@@ -167,8 +167,9 @@ def statement(
         return row | {"verdict": NOT_COMPARABLE, "note": joined(asked.obstacle, said.note)}
     if not asked.comparisons:
         return row
-    true, false = asked.p()
-    by_worst = asked.contradicts() if false < true else [-p for p in asked.supports()]
+    p_holds, p_contradicted = asked.p()
+    against_it = p_contradicted < p_holds
+    by_worst = asked.contradicts() if against_it else [-p for p in asked.supports()]
     worst = asked.comparisons[by_worst.index(min(by_worst))]
     missing = sorted({seed for comparison in asked.comparisons for seed in comparison.missing})
     stands_in = f"{in_words(worst.left[0])} stands in for {in_words(asked.dataset)}" if worst.left[0] != asked.dataset else ""
@@ -184,14 +185,14 @@ def statement(
     enough = asked.n >= claims.least_seeds and p_holm is not None
     decided = enough and p_holm is not None and p_holm < claims.level
     several = len(asked.comparisons)
-    count = "" if several == 1 else f" (the smallest of {several}, times {several})" if false < true else f" (the largest of {several})"
+    count = f" (the smallest of {several}, times {several})" if against_it else f" (the largest of {several})"
     return row | {
         "n": asked.n, "ours": left, "standard_error": left_error, "against": right,
         "against_standard_error": right_error, "effect": relative(worst), "difference": between.mean, "low": between.low,
         "high": between.high, "margin": said.margin * right,
-        "test": f"one-sided t of {asked.n} pairs of one seed{count}, Holm's correction for {tests} statements",
-        "p": min(true, false) if enough else None, "p_holm": p_holm if enough else None,
-        "verdict": UNDECIDED if not decided else HOLDS if true < false else CONTRADICTED,
+        "test": f"one-sided t of {asked.n} pairs of one seed{count if several > 1 else ''}, Holm's correction for {tests} statements",
+        "p": min(p_holds, p_contradicted) if enough else None, "p_holm": p_holm if enough else None,
+        "verdict": UNDECIDED if not decided else HOLDS if p_holds < p_contradicted else CONTRADICTED,
     }  # fmt: skip
 
 
