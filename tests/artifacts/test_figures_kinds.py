@@ -343,3 +343,9 @@ def test_lines_stay_apart_in_grey_and_differ_in_dash_and_marker() -> None:
     assert min(np.diff(lightness)) > 10 and lightness[-1] < 61.6  # a contrast of 3 to white
     assert len(canvas.LINES) == MOST_LINES
     assert len({line.dash for line in canvas.LINES}) == len({line.marker for line in canvas.LINES}) == len(canvas.LINES)
+
+
+def test_the_figures_of_the_faces_that_are_published_show_no_photograph() -> None:
+    experiment = load_experiment(Path("params/cpu_faces.yaml"))
+    assert {figure.kind for figure in experiment.figures.values()} <= {"panels", "training", "terms"}
+    assert "real" not in {model for figure in experiment.figures.values() for model in figure.models}
