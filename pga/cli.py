@@ -109,9 +109,7 @@ def parser_for(verb: str) -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     module.add_arguments(parser)
-    parser.add_argument(
-        "--planned-code", metavar="FINGERPRINT", help="refuse to run, or to write, if the code is another (the workflow's check)"
-    )
+    parser.add_argument("--planned-code", help=argparse.SUPPRESS)  # the workflow's: refuse to run, or to write, by other code
     parser.set_defaults(verb=module.run)
     parser.usage = usage_of(parser)
     return parser

@@ -1,4 +1,4 @@
-"""docs/library.md, and the page on one's own data, in an environment with the core alone, outside of the checkout."""
+"""docs/library.md in an environment with the core alone, outside of the checkout."""
 
 from __future__ import annotations
 
@@ -62,13 +62,9 @@ def test_git_counts_nothing_that_an_installation_leaves_in_the_checkout(core: Pa
     assert "pyproject.toml" in untracked and not re.search(r"build/|\.egg-info", untracked)
 
 
-def blocks(page: str) -> list[str]:
-    return re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(encoding="utf-8"), re.S)
-
-
 @pytest.mark.slow
 def test_the_recipes_run_with_the_core_alone(core: Path, tmp_path: Path) -> None:
-    recipes = blocks("docs/library.md")
+    recipes = re.findall(r"```python\n(.*?)```", (ROOT / "docs/library.md").read_text(encoding="utf-8"), re.S)
     assert len(recipes) == 10
     environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
 
@@ -86,8 +82,6 @@ def test_the_recipes_run_with_the_core_alone(core: Path, tmp_path: Path) -> None
     assert str(core.parents[1]) in done.stdout
     assert {"model.safetensors", "config.json", "README.md", "samples.png"} <= {path.name for path in (tmp_path / "to-publish").iterdir()}
     assert (tmp_path / "watched/images-lvpga-seed0/log.jsonl").exists()
-    done = run("\n".join(blocks("docs/own-data.md")))
-    assert done.returncode == 0, done.stderr
     done = run("import sys; from pga.cli import main; sys.exit(main(['params', '--params', 'x.yaml']))")
     assert done.returncode == 1 and "pandas is not installed; it comes with: pip install 'pga[report]'" in done.stderr
 
