@@ -2,12 +2,14 @@
 
 Until then DVC knows nothing of an experiment, so that a fresh clone has nothing to miss. Each data set has
 stages of its own, so that what failed on one leaves the others in dvc.lock; paths are the project's (`wdir`).
+To DVC a file is the output of one stage: what another experiment's file has already is left out.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,17 @@ from pga.params.experiment import Experiment, load_experiment
 from pga.runtime.errors import UserError
 
 
-def stages(quick: dict[str, Any], name: str, experiment: Experiment, labelled: list[str]) -> dict[str, Any]:
+def outputs(files: Iterable[Path]) -> set[str]:
+    """What the stages of DVC files make of each data set, `data/…`."""
+    found = set()
+    for path in files:
+        for stage in yaml.safe_load(path.read_text(encoding="utf-8"))["stages"].values():
+            for item in stage.get("foreach", []):
+                found |= {name.replace("${item}", item) for out in stage["do"]["outs"] for name in out if name.startswith("data/")}
+    return found
+
+
+def stages(quick: dict[str, Any], name: str, experiment: Experiment, labelled: list[str], others: set[str]) -> dict[str, Any]:
     """The content of an experiment's DVC file.
 
     Args:
@@ -27,8 +39,15 @@ def stages(quick: dict[str, Any], name: str, experiment: Experiment, labelled: l
         name: the experiment's file in params/, without its ending.
         experiment: what that says.
         labelled: those of its data sets that have labels.
+        others: what other DVC files make of data sets.
     """
     datasets = list(experiment.datasets)
+    unprepared = [dataset for dataset in datasets if f"data/processed/{dataset}.npy" not in others]
+    referred = [
+        dataset
+        for dataset, block in experiment.datasets.items()
+        if block.measured and experiment.evaluation.labels(dataset in labelled) and f"data/reference/{dataset}" not in others
+    ]
     data, runs, artifacts = (quick["stages"][stage] for stage in ("data", "runs", "artifacts"))
     labels_of = [out for out in data["do"]["outs"] if "labels" in next(iter(out))]
     data["do"]["outs"] = [out for out in data["do"]["outs"] if out not in labels_of]
@@ -38,15 +57,31 @@ def stages(quick: dict[str, Any], name: str, experiment: Experiment, labelled: l
         "deps": ["data/processed/${item}.json", *data["do"]["deps"]],
         "outs": labels_of,
     }
+    labelled = [dataset for dataset in unprepared if dataset in labelled]
+    references_of = [out for out in runs["do"]["outs"] if "data/reference/${item}" in out]
+    runs["do"] |= {"desc": "every run on one data set, trained, sampled and measured"}
+    runs["do"]["outs"] = [out for out in runs["do"]["outs"] if out not in references_of]
+    references = {
+        "desc": "the features of a data set's real images",
+        "cmd": runs["do"]["cmd"],
+        "deps": ["${root}/${item}", *runs["do"]["deps"]],
+        "outs": references_of,
+    }
     artifacts["deps"] = [f"{experiment.results}/{dataset}" for dataset in datasets] + artifacts["deps"][1:]
+    if experiment.equivalence:
+        artifacts["outs"] += [{f"${{root}}/equivalence.{ending}": {"persist": True}} for ending in ("csv", "md", "tex", "json")]
     summaries = [f"../{experiment.results}/{dataset}/summary" for dataset in datasets if experiment.datasets[dataset].measured]
     bars = {"template": "bar_horizontal", "x": experiment.evaluation.metric, "y": "run"}
+    of_each = {
+        "data": (unprepared, data["do"]),
+        "labels": (labelled, labels),
+        "runs": (datasets, runs["do"]),
+        "references": (referred, references),
+    }
     return {
         "vars": [quick["vars"][0] | {"experiment": name, "root": experiment.results}],
         "stages": {
-            "data": {"foreach": list(datasets), "do": {"wdir": "..", **data["do"]}},
-            **({"labels": {"foreach": labelled, "do": {"wdir": "..", **labels}}} if labelled else {}),
-            "runs": {"foreach": datasets, "do": {"wdir": "..", **runs["do"]}},
+            **{stage: {"foreach": list(items), "do": {"wdir": "..", **do}} for stage, (items, do) in of_each.items() if items},
             "artifacts": {"wdir": "..", **artifacts},
         },
         "params": [f"../params/{name}.yaml"],
@@ -69,7 +104,8 @@ def main() -> None:
         labelled = [dataset for dataset in experiment.datasets if kinds[dataset].labelled]
     except UserError as error:
         sys.exit(f"error: {error}")
-    content = stages(yaml.safe_load(Path("dvc.yaml").read_text(encoding="utf-8")), name, experiment, labelled)
+    others = outputs(path for path in (Path("dvc.yaml"), *sorted(Path().glob("*/dvc.yaml"))) if path.parent.name != name)
+    content = stages(yaml.safe_load(Path("dvc.yaml").read_text(encoding="utf-8")), name, experiment, labelled, others)
     Path(name).mkdir(exist_ok=True)
     header = f"# Made by `python workflow/dvc_stages.py {name}` from dvc.yaml and params/{name}.yaml.\n"
     Path(name, "dvc.yaml").write_text(header + yaml.safe_dump(content, sort_keys=False, width=140), encoding="utf-8")

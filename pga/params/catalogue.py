@@ -62,6 +62,9 @@ def read_catalogue(folder: Path, taken: Collection[str], datasets: Mapping[str, 
                 raise UserError(
                     f"{path}: results: {experiment.results} is the folder of {found.experiments[experiment.results][0]} already"
                 )
+            _, paper = found.experiments.get("results", ("", None))
+            if paper and experiment.results.removeprefix("results/") in paper.datasets:
+                raise UserError(f"{path}: results: {experiment.results} is the folder of the paper's runs on that data set")
             found.experiments[experiment.results] = (str(path), experiment)
         except UserError as error:
             found.left_out[str(path)] = str(error)

@@ -9,7 +9,8 @@ from pga.params.feature_spaces import FEATURE_SPACES, TITLES
 
 PROPER = {
     "lpga": "LPGA", "vpga": "VPGA", "lvpga": "LVPGA", "lpga_theta": "LPGA, latent losses over φ and θ", "vae": "VAE",
-    "cvvae": "CV-VAE", "wae": "WAE", "rae": "RAE", "rae_l2": "RAE-L2", "rae_sn": "RAE-SN", "ghosh": "Ghosh et al.’s", "resnet": "ResNet", "no_bn": "without BN",
+    "cvvae": "CV-VAE", "wae": "WAE", "rae": "RAE", "rae_l2": "RAE-L2", "rae_sn": "RAE-SN",
+    "ghosh": "Ghosh et al.’s", "resnet": "ResNet", "no_bn": "without BN",
     "tf32": "TF32", "mnist": "MNIST", "mnist32": "MNIST 32×32", "cifar10": "CIFAR-10", "celeba": "CelebA", "celeba140": "CelebA 140×140",
     "celeba5k": "CelebA 5k", "alpha": "α", "beta": "β", "gamma": "γ", "eta": "η", "theta": "θ", "phi": "φ",
 }  # fmt: skip

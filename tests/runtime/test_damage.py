@@ -400,7 +400,7 @@ def test_metrics_that_are_none_are_named(content: str, tmp_path: Path, monkeypat
 
 TABLES: dict[str, Callable[[Path], Any]] = {
     "quick.yaml": load_experiment,
-    "mnist.yaml": load_experiment,
+    "mnist_lpga.yaml": load_experiment,
     **dict.fromkeys(("quick_terms.yaml", "quick_sweep.yaml", "quick_precision.yaml", "smoke.yaml"), load_experiment),  # extend another
     "sources.yaml": load_sources,
     "datasets.yaml": load_datasets,

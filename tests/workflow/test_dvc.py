@@ -276,5 +276,29 @@ def test_the_papers_experiment_becomes_stages_of_its_own(project: Path) -> None:
     assert "Running stage 'paper/dvc.yaml:data@mnist':" in done.stdout
     listed = call(project, "dvc", "stage", "list", "--name-only", "paper/dvc.yaml").stdout.split()
     labelled = {f"labels@{name}" for name in ("mnist", "mnist32", "cifar10")}
-    stages = {"artifacts", *(f"{stage}@{name}" for stage in ("data", "runs") for name in PAPERS)} | labelled
+    stages = {"artifacts", *(f"{stage}@{name}" for stage in ("data", "runs", "references") for name in PAPERS)} | labelled
     assert {name.split(":")[-1] for name in listed} == stages
+
+
+@pytest.mark.slow
+def test_experiments_that_share_data_sets_are_versioned_side_by_side(project: Path) -> None:
+    call(project, "git", "init", "-q")
+    names = sorted(path.stem for path in (project / "params").glob("*.yaml") if "results:" in path.read_text() and path.stem != "quick")
+    for name in names:
+        call(project, sys.executable, "workflow/dvc_stages.py", name)
+    written = {name: yaml.safe_load((project / name / "dvc.yaml").read_text())["stages"] for name in names}
+    outs: dict[str, list[str]] = {
+        name: [
+            next(iter(out)).replace("${item}", item)
+            for stage in stages.values()
+            for item in stage.get("foreach", [""])
+            for out in stage.get("do", stage)["outs"]
+        ]
+        for name, stages in written.items()
+    }
+    of_data = Counter(out for name in names for out in outs[name] if out.startswith("data/"))
+    assert set(of_data.values()) == {1} and "data/reference/mnist" in of_data and "data/processed/digits.npy" not in of_data
+    assert "data/reference/celeba5k" not in of_data, "pixels need none"
+    assert "${root}/equivalence.csv" in outs["precision"] and "${root}/equivalence.csv" not in outs["paper"]
+    done = call(project, "dvc", "repro", "--dry", "quick_sweep/dvc.yaml", check=False)  # reads all; without data it ends early
+    assert "Running stage 'data@digits':" in done.stdout, done.stderr
