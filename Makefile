@@ -3,7 +3,6 @@
 PYTHON ?= python3
 CORES ?= 2
 PGA_ENV ?=
-QUICK ?= quick
 ARGS ?=
 EXPERIMENT ?= quick
 
@@ -27,7 +26,7 @@ help: ## list the commands
 	@echo "  ARGS=           more arguments for pytest or snakemake, e.g. make test ARGS='-k losses'"
 
 quick: env ## make every table, figure and the report of the quick experiment (minutes, nothing is downloaded)
-	$(IN_ENVIRONMENT) snakemake $(QUICK) --cores $(CORES) $(ARGS)
+	$(IN_ENVIRONMENT) snakemake quick --cores $(CORES) $(ARGS)
 
 repro: env ## make an experiment by DVC, which versions it (EXPERIMENT=quick or another file of params/, e.g. EXPERIMENT=paper)
 	@test $(EXPERIMENT) = quick || $(IN_ENVIRONMENT) python workflow/dvc_stages.py $(EXPERIMENT)

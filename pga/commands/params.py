@@ -44,7 +44,10 @@ def run(arguments: argparse.Namespace) -> None:
         table.to_csv(sys.stdout, index=False)
         return
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    print(f"{arguments.params}: {len(experiment.all_runs())} runs, seeds {', '.join(map(str, experiment.seeds))}. Values are value·origin.")
+    print(
+        f"{arguments.params}: {len(experiment.all_runs())} runs, seeds {', '.join(map(str, experiment.all_seeds()))}. "
+        "Values are value·origin."
+    )
     table["shown"] = [f"{value}·{origin}" if origin else str(value) for value, origin in zip(table.value, table.origin, strict=True)]
     for dataset, part in table.groupby("dataset", sort=False):
         wide = part.pivot(index="key", columns="run", values="shown").reindex(

@@ -1,4 +1,4 @@
-"""Write a table as CSV, Markdown and LaTeX.
+"""Write a table as CSV, Markdown and LaTeX (claims: CSV alone; numbers: LaTeX alone).
 
 Beside it goes a .json that says of which runs it is: parameters, commit, data, device and versions of each.
 """

@@ -66,8 +66,7 @@ class TableKind(NamedTuple):
     Attributes:
         make: the function that makes it, `pga.artifacts.tables.table_inputs.TableInputs` → `Table`, by its dotted name.
         shows: one line for `--help`.
-        of_all_runs: made by the rule `table` as CSV, Markdown and LaTeX, of `metrics.csv` and the records of all runs, and shown in the
-            report. The others have rules of their own.
+        of_all_runs: made as CSV, Markdown and LaTeX of `metrics.csv` and the records of all runs, and shown in the report.
     """
 
     make: str

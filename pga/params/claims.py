@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from pga.params.base import Name, Positive, Strict
+from pga.params.base import Count, Name, Positive, Strict
 from pga.params.experiment import Experiment
 from pga.params.reading import read_typed
 
@@ -23,6 +23,13 @@ Where = tuple[str, str, str]
 RunName = Annotated[
     str, Field(pattern=r"^[a-z][a-z0-9_]*(/[a-z][a-z0-9_]*)?$", description="MODEL, or MODEL/SAMPLING where that is not `prior`")
 ]
+
+
+class Protocol(Strict):
+    """What a source's numbers are of."""
+
+    n: Count = Field(description="samples")
+    reference: Literal["train", "test"] = Field(description="real images")
 
 
 class Claim(Strict):
@@ -74,6 +81,7 @@ class Claims(Strict):
     least_seeds: Annotated[int, Field(ge=2)] = Field(description="fewer decide nothing")
     level: Annotated[float, Field(gt=0, lt=0.5)] = Field(description="of each one-sided test")
     margin: Annotated[float, Field(gt=0, lt=1)] = Field(description="share of a number within which ours counts as reproduced")
+    protocols: dict[str, Protocol] = Field(description="source of numbers → what they are of")
     claims: tuple[Claim, ...]
     statements: tuple[Statement, ...] = ()
 
@@ -82,6 +90,8 @@ class Claims(Strict):
         names = [statement.name for statement in self.statements]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"statements: {twice} stand twice")
+        if unknown := sorted({claim.source for claim in self.claims} - set(self.protocols)):
+            raise ValueError(f"protocols: {unknown} are missing, the source of numbers in `claims`")
         return self
 
     def find(self, dataset: str, model: str, density: str) -> Claim | None:

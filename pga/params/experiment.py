@@ -19,6 +19,7 @@ from pga.params.reading import validate
 from pga.params.run import Run
 from pga.params.run_params import RunParams
 from pga.params.sampling import RECONSTRUCTION, Interpolation, Sampling
+from pga.params.text import Text
 from pga.params.titles import in_words
 from pga.runtime.errors import UserError
 
@@ -32,7 +33,7 @@ class DatasetRuns(Strict):
 
     measured: bool = Field(True, description="false: trained and sampled only, where no feature space serves the data set")
     runs: dict[Name, RunParams]
-    note: str = Field("", description="what captions must say of results on it, e.g. that its test images were trained on")
+    note: Text = Field("", description="what captions must say of results on it, e.g. that its test images were trained on")
 
 
 FOLDERS = ("results/metrics", "results/figures", "results/partial")
@@ -214,7 +215,10 @@ class Experiment(Strict):
             names = [content.sampling]
         parts = {artifact: content, "evaluation": self.evaluation, **{f"samplings.{name}": self.samplings[name] for name in names}}
         shown = {name: part.model_dump(mode="json") for name, part in parts.items()}
-        beside = {"titles": self.titles_of(artifact)} if isinstance(content, Figure) else {"table1": self.table1.model_dump(mode="json")}
+        if isinstance(content, Figure):
+            beside: dict[str, Any] = {"titles": self.titles_of(artifact)}
+        else:
+            beside = {"table1": self.table1.model_dump(mode="json"), "titles": self.titles_of_figures()}
         notes = self.notes_on(content.datasets if isinstance(content, Figure) else self.datasets)
         return {**shown, **beside, "seeds": list(self.seeds), "description": self.description, "notes": notes}
 
@@ -230,8 +234,13 @@ class Experiment(Strict):
         return {name: row.titles.get(name, title) for name, title in named.items()}
 
     def measures(self) -> dict[str, Any]:
-        """What is measured of whose images, besides the results."""
-        return {**self.model_dump(mode="json", include={"evaluation", "samplings", "seeds"}), "notes": self.notes_on(self.datasets)}
+        """What is measured of whose images and how these are called, besides the results."""
+        kept = self.model_dump(mode="json", include={"evaluation", "samplings", "seeds", "table1", "description"})
+        return {**kept, "titles": self.titles_of_figures(), "notes": self.notes_on(self.datasets)}
+
+    def titles_of_figures(self) -> dict[str, dict[str, str]]:
+        """Figure → the titles that it gives; tables take them where Table 1 has none."""
+        return {name: figure.titles for name, figure in self.figures.items() if figure.titles}
 
     def samplings_shown(self, artifact: str) -> list[tuple[str, str, str]]:
         """(data set, model, sampling) of everything whose metrics a table or figure shows, in the order of this file."""
@@ -317,6 +326,10 @@ class Experiment(Strict):
         if name == REAL:
             return self.seeds[:1]
         return self.params(dataset, name).seeds or self.seeds
+
+    def all_seeds(self) -> list[int]:
+        """Every seed of any run, in order: a row may have seeds of its own."""
+        return sorted({run.seed for run in self.all_runs()})
 
     def runs_of(self, artifact: str) -> list[Run]:
         """The runs that must be trained for a table or figure."""

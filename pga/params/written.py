@@ -122,7 +122,7 @@ class WrittenRuns(Strict):
     common: Block | None = Field(None, description="values of every run on this data set")
     measured: bool = Field(True, description="false: trained and sampled only, where no feature space serves the data set")
     runs: dict[Name, Block | None] = Field({}, description="name in paths → what differs from `common`")
-    note: str = Field("", description="what captions must say of results on it, e.g. that its test images were trained on")
+    note: Text = Field("", description="what captions must say of results on it, e.g. that its test images were trained on")
 
 
 class Written(Strict):

@@ -172,6 +172,17 @@ def test_a_number_of_data_that_stand_in_is_not_compared(tmp_path: Path) -> None:
     assert row.verdict == "not comparable" and row.note == "CelebA antialias stands in for CelebA"
 
 
+@pytest.mark.parametrize(("old", "new"), [("n: 5000,", "n: 50000,"), ("batch_size: 1000}", "batch_size: 1000, reference: test}")])
+def test_a_number_of_other_samples_or_other_real_images_is_not_compared(old: str, new: str, tmp_path: Path) -> None:
+    text = Path("params/paper.yaml").read_text(encoding="utf-8")
+    protocol = "prior: {density: normal, n: 5000, batch_size: 1000}"
+    assert protocol in text
+    (tmp_path / "paper.yaml").write_text(text.replace(protocol, protocol.replace(old, new), 1), encoding="utf-8")
+    found = verdicts(load_experiment(tmp_path / "paper.yaml"), metrics(*of("mnist", "lpga", 10.3, 10.3, 10.4)), CLAIMS)
+    row = number(found, "table1", "mnist", "lpga")
+    assert row.verdict == "not comparable" and row.note == "the number is of 5,000 samples against training images"
+
+
 # Statements
 
 
@@ -313,6 +324,7 @@ def test_intervals_are_students() -> None:
         ("rule: falls", "rule: fall", "rule: found 'fall'"),
         ("runs: [vpga_long]}", "runs: [vpga_long], than: [vpga]}", "the rule rises_late takes no `than`"),
         ("runs: [lpga], than: [vae]}", "runs: [lpga]}", "the rule better needs `than`"),
+        ("source: the paper's own,", "source: nobody,", r"protocols: \['nobody'\] are missing"),
         ("name: vpga_beats_vae", "name: lpga_beats_vae", r"\['lpga_beats_vae'\] stand twice"),
     ],
 )

@@ -12,7 +12,7 @@ from PIL import Image
 from pga.artifacts.figures import diagram
 from pga.artifacts.figures.routing_figure import Edge, Route, inputs, route
 from pga.cli import main
-from pga.method.terms import MODELS, PHI, SIGMA, TERMS, THETA
+from pga.method.terms import MODELS, ONE, PHI, SIGMA, TERMS, THETA
 from pga.method.values import Values, draw_noise, term_value
 from pga.networks.build import build
 
@@ -33,6 +33,11 @@ def test_what_is_drawn_as_moved_is_what_receives_a_gradient(term: str) -> None:
     # every gradient of φ itself passes the code's layer, and every one through σ_φ the head's
     found = {PHI: received(encoder.mean.parameters()), SIGMA: received(encoder.log_var.parameters()), THETA: received(decoder.parameters())}
     assert route(term).moves() == {name for name, has in found.items() if has}
+
+
+def test_a_coefficient_of_a_model_of_ones_own_has_a_symbol(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(MODELS, "own", {"r": ONE, "lr_n": "between_two"})
+    assert diagram.formula("own").endswith(r"w_{betweentwo}\,L_{lr,\mathcal{N}}^{\phi}")
 
 
 def of(found: Route, state: str) -> set[str]:

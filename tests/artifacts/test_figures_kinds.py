@@ -25,6 +25,7 @@ from stored import metrics_content, write_curve_record
 from pga.artifacts.figures import canvas
 from pga.artifacts.figures.figure_inputs import Sources
 from pga.artifacts.figures.sheet import WIDE
+from pga.artifacts.figures.training_figure import over_seeds
 from pga.cli import main
 from pga.fingerprints.steps import sampling_code
 from pga.method.terms import MODELS
@@ -343,6 +344,12 @@ def test_lines_stay_apart_in_grey_and_differ_in_dash_and_marker() -> None:
     assert min(np.diff(lightness)) > 10 and lightness[-1] < 61.6  # a contrast of 3 to white
     assert len(canvas.LINES) == MOST_LINES
     assert len({line.dash for line in canvas.LINES}) == len({line.marker for line in canvas.LINES}) == len(canvas.LINES)
+
+
+def test_a_point_that_a_seed_lacks_is_in_no_mean() -> None:
+    steps = [10, 20, 30]
+    found = over_seeds([pd.Series([1.0, np.nan, 3.0], steps), pd.Series([3.0, 4.0, 7.0], steps)])
+    assert found.loc[[10, 30]].to_numpy().tolist() == [[2, 1, 3], [5, 3, 7]] and found.loc[20].isna().all()
 
 
 def test_the_figures_of_the_faces_that_are_published_show_no_photograph() -> None:

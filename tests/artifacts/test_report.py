@@ -22,6 +22,7 @@ from test_tables import CLAIMS, SCALE, place_results
 from pga.artifacts.report.charts import line_chart
 from pga.artifacts.report.mathml import mathml
 from pga.artifacts.report.paper_table import paper_table
+from pga.artifacts.report.report_tables import of_frame
 from pga.artifacts.report.rule_graph import draw, layers, read_graph
 from pga.artifacts.report.rule_times import rule_times
 from pga.artifacts.report.verdicts import verdicts
@@ -74,7 +75,7 @@ def make(tmp_path: Path) -> None:
         steps = np.arange(1, 21) * 15
         values = {
             "step": steps,
-            "r": 1 / steps,
+            "r": np.where(steps == 150, np.nan, 1 / steps),  # a value that is absent is no point of a chart
             "nll_phi": -np.log(steps),
             "encoder_loss": 2 / steps,
             "decoder_loss": 1 / steps,
@@ -240,6 +241,7 @@ def test_table_1_stands_in_the_papers_layout_with_the_papers_numbers_and_how_it_
 
 
 def test_every_value_by_seed_stands_with_that_against_the_test_images(page: str) -> None:
+    assert not re.search(r'points="[^"]*nan', page) and "nan …" not in page
     long_form = page[page.index('aria-label="Table 1, every value by seed"') :]
     assert "Against test images" in long_form[: long_form.index("<tbody>")]
 
@@ -445,6 +447,11 @@ def test_a_chart_holds_every_point_between_its_edges_and_says_itself_in_words() 
     assert found == [(1.0, 49.0), (67.0, 1.0), (199.0, 25.0)]  # a third of the way at 20; half of the height at 2
     assert "a&lt;b: from 1 to 2 between steps 10 and 40" in chart
     assert "nan" not in line_chart("flat", "flat", [5], [1.0])
+
+
+def test_a_column_of_truth_values_is_one_of_words() -> None:
+    made = of_frame("name", "Title", pd.DataFrame({"flat": [True, False]}), {"flat": "Flat"})
+    assert [row[0].text for row in made.rows] == ["True", "False"] and not made.heads[0].numeric
 
 
 def test_the_graph_is_read_and_layered_by_the_longest_way(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from experiments import COMMON
 from stored import metrics_content
 
 from pga.artifacts.collect import COLUMNS, collect
-from pga.artifacts.tables import evaluation_table, table1, table1_latex
+from pga.artifacts.tables import evaluation_table, table1, table1_entries, table1_latex
 from pga.cli import main
 from pga.params.claims import load_claims
 from pga.params.experiment import Experiment, load_experiment
@@ -62,11 +62,12 @@ metric: fid
 least_seeds: 3
 level: 0.05
 margin: 0.1
+protocols: {the paper's own: {n: 5000, reference: train}, Ghosh et al. 2019: {n: 10000, reference: test}}
 claims:
   - {artifact: table1, dataset: mnist, model: vae, value: 13.83, standard_error: 0.06, source: the paper's own}
   - {artifact: table1, dataset: mnist, model: vae, density: mixture, value: 8.69, source: Ghosh et al. 2019}
   - {artifact: table1, dataset: cifar10, model: lpga, value: 55.87, standard_error: 0.25, source: the paper's own}
-  - {artifact: table1, dataset: digits, model: lpga, value: 1.0, source: of a column that stands in for another}
+  - {artifact: table1, dataset: digits, model: lpga, value: 1.0, source: the paper's own}
 """
 # (data set, model, sampling) → the value of each seed; means, standard errors and the best below are worked out by hand
 VALUES = {
@@ -185,6 +186,28 @@ def test_csv_holds_mean_standard_error_n_every_seed_and_the_papers_value(folder:
     protocol = {place: [row[key] for key in ("block", "metric", "density", "samples", "reference")] for place, row in found.items()}
     assert protocol["VAE, mixture", "Digits"] == ["others", "classifier_fd", "mixture", "1200", "test"]
     assert protocol["LPGA", "Digits"] == ["paper", "classifier_fd", "normal", "300", "train"]
+
+
+def test_a_row_with_seeds_of_its_own_has_their_values(folder: Path) -> None:
+    text = SCALE.replace("eta: [0.02, paper]}}", "eta: [0.02, paper]}, seeds: [5, 6, 7]}")
+    (folder / "own.yaml").write_text(text)
+    found = metrics()
+    found.loc[found.model == "vpga", "seed"] += 5
+    cells = table1_entries.entries(load_experiment(folder / "own.yaml"), found, load_claims(folder / "claims.yaml"))
+    rows = list(csv.DictReader(table1.as_csv(load_experiment(folder / "own.yaml"), cells).splitlines()))
+    [own] = [row for row in rows if row["dataset"] == "CIFAR-10" and row["model"].startswith("VPGA")]
+    [other] = [row for row in rows if row["dataset"] == "CIFAR-10" and row["model"] == "LPGA"]
+    assert [own[f"seed{seed}"] for seed in (0, 1, 2, 5, 6, 7)] == ["", "", "", "9.0", "9.5", "10.0"]
+    assert other["seed0"] and not other["seed5"] and own["missing_seeds"] == ""
+
+
+def test_two_numbers_with_one_macro_are_refused_by_its_name(folder: Path) -> None:
+    (folder / "own.yaml").write_text(SCALE.replace("mixture:", "n:").replace("sampling: mixture", "sampling: n").replace("mixture]", "n]"))
+    found = metrics()
+    found["sampling"] = found["sampling"].replace("mixture", "n")
+    cells = table1_entries.entries(load_experiment(folder / "own.yaml"), found, load_claims(folder / "claims.yaml"))
+    with pytest.raises(UserError, match=r"\\PGAclassifierFdCifarOneZeroVaeN would be two numbers of Table 1"):
+        table1_latex.macros(cells, "classifier_fd")
 
 
 def test_the_long_form_has_the_mean_against_the_test_images_beside_where_it_is_measured(folder: Path) -> None:

@@ -198,7 +198,7 @@ def test_a_title_of_table_1_is_part_of_the_figures_that_show_it_and_of_no_other(
     before, after = load_experiment("params/quick.yaml"), load_experiment(tmp_path / "quick.yaml")
     changed = {name for name in before.figures if before.shows(name) != after.shows(name)}
     assert changed == {name for name, figure in before.figures.items() if "lpga_ablation" in figure.models} != set()
-    assert before.shows("table1") != after.shows("table1")
+    assert before.shows("table1") != after.shows("table1") and before.measures() != after.measures()
 
 
 def test_a_row_may_have_seeds_of_its_own(tmp_path: Path) -> None:

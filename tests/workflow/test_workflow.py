@@ -299,7 +299,7 @@ def test_a_file_that_is_not_asked_for_stops_nobody_and_one_that_is_says_why(besi
 
 def test_paths_of_a_parameters_file_reach_the_shell_as_one_word(finished: Path) -> None:
     """Real images in the samples' place, against statistics of another tool in a file with such a name."""
-    name = "x y;touch PWNED;$(touch PWNED).npz"
+    name = "data/reference/x y;touch PWNED;$(touch PWNED).npz"
     text = TINY.replace("results/tiny", "results/quoted").replace(
         "{extractor: classifier}", f"{{extractor: classifier, foreign: {{digits/classifier-train: '{name}'}}}}"
     )

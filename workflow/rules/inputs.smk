@@ -77,10 +77,14 @@ def references_of(wildcards) -> list[str]:
     ]
 
 
+def is_foreign(wildcards, path: str) -> bool:
+    """Whether statistics of real images are another tool's, wherever they lie."""
+    return path in experiment_of(wildcards).evaluation.foreign.values()
+
+
 def foreign_of(wildcards) -> str:
     """The flag that vouches for statistics of other tools."""
-    own = [path.startswith("data/reference/") for path in references_of(wildcards)]
-    labels = [label for label, ours in zip(extractors_of(wildcards), own) if not ours]
+    labels = [label for label, path in zip(extractors_of(wildcards), references_of(wildcards)) if is_foreign(wildcards, path)]
     return f"--foreign {' '.join(labels)}" if labels else ""
 
 
@@ -136,7 +140,8 @@ def curve_input(wildcards) -> dict[str, str]:
 
 def record_of_curve(wildcards) -> list[str]:
     """What the statistics of real images say of themselves, where the curve is compared with any."""
-    return [path.replace(".npz", ".json") for path in curve_input(wildcards).values() if path.startswith("data/reference/") and path.endswith(".npz")]
+    statistics = [path for name, path in curve_input(wildcards).items() if name == "reference" and not is_foreign(wildcards, path)]
+    return [path.replace(".npz", ".json") for path in statistics]
 
 
 def samples_of(wildcards) -> str:
@@ -148,8 +153,9 @@ def samples_of(wildcards) -> str:
 
 def records_beside(wildcards) -> list[str]:
     """What samples and statistics of real images say of themselves; those of another tool say nothing."""
-    own = [path for path in (samples_of(wildcards), *references_of(wildcards)) if path.startswith((wildcards.root, "data/reference/"))]
-    return [f"{os.path.splitext(path)[0]}.json" for path in own]
+    samples = [] if wildcards.model == REAL else [samples_of(wildcards)]
+    statistics = [path for path in references_of(wildcards) if not is_foreign(wildcards, path)]
+    return [f"{os.path.splitext(path)[0]}.json" for path in samples + statistics]
 
 
 def experiment_weights(wildcards) -> list[str]:
@@ -162,7 +168,7 @@ def experiment_weights(wildcards) -> list[str]:
 
 
 OF_ALL_RUNS = [name for name, row in TABLES.items() if row.of_all_runs]
-"""The tables that the rule `table` makes."""
+"""The tables of all runs."""
 
 
 SHOWN = {"table1": "table1", "numbers": "table1", "equivalence": "equivalence", "claims": None, **dict.fromkeys(OF_ALL_RUNS)}
@@ -189,7 +195,7 @@ def shown_by_table(wildcards):
     if table == "notation":
         return None
     if table == "parameters":
-        return experiment.model_dump(mode="json")["datasets"]
+        return {**experiment.measures(), "datasets": experiment.model_dump(mode="json")["datasets"]}
     return experiment.measures() if table in OF_ALL_RUNS else experiment.shows("equivalence" if table == "equivalence" else "table1")
 
 

@@ -9,6 +9,8 @@ rule rule_graph:
     params:
         targets=lambda wildcards: shown_in_report(wildcards.root),
         rules=digest([Path(file).read_text(encoding="utf-8") for file in RULE_FILES]),
+        experiment=lambda wildcards: experiment_of(wildcards).model_dump(mode="json"),
+        data=lambda wildcards: {name: DATASETS[name].model_dump(mode="json") for name in experiment_of(wildcards).datasets},
     log: "logs/rule_graph/{root}.log"
     benchmark: "logs/rule_graph/{root}.tsv"
     threads: 1

@@ -82,7 +82,8 @@ def overview() -> str:
 
 def is_made(target: str) -> bool:
     """Whether it is a rule, a file, or what a rule makes."""
-    return workflow.is_rule(target) or os.path.exists(target) or any(rule.is_producer(target) for rule in workflow.rules)
+    path = os.path.relpath(target)  # `./results/…`, as a shell completes it
+    return workflow.is_rule(target) or os.path.exists(path) or any(rule.is_producer(path) for rule in workflow.rules)
 
 
 def refuse_unknown_targets() -> None:

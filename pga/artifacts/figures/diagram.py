@@ -15,7 +15,7 @@ from matplotlib.textpath import TextPath
 from pga.artifacts.figures import canvas
 from pga.artifacts.figures.figure_inputs import Sources
 from pga.artifacts.figures.routing_figure import Edge, Route, route
-from pga.artifacts.tables.notation_table import COEFFICIENTS
+from pga.artifacts.tables.notation_table import coefficient_symbol
 from pga.method.terms import MODELS, ONE, TERMS
 
 COLUMNS = (0.12, 0.88, 1.66, 2.44, 3.06)
@@ -58,7 +58,7 @@ def formula(model: str, without: Sequence[str] = ()) -> str:
     parts = []
     for coefficient, symbols in groups.items():
         joined = "+".join(symbols)
-        weight = "" if coefficient == ONE else COEFFICIENTS[coefficient] + r"\,"
+        weight = "" if coefficient == ONE else coefficient_symbol(coefficient) + r"\,"
         parts.append(f"{weight}({joined})" if weight and len(symbols) > 1 else weight + joined)
     return "+".join(parts)
 

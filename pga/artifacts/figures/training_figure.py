@@ -21,7 +21,8 @@ DECADES = 5
 def logarithmic(panel: Axes) -> None:
     """A logarithmic scale where all values are positive and far apart."""
     values = np.concatenate([np.asarray(line.get_ydata(), float) for line in panel.lines])
-    if values.min() > 0 and values.max() > DECADES * values.min():
+    values = values[~np.isnan(values)]
+    if len(values) and values.min() > 0 and values.max() > DECADES * values.min():
         panel.set_yscale("log")
         panel.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         panel.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
@@ -29,9 +30,9 @@ def logarithmic(panel: Axes) -> None:
 
 
 def over_seeds(series: list[pd.Series]) -> pd.DataFrame:
-    """Series by step, one per seed → mean, lowest and highest value at each step."""
+    """Series by step, one per seed → mean, lowest and highest value at each step; none where a seed has none."""
     table = pd.concat(series, axis=1).sort_index()
-    return pd.DataFrame({"mean": table.mean(axis=1), "low": table.min(axis=1), "high": table.max(axis=1)})
+    return table.agg(["mean", "min", "max"], axis=1, skipna=False).set_axis(["mean", "low", "high"], axis=1)
 
 
 def band(axes: Axes, series: list[pd.Series], line: canvas.Line, label: str, markers: bool = False, dash: object = None) -> None:

@@ -107,7 +107,7 @@ def facts(experiment: Experiment, params: str, records: dict[str, RunRecord]) ->
     return [
         ("Experiment", f"{Path(params).stem}: {experiment.description}"),
         ("Data", ", ".join(dataset_titles(experiment).values())),
-        ("Runs", f"{len(records)} of {len(experiment.all_runs())}, seeds {', '.join(map(str, experiment.seeds))}"),
+        ("Runs", f"{len(records)} of {len(experiment.all_runs())}, seeds {', '.join(map(str, experiment.all_seeds()))}"),
         ("Training", trained or "none yet"),
         ("Metric", metric_title(experiment.evaluation.metric)),
     ]
@@ -130,7 +130,7 @@ def commands(experiment: Experiment) -> list[tuple[str, str]]:
     """What a reader may want to make → the command."""
     make, first = make_command(experiment), experiment.all_runs()[0]
     return [
-        ("Everything", f"{make}report.html"),
+        ("This page", f"{make}report.html"),
         ("One run", f"{make}{first.dataset}/{first.name}/seed{first.seed}/model.safetensors"),
         ("Where a file comes from", f"pga provenance {experiment.results}/report.html"),
     ]

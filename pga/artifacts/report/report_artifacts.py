@@ -136,7 +136,7 @@ def by_seed(experiment: Experiment, records: dict[str, RunRecord]) -> list[Sever
     found = read(experiment, "table1", records)
     if found is None:
         return []
-    seeds = {f"seed{seed}": f"Seed {seed}" for seed in experiment.seeds}
+    seeds = {column: column.replace("seed", "Seed ") for column in found[0].columns if re.fullmatch(r"seed\d+", column)}
     titles = {
         "model": "Model", "block": "Block", "dataset": "Data", "mean": "Mean", "standard_error": "Standard error", "n": "Runs", **seeds,
         "against_test_mean": "Against test images", "against_test_standard_error": "Its standard error",

@@ -99,15 +99,15 @@ def curves(folder: Path, run: Run, record: RunRecord) -> list[Markup]:
     """Every term of the history, and every metric over the snapshots."""
     found = []
     if (history := read_history(folder, record, ("step",))) is not None:
-        steps = history.step.tolist()
         for column in history.columns:
-            if column not in UNSEEN:
+            known = history[["step", column]].dropna()  # a term that is only looked at may have no value
+            if column not in UNSEEN and len(known):
                 term = TERMS.get(column)
                 words = term.meaning if term else LOSS_TITLES.get(column, in_words(column))
                 title = Markup("{} {}").format(symbol(term.symbol), words) if term else words
-                found.append(line_chart(title, words, steps, history[column].tolist()))
+                found.append(line_chart(title, words, known.step.tolist(), known[column].tolist()))
     if (curve := read_curve(folder, run, record)) is not None:
-        for metric, part in curve.groupby("metric", sort=False):
+        for metric, part in curve.dropna(subset="value").groupby("metric", sort=False):
             title = f"{metric_title(str(metric))} of snapshots"
             found.append(line_chart(title, title, part.step.tolist(), part.value.tolist()))
     return found

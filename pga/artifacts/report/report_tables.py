@@ -67,7 +67,8 @@ def text(value: object, numeric: bool) -> str:
 
 def of_frame(name: str, title: str, found: pd.DataFrame, titles: dict[str, str]) -> SortableTable:
     """The columns of a frame that have a title, in the order of the titles."""
-    numeric = {column: pd.api.types.is_numeric_dtype(found[column]) for column in titles}
+    types = pd.api.types
+    numeric = {column: types.is_numeric_dtype(found[column]) and not types.is_bool_dtype(found[column]) for column in titles}
     rows = tuple(
         tuple(Cell(text(row[column], numeric[column]), "" if pd.isna(row[column]) else str(row[column])) for column in titles)
         for row in found.to_dict("records")

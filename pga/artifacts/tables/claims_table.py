@@ -117,7 +117,13 @@ def obstacle_of(experiment: Experiment, claims: Claims, claim: Claim, place: tup
     stand_ins = {
         column.dataset for column in experiment.table1.columns if column.paper == claim.dataset and column.dataset != claim.dataset
     }
-    return f"{in_words(place[0])} stands in for {in_words(claim.dataset)}" if place[0] in stand_ins else ""
+    if place[0] in stand_ins:
+        return f"{in_words(place[0])} stands in for {in_words(claim.dataset)}"
+    asked, sampling = claims.protocols[claim.source], experiment.samplings[place[2]]
+    if (sampling.n, sampling.reference) != (asked.n, asked.reference):
+        images = "training" if asked.reference == "train" else "test"
+        return f"the number is of {asked.n:,} samples against {images} images"
+    return ""
 
 
 def number(experiment: Experiment, metrics: pd.DataFrame, claims: Claims, claim: Claim) -> dict[str, Any]:

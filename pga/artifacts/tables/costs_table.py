@@ -15,12 +15,10 @@ from pga.artifacts.tables.latex_tables import texts_of
 from pga.artifacts.tables.summary_cells import partial
 from pga.artifacts.tables.table_inputs import Table, TableInputs
 from pga.params.experiment import Experiment
+from pga.params.sampling import RECONSTRUCTION
 from pga.provenance.records import Place
 from pga.runtime.errors import UserError
 from pga.training.run_record import RunRecord
-
-AFTER = ("sample", "evaluate", "curve", "interpolate", "reconstruct")
-"""Rules that run after the training of a run, by the folder of their benchmark files."""
 
 
 def benchmark_seconds(path: Path) -> float:
@@ -33,9 +31,11 @@ def benchmark_seconds(path: Path) -> float:
 
 
 def seconds_after(logs: Path, experiment: Experiment, place: Place) -> float | None:
-    """Sampling and evaluation of a run; None where the workflow did not measure it here."""
-    folder = f"{experiment.results}/{place.dataset}/{place.model}"
-    files = [file for rule in AFTER for file in sorted((logs / rule / folder).glob(f"seed{place.seed}[.-]*tsv"))]
+    """Sampling and evaluation of a run, all that this table waits for; None where the workflow did not measure it here."""
+    jobs = f"{experiment.results}/{place.dataset}/{place.model}/seed{place.seed}"
+    samplings = (*experiment.params(place.dataset, place.model).samplings, RECONSTRUCTION)
+    names = [f"{rule}/{jobs}-{sampling}.tsv" for rule in ("sample", "evaluate") for sampling in samplings]
+    files = [file for name in (*names, f"reconstruct/{jobs}.tsv") if (file := logs / name).exists()]
     return math.fsum(map(benchmark_seconds, files)) if files else None
 
 

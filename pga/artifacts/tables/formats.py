@@ -80,4 +80,4 @@ def as_markdown(grids: list[Grid], caption: str) -> str:
         lines = [f"| {' | '.join(grid.head)} |", f"|{rule}"]
         lines += ["| " + " | ".join(cell if isinstance(cell, Formula) else markdown(cell) for cell in row) + " |" for row in grid.rows]
         parts.append((f"**{markdown(grid.title)}**\n\n" if grid.title else "") + "\n".join(lines))
-    return "\n\n".join(parts) + f"\n\n{caption}\n"
+    return "\n\n".join(parts) + f"\n\n{markdown(caption)}\n"

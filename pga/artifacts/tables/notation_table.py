@@ -43,7 +43,12 @@ COEFFICIENTS = {
     "alpha": r"\alpha", "beta": r"\beta", "gamma": r"\gamma", "eta": r"\eta", "vr": r"\gamma'", "c": "c", "rec": r"w_r",
     "kl": r"w_{kl}", "mmd": r"w_{mmd}", "b": r"b", "l": r"l", "gamma_phi": r"\gamma_\phi", "gamma_theta": r"\gamma_\theta",
 }  # fmt: skip
-"""Name in params/ → LaTeX; another is a w with its name."""
+"""Name in params/ → LaTeX."""
+
+
+def coefficient_symbol(name: str) -> str:
+    """A coefficient as LaTeX; one of a model of one's own is a w with its name."""
+    return COEFFICIENTS.get(name) or f"w_{{{name.replace('_', '')}}}"
 
 
 def weighs(name: str, models: Mapping[str, Mapping[str, str]] = MODELS) -> str:
@@ -68,8 +73,7 @@ def rows() -> list[dict[str, str]]:
         for name, term in TERMS.items()
     ]
     names = dict.fromkeys(name for terms in MODELS.values() for name in terms.values() if name != ONE)
-    symbols = {name: COEFFICIENTS.get(name) or f"w_{{{name.replace('_', '')}}}" for name in names}
-    found += [("coefficient", name, symbol, weighs(name), "params/*.yaml") for name, symbol in symbols.items()]
+    found += [("coefficient", name, coefficient_symbol(name), weighs(name), "params/*.yaml") for name in names]
     keys = ("kind", "name", "symbol", "meaning", "source")
     return [dict(zip(keys, row, strict=True)) for row in found]
 

@@ -192,8 +192,9 @@ class Values:
 
 
 def in_every_fifth(series: pd.Series) -> pd.Series | None:
-    """Values by step, if every fifth of the training has one."""
-    return series if len(series) and set(fifths(series)) == set(range(1, FIFTHS + 1)) else None
+    """Values by step, if every fifth of the training has one and none is absent."""
+    whole = len(series) and not series.isna().any() and set(fifths(series)) == set(range(1, FIFTHS + 1))
+    return series if whole else None
 
 
 def fifths(series: pd.Series) -> np.ndarray:

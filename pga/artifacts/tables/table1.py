@@ -108,6 +108,7 @@ def real_images(found: list[Entry]) -> str:
 def as_csv(experiment: Experiment, found: list[Entry]) -> str:
     """One line per cell, with the value of every seed; absent numbers are empty."""
     rows = []
+    seeds = sorted({seed for entry in found for seed in experiment.seeds_of(entry.row.on(entry.column), entry.row.model)})
     for entry in found:
         values = dict(entry.cell.values)
         rows.append(
@@ -124,7 +125,7 @@ def as_csv(experiment: Experiment, found: list[Entry]) -> str:
                 "mean": entry.cell.mean,
                 "standard_error": entry.cell.standard_error,
                 "n": entry.cell.n,
-                **{f"seed{seed}": values.get(seed) for seed in experiment.seeds},
+                **{f"seed{seed}": values.get(seed) for seed in seeds},
                 "missing_seeds": " ".join(map(str, entry.cell.missing)),
                 "against_test_mean": entry.against_test.mean if entry.against_test else None,
                 "against_test_standard_error": entry.against_test.standard_error if entry.against_test else None,

@@ -8,6 +8,7 @@ from pga.artifacts.tables.formats import latex
 from pga.artifacts.tables.latex_tables import PLUS_MINUS, floating, pair
 from pga.artifacts.tables.table1_entries import Entry, claimed, claims_beside
 from pga.params.titles import in_words
+from pga.runtime.errors import UserError
 
 DIGITS = dict(zip("0123456789", ["Zero", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine"], strict=True))
 
@@ -47,7 +48,11 @@ def name(*parts: str) -> str:
 
 
 def macros(found: list[Entry], metric: str) -> str:
-    r"""A macro for every cell, e.g. \PGAfidMnistLpga; with Error and N at the end of ours, with Paper and PaperError the paper's."""
+    r"""A macro for every cell, e.g. \PGAfidMnistLpga; with Error and N at the end of ours, with Paper and PaperError the paper's.
+
+    Raises:
+        UserError: two numbers would have one name, as of a sampling that is called `paper`.
+    """
     lines = [r"% \PGA<metric><data set><model>[<sampling>] is our mean; with Error, N, Paper or PaperError at the end what these say"]
     for entry in found:
         sampling = [] if entry.row.sampling == "prior" else [entry.row.sampling]
@@ -61,4 +66,8 @@ def macros(found: list[Entry], metric: str) -> str:
             "PaperError": f"{claim.standard_error:.2f}" if claim and claim.standard_error else None,
         }
         lines += [rf"\newcommand{{{start}{end}}}{{{value}}}" for end, value in values.items() if value is not None]
-    return "\n".join(dict.fromkeys(lines)) + "\n"
+    lines = list(dict.fromkeys(lines))
+    names = [line.partition("}")[0] for line in lines]
+    if twice := sorted({name.partition("{")[2] for name in names if names.count(name) > 1}):
+        raise UserError(f"numbers.tex: {', '.join(twice)} would be two numbers of Table 1; call a run or a sampling otherwise")
+    return "\n".join(lines) + "\n"
