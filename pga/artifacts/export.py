@@ -79,9 +79,10 @@ def data_licence(dataset: str) -> str:
     """What the tables of data sets and sources say of a data set's licence."""
     sources = load_sources(EXPERIMENTS / "sources.yaml")
     found = load_datasets(EXPERIMENTS / "datasets.yaml").get(dataset)
-    if found is None:
-        return "not stated; add it before you pass the model on"
-    return sources[found.source].licence if found.source else "that of scikit-learn's copy (UCI, CC BY 4.0)"
+    if found is not None and found.source:
+        return sources[found.source].licence
+    of_digits = found is not None and found.kind == "digits"
+    return "that of scikit-learn's copy (UCI, CC BY 4.0)" if of_digits else "not stated; add it before you pass the model on"
 
 
 def card(model: TrainedModel, record: RunRecord, licence: str) -> str:

@@ -34,7 +34,7 @@ class ArrayFile(OwnImages):
 
     def own_files(self) -> tuple[Path, list[str]]:
         """The file, and that of the labels."""
-        beside = [self.labels_file().name] if self.labelled and self.path.suffix == ".npy" else []
+        beside = [os.path.relpath(self.labels_file(), self.path.parent)] if self.labelled and self.path.suffix == ".npy" else []
         return self.path.parent, [self.path.name, *beside]
 
     def labels_file(self) -> Path:
@@ -56,7 +56,7 @@ class ArrayFile(OwnImages):
         names = [str(index) for index in range(len(images))]
         labels = None
         if self.labelled:
-            found = arrays[1].reshape(len(arrays[1])) if arrays[1].size == len(arrays[1]) else arrays[1]
+            found = arrays[1].reshape(-1) if arrays[1].size == len(images) else arrays[1]
             if found.shape != images.shape[:1] or found.dtype.kind not in "iuU":
                 raise UserError(
                     f"{self.path}: found labels {arrays[1].dtype} of shape {arrays[1].shape} for images of shape {images.shape}; "

@@ -19,7 +19,7 @@ from pga.data.kind import Context, Images, Kind, Labels, Prepared
 from pga.params.base import Count
 from pga.runtime.errors import UserError
 
-GREY, COLOUR = {"1", "L", "LA"}, {"RGB", "RGBA", "P", "PA", "CMYK", "YCbCr", "HSV", "LAB"}
+GREY, COLOUR = {"1", "L", "LA"}, {"RGB", "RGBA", "P", "PA", "CMYK", "YCbCr", "HSV"}
 LARGEST = 512 << 20
 """Bytes that an image file may have."""
 ADDRESS = r"<[^<>]* at 0x[0-9a-f]+>"
@@ -34,7 +34,7 @@ class OwnImages(Kind):
     size: Count | None = Field(description="side after an antialiased resize")
     channels: Literal[1, 3] | None = Field(3, description="1 grey, 3 colour")
     convert: bool = Field(False, description="convert grey images to colour (or the reverse) instead of counting them as bad")
-    test_fraction: Annotated[float, Field(gt=0, le=0.5)] = Field(0.1, description="every so-manyth image is a test image")
+    test_fraction: Annotated[float, Field(gt=0, le=0.5)] = Field(0.1, description="share of test images, evenly spaced")
     on_bad: Literal["fail", "skip"] = Field("fail", description="what to do with images that cannot be used: stop, or list and leave out")
     min_size: Count = Field(8, description="pixels that the shorter side must have")
     max_pixels: Count = Field(89_478_485, description="pixels that an image may have; more need memory (the default is Pillow's)")
@@ -81,12 +81,14 @@ class OwnImages(Kind):
             decode: bytes → (size, size, channels); raises BadImage.
             labels: name → label where the data are labelled; an image without one is bad.
             classes: names of the labels, if these are numbers from 0; by default the labels found, sorted.
-            test: names of the test images; by default every so-manyth usable image, of labelled ones label by label.
+            test: names of the test images; by default `test_fraction` of the usable ones, evenly spaced, of labelled ones label by label.
 
         Raises:
             UserError: images cannot be used and `on_bad` is fail; too few are left, or they are of one class.
         """
         context.alone()
+        if odd := next(((name, label) for name, label in (labels or {}).items() if isinstance(label, list | dict)), None):
+            raise UserError(f"{where}: the label of {odd[0]} is {odd[1]!r}; accepted is one whole number or text for each image")
         bad = [] if labels is None else [(name, "it has no label") for name in names if labels.get(name) is None]
         wanted = [name for name in names if labels is None or labels.get(name) is not None]
         shape = (self.size or 0, self.size or 0, self.channels or 0)
@@ -105,9 +107,9 @@ class OwnImages(Kind):
         if labels is not None:
             coded, notes["classes"] = code([labels[name] for name in usable], classes)
         if test is None:
-            every = round(1 / self.test_fraction)
             is_test = np.zeros(len(usable), bool)
-            is_test[np.argsort(coded, kind="stable")[every - 1 :: every]] = True  # label by label, so that each has its share
+            taken = np.floor(np.arange(len(usable) + 1) * self.test_fraction + 1e-9)  # so many of the first 0, 1, 2, …
+            is_test[np.argsort(coded, kind="stable")[np.diff(taken) > 0]] = True  # label by label, so that each has its share
         else:
             is_test = np.isin(usable, list(test))
         if is_test.sum() < 2 or len(usable) - is_test.sum() < 2:

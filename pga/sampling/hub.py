@@ -43,10 +43,11 @@ def upload(folder: Path, address: str) -> None:
     name = repository(address)
     try:
         from huggingface_hub import HfApi
+        from huggingface_hub.errors import HTTPError
     except ModuleNotFoundError as error:
         raise UserError(f"{address}: huggingface-hub is not installed; it comes with: pip install 'pga[hub]'") from error
     try:
         HfApi().create_repo(name, exist_ok=True)
         HfApi().upload_folder(repo_id=name, folder_path=folder, commit_message="Model exported by pga")
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, HTTPError) as error:  # HTTPError: no connection
         raise UserError(f"{address}: {error}") from error

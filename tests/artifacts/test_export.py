@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ from PIL import Image
 from stored import metrics_content
 
 import pga
+from pga.artifacts import export
 from pga.cli import main
 from pga.runtime.errors import UserError
 from pga.runtime.files import read_record, sha256, write_record
@@ -93,3 +95,15 @@ def test_a_model_is_pushed_and_loaded_over_the_hubs_protocol(run: Path, tmp_path
         assert pushed["model.safetensors"] == (run / "model.safetensors").read_bytes()
     expected = f"{pga.load(run, device='cpu').sample(2).sum()} ['prior']\nUserError hf://user/nothing:\n"
     assert done.stdout.endswith(expected), done.stdout
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)  # the server is gone
+    assert "pga export: error: hf://user/digits: " in done.stderr and "AssertionError" in done.stderr.splitlines()[-1]
+
+
+def test_the_licence_of_images_of_ones_own_is_not_made_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(ROOT / "params", tmp_path / "params")
+    with open(tmp_path / "params/datasets.yaml", "a", encoding="utf-8") as file:
+        file.write("\n  mycats: {kind: folder, path: /cats, size: 64}\n")
+    monkeypatch.setattr(export, "EXPERIMENTS", tmp_path / "params")
+    found = {name: export.data_licence(name) for name in ("mycats", "nothing", "digits", "mnist")}
+    assert found["mycats"] == found["nothing"] == "not stated; add it before you pass the model on"
+    assert "scikit-learn" in found["digits"] and "scikit-learn" not in found["mnist"]

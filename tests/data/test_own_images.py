@@ -324,6 +324,9 @@ def test_every_so_manyth_image_is_a_test_image(tmp_path: Path) -> None:
     assert train.shape == (10, 8, 8, 3) and train.dtype == test.dtype == np.uint8
     assert (found["n_train"], found["n_test"], found["n_classes"], found["shape"], found["images"]) == (10, 3, None, [8, 8, 3], 13)
     assert found["skipped"] == [] and found["sources"] == {}
+    for fraction, share in ((0.4, 5), (1 / 3, 4), (0.2, 2)):
+        assert len(run_prepare(folder, tmp_path / "out", test_fraction=fraction)[1]) == share
+    run_prepare(folder, tmp_path / "out", test_fraction=0.25)
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [".mine.contents", *OUTPUTS]  # no part is left
 
 

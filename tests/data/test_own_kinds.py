@@ -153,12 +153,24 @@ WRONG_FILES = {
     "no such array": ({"pictures": GREY}, False, "no array images; there are pictures"),
     "no labels": ({"images": GREY}, True, "no array labels; there are images"),
     "too few labels": ({"images": GREY, "labels": LABELS[1:]}, True, r"found labels int64 of shape \(23,\)"),
+    "one label": ({"images": GREY, "labels": np.array(3)}, True, r"found labels int64 of shape \(\) "),
     "one-hot labels": (
         {"images": GREY, "labels": np.eye(3)[LABELS]},
         True,
         r"found labels float64 of shape \(24, 3\) .* accepted is one",
     ),
 }
+
+
+def test_labels_in_another_folder_count_by_their_content(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    np.save(tmp_path / "a.npy", GREY)
+    entry = {"kind": "array", "path": str(tmp_path / "a.npy"), "labelled": True, "labels": str(tmp_path / "sub/l.npy")}
+    found = []
+    for labels in (LABELS, LABELS[::-1]):
+        np.save(tmp_path / "sub/l.npy", labels)
+        found.append(run_prepare(tmp_path, **entry)["recipe"])
+    assert found[0] != found[1]
 
 
 @pytest.mark.parametrize("content, labelled, message", WRONG_FILES.values(), ids=WRONG_FILES)
