@@ -237,7 +237,7 @@ def measure_snapshots(
         found = []
         for step, decoder in decoders:
             found = evaluate(sample(decoder, run, n, batch_size, chosen), spaces, metrics, real, run.seed, few_samples)
-            writer.writerows([step, part.metric, repr(part.value), part.n] for part in found)
+            writer.writerows([step, part.metric, "" if part.value is None else repr(part.value), part.n] for part in found)
     CurveRecord(
         **id_of(run)._asdict(), code=code or curve_code(run),
         inputs=inputs, extractors=spaces_measured(spaces, found),
@@ -286,7 +286,7 @@ def find_nearest(
         record.refuse_other_code(samples)
     first = load_images(samples)[:n]
     images, _ = load(data, dataset)
-    if not 1 <= k <= len(images) or not len(first):
+    if n < 1 or not 1 <= k <= len(images) or not len(first):
         raise UserError(f"--n {n} --k {k}: accepted are at least one sample and 1 to {len(images)} images of {dataset}")
     devices.make_deterministic(threads=1)
     shown = nearest_images(np.asarray(first), images, network.load(), k)

@@ -16,6 +16,7 @@ from pga.method.terms import MODELS, PHI, RECONSTRUCTIONS, SIGMA, TERMS, THETA, 
 from pga.method.values import EXPRESSIONS, Values, draw_noise, posterior, term_value
 from pga.networks.autoencoder import Encoder
 from pga.runtime.errors import UserError
+from pga.runtime.precision import PRECISIONS
 
 CHECK_EVERY = 100
 """Calls between checks of the terms on an accelerator, where each check waits for the device; on a CPU every call is checked."""
@@ -46,9 +47,10 @@ class PGA(nn.Module):
     `loss = model(x)` is the loss of a batch; `loss.backward()` gives each network the gradient that the paper gives it. Layers stay as
     they are given: neither initialised nor, where frozen, trained.
 
-    An encoder has a method `posterior` that returns μ and log σ² (B, H), or returns them as a pair, or returns one tensor. A code (B, H)
-    is used as it is where the model needs no σ; any other tensor (B, …) is taken for features, on which linear heads for μ and, where
-    the model needs it, log σ² are put. Where `latent_dim` is H and the model needs σ, such an encoder's output is features as well.
+    An encoder has a method `posterior` that returns μ and log σ² (B, H), beside a forward pass that returns μ; or it returns them as a
+    pair, or returns one tensor. A code (B, H) is used as it is where the model needs no σ; any other tensor (B, …) is taken for
+    features, on which linear heads for μ and, where the model needs it, log σ² are put. Where `latent_dim` is H and the model needs σ,
+    such an encoder's output is features as well.
 
     Args:
         encoder: f_φ, (B, …) → code or features.
@@ -63,7 +65,7 @@ class PGA(nn.Module):
         constant_sigma: σ of models that do not learn it ("cvvae").
         input_noise: standard deviation of noise on the encoder's input, clipped at one of it.
         precision: of the products of terms that tolerate less than the networks' own: "bfloat16", "float16" or "tf32"; within
-            `torch.autocast` that of the block is used. Differences of h stay in full precision.
+            `torch.autocast` that of the block is used. In the paper's terms differences of h stay in full precision.
         **coefficients: of a named model, by the paper's symbols, e.g. alpha, beta, gamma.
 
     Attributes:
@@ -98,18 +100,29 @@ class PGA(nn.Module):
         self.input_noise, self.precision = input_noise, precision
         if delta not in losses.PERTURBATIONS:
             raise ValueError(f"delta {delta!r}: accepted are {', '.join(losses.PERTURBATIONS)}")
-        moved = any(SIGMA in self.terms[name].moves for name in self.weights)
-        if moved == (constant_sigma is not None) and (moved or self.needs_sigma):
-            raise ValueError(f"constant_sigma is for models with a constant σ; this one {'learns its own' if moved else 'needs it'}")
+        if precision not in PRECISIONS:
+            raise ValueError(f"precision {precision!r}: accepted are {', '.join(PRECISIONS)}")
+        if not 0 < epsilon < math.inf:
+            raise ValueError(f"epsilon {epsilon}: accepted are numbers above 0")
+        moved, read = any(SIGMA in self.terms[name].moves for name in self.weights), self.reads_sigma
+        if (constant_sigma is not None) != (read and not moved):
+            has = "learns its own" if moved else "needs it" if read else "reads none"
+            raise ValueError(f"constant_sigma is for models with a constant σ; this one {has}")
+        if constant_sigma is not None and not 0 < constant_sigma < math.inf:
+            raise ValueError(f"constant_sigma {constant_sigma}: accepted are numbers above 0")
         if warmup_steps and not any(name in RECONSTRUCTIONS for name in self.weights):
             raise ValueError(f"warmup_steps {warmup_steps}: a warm-up keeps {', '.join(RECONSTRUCTIONS)}, of which this model has none")
         self.encoder, self.decoder = self.with_heads(encoder, decoder), decoder
 
     @property
+    def reads_sigma(self) -> bool:
+        """Whether a term reads σ_φ(x)."""
+        return any(expression in READ_SIGMA for name in self.weights for expression in self.terms[name].reads)
+
+    @property
     def needs_sigma(self) -> bool:
         """Whether a term reads σ_φ(x) and no constant stands for it."""
-        read = {expression for name in self.weights for expression in self.terms[name].reads}
-        return self.constant_sigma is None and bool(read & READ_SIGMA)
+        return self.constant_sigma is None and self.reads_sigma
 
     def with_heads(self, encoder: nn.Module, decoder: nn.Module) -> nn.Module:
         """The encoder with the heads that the model needs and it lacks; checks both networks' shapes by a batch of zeros."""
@@ -119,10 +132,13 @@ class PGA(nn.Module):
             self.data_shape = tuple(x.shape[1:])
             try:
                 mu, log_var = posterior(encoder, x)
+                code = encoder(x) if hasattr(encoder, "posterior") else mu
             except (RuntimeError, ValueError) as error:
                 raise ValueError(f"the encoder does not take what the decoder makes, {self.data_shape}: {error}") from error
         if mu.ndim < 2 or len(mu) != 2:
             raise ValueError(f"the encoder makes {tuple(mu.shape)} of a batch of 2; wanted is (2, {self.latent_dim}), or features (2, …)")
+        if not torch.allclose(code[0] if isinstance(code, tuple) else code, mu):
+            raise ValueError("the encoder's forward pass is not the μ of its `posterior`; h(z) = f(g(z)) is computed by the forward pass")
         plain = not hasattr(encoder, "posterior") and log_var is None
         if plain and (self.needs_sigma or mu.shape[1:] != (self.latent_dim,)):
             features = mu[0].numel()

@@ -4,7 +4,8 @@ The gradient routing of the paper ("who receives which gradient") needs no secon
 reads its values from networks whose other parameters are frozen, so that the sum of all terms has exactly the right gradient.
 
 With `precision` "bfloat16", "float16" or "tf32" the networks' products are taken in that for the terms that tolerate it. What a term
-reads that takes a small difference of two values of h stays in float32, the codes at which h is taken included; so do losses and sums.
+reads that takes a small difference of two values of h, and holds φ fixed as all such terms of the paper do, stays in float32, the codes at
+which h is taken included; so do losses and sums.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ class Dcgan:
         size: height and width of the image.
         channels: channels of the image.
         encoder: strided convolutions as (multiple of the width, batch normalisation follows).
-        hidden: fully connected hidden units on both sides, or None; batch normalisation follows.
+        hidden: fully connected hidden units on both sides, or None; in the encoder batch normalisation follows.
         stem_bn: batch normalisation after the decoder's last fully connected layer.
         decoder: strided transposed convolutions before the output, as (multiple of the width, batch normalisation follows).
         memory_format: how kernels and feature maps lie in memory; sums depend on it (benchmarks/training measures both).
@@ -43,8 +43,7 @@ class Dense:
 
     Attributes:
         size, channels: of the image.
-        hidden: hidden layers on both sides as multiples of the width; batch normalisation follows the first of the encoder's and
-            the last of the decoder's where the run switches it on.
+        hidden: hidden layers on both sides as multiples of the width; batch normalisation follows each where the run switches it on.
     """
 
     layers: ClassVar[str] = "dense"

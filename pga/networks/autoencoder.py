@@ -37,12 +37,12 @@ class Encoder(nn.Module):
             nn.init.constant_(self.log_var.bias, LOG_VAR_BIAS)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C, S, S) in [-1, 1] → μ_φ(x), (B, H)."""
+        """(B, C, S, S) in the network's range → μ_φ(x), (B, H)."""
         code: Tensor = self.mean(self.features(x))
         return code
 
     def posterior(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
-        """(B, C, S, S) in [-1, 1] → μ_φ(x) and log σ_φ²(x), (B, H) each; None without a σ head."""
+        """(B, C, S, S) in the network's range → μ_φ(x) and log σ_φ²(x), (B, H) each; None without a σ head."""
         features = self.features(x)
         if self.log_var is None:
             return self.mean(features), None
@@ -51,7 +51,7 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """g_θ: code → image in [-1, 1].
+    """g_θ: code → image in [-1, 1], of Ghosh et al.'s networks in [0, 1].
 
     Args:
         layers: from the code to the image; they stay as they are given.
@@ -62,7 +62,7 @@ class Decoder(nn.Module):
         self.layers = nn.Sequential(*layers)
 
     def forward(self, z: Tensor) -> Tensor:
-        """(B, H) → (B, C, S, S) in [-1, 1]."""
+        """(B, H) → (B, C, S, S) in the network's range."""
         image: Tensor = self.layers(z)
         return image
 

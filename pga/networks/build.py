@@ -34,7 +34,7 @@ def build(
     row = NETWORKS[network]
     kind = LAYERS[row.layers]
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed would seed the generators of GPUs as well
         features, n_features = kind.encoder_layers(row, width, use_bn)
         encoder = Encoder(features, n_features, latent_dim, sigma_head, bounded=row.of_ghosh)
         initialise(encoder)  # before the decoder's layers are drawn

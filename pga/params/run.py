@@ -18,7 +18,7 @@ class Run:
         name: name of the row, in paths ("lpga_ablation").
         model: key of `pga.method.terms.MODELS`.
         seed: from which all of the run's randomness comes.
-        network: key of `pga.networks.NETWORKS`.
+        network: key of `pga.networks.architectures.NETWORKS`.
         width: channels of the first convolution.
         latent_dim: H.
         batch_norm: whether batch normalisation is switched on.

@@ -11,6 +11,9 @@ from collections.abc import Iterator
 
 import torch
 
+PRECISIONS = ("float32", "float64", "bfloat16", "float16", "tf32")
+"""Names of what products may be taken in; float32 and float64 are the networks' own types."""
+
 
 @contextlib.contextmanager
 def tf32(on: bool) -> Iterator[None]:

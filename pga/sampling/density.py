@@ -51,7 +51,13 @@ def fitted(density: str, codes: np.ndarray, run: Run, device: torch.device, dtyp
 
 
 def encode(encoder: nn.Module, images: Images, run: Run, device: torch.device) -> np.ndarray:
-    """Codes μ_φ(x) of the run's training images in batches of the run's size, (N, H); batch normalisation as in training."""
+    """Codes μ_φ(x) of the run's training images in batches of the run's size, (N, H); batch normalisation as in training.
+
+    The last batch is left out if it is not whole.
+
+    Raises:
+        UserError: there is no whole batch, or a code is not finite.
+    """
     training, _ = run.split(len(images))
     images = images[training]
     codes = []

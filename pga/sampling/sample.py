@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from pga.data.pixels import truncate_to_uint8
 from pga.data.prepared import Images
-from pga.networks.architectures import unit_range
+from pga.method.terms import MODELS
+from pga.networks.architectures import NETWORKS, unit_range
 from pga.networks.autoencoder import Decoder, Encoder
 from pga.params.run import Run
 from pga.runtime import devices
@@ -31,20 +32,24 @@ def load_run(path: Path) -> tuple[Run, dict[str, Tensor], dict[str, Any]]:
     """
     tensors, record = load_tensors(path)
     try:
-        return Run(**record["run"]), tensors, record
+        run = Run(**record["run"])
     except (KeyError, TypeError) as error:
         raise UserError(f"{path}: written by another version of this program ({error}); train again") from error
+    for kind, name, known in (("network", run.network, NETWORKS), ("model", run.model, MODELS)):
+        if name not in known:
+            raise UserError(f"{path}: its {kind} {name!r} is not in this version of the program; there are {', '.join(known)}")
+    return run, tensors, record
 
 
 def load_networks(path: Path, device: torch.device) -> tuple[Run, Encoder, Decoder]:
-    """Encoder and decoder of a trained run, in evaluation order: no gradients."""
+    """Encoder and decoder of a trained run, in evaluation mode and of the type that it was trained in."""
     run, tensors, record = load_run(path)
     if "steps" in record:
         raise UserError(f"{path}: snapshots of a run, which `pga curve` reads; wanted is its model.safetensors")
     encoder, decoder = build_run(run, 0)
     fill_network(encoder, "encoder", tensors)
     fill_network(decoder, "decoder", tensors)
-    return run, encoder.to(device).eval(), decoder.to(device).eval()
+    return run, *(network.to(device, getattr(torch, run.dtype)).eval() for network in (encoder, decoder))
 
 
 def open_run(path: Path, device: str) -> tuple[Run, Encoder, Decoder, torch.device]:
@@ -81,7 +86,7 @@ def decoder_of(run: Run, tensors: dict[str, Tensor], device: torch.device) -> De
     """The run's decoder with the weights under `decoder.`."""
     _, decoder = build_run(run, 0)
     fill_network(decoder, "decoder", tensors)
-    return decoder.to(device).eval()
+    return decoder.to(device, getattr(torch, run.dtype)).eval()
 
 
 def sample(decoder: nn.Module, run: Run, n: int, batch_size: int, device: torch.device, draw: Draw | None = None) -> Images:

@@ -119,10 +119,11 @@ def train(
 
 
 class Resumed(NamedTuple):
-    """The steps at which a training went on after an interruption, and the seconds of its steps, of all starts together."""
+    """The steps at which a training went on after an interruption, and the seconds of its steps, of all starts together and of this one."""
 
     at_steps: list[int]
     wall_s: float
+    now_s: float
 
 
 def run_to_end(trainer: Trainer, folder: Path, every_s: float, live: Path | None) -> Resumed:
@@ -182,7 +183,8 @@ def run_to_end(trainer: Trainer, folder: Path, every_s: float, live: Path | None
                 save()
                 saved_at = time.monotonic()
     save()  # so that a kill while the results are written costs nothing
-    return Resumed(resumed, wall_before + time.monotonic() - started)
+    now_s = time.monotonic() - started
+    return Resumed(resumed, wall_before + now_s, now_s)
 
 
 def warn_of_length(progress: Progress, trainer: Trainer) -> None:
@@ -256,7 +258,7 @@ def write_results(trainer: Trainer, folder: Path, out: Path, found: Resumed, dat
         resumed_at_steps=found.at_steps,
         wall_s=found.wall_s,
         steps_per_s=trainer.step / found.wall_s if found.wall_s else None,
-        start_up_and_write_s=time.monotonic() - started - found.wall_s,
+        start_up_and_write_s=time.monotonic() - started - found.now_s,
         peak_memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024),
         peak_gpu_memory_bytes=torch.cuda.max_memory_allocated(trainer.device) if trainer.device.type == "cuda" else None,
         files=checksums(out / name for name in ("history.csv", "model.safetensors", "snapshots.safetensors")),

@@ -130,7 +130,7 @@ class Trainer:
         loss = self.graph.run(lambda: self.update(self.index_buffer, active_terms), graph_key, self.noise, self.changing)
         self.step += 1
         self.record.summed += 1
-        if self.record.due(self.step):
+        if self.record.due(self.step) or self.step == self.run.warmup_steps:  # a row is of steps with the same terms
             self.log(loss, active_terms)
         elif self.device.type == "cpu":  # on a GPU looking at every value would stall it; there the log's own check serves
             self.check({term: float(value) for term, value in loss.terms.items()})

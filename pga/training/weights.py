@@ -8,6 +8,7 @@ from pga.method.terms import reads_sigma
 from pga.networks.autoencoder import Decoder, Encoder
 from pga.networks.build import build
 from pga.params.run import Run
+from pga.runtime.errors import UserError
 
 
 def build_run(run: Run, seed: int) -> tuple[Encoder, Decoder]:
@@ -17,6 +18,10 @@ def build_run(run: Run, seed: int) -> tuple[Encoder, Decoder]:
 
 
 def fill_network(network: nn.Module, prefix: str, tensors: dict[str, Tensor]) -> None:
-    """Put the tensors under `prefix` into `network`; every name must fit."""
+    """Put the tensors under `prefix` into `network`, of its type; raises UserError if they are those of other layers."""
     start = f"{prefix}."
-    network.load_state_dict({name.removeprefix(start): tensor for name, tensor in tensors.items() if name.startswith(start)})
+    own = {name.removeprefix(start): tensor for name, tensor in tensors.items() if name.startswith(start)}
+    try:
+        network.load_state_dict(own)
+    except RuntimeError as error:
+        raise UserError(f"the {prefix}'s weights are of other layers than this version of the program has: {error}") from error

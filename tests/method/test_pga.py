@@ -237,6 +237,14 @@ def test_what_does_not_fit_is_named(arguments, message):
         PGA(features(), decoder(), model, latent_dim=H, terms=terms[0] if terms else None)
 
 
+class Drawing(Encoder):
+    """An encoder that returns a draw from its posterior, as a VAE's often does."""
+
+    def forward(self, x):
+        mu, log_var = self.posterior(x)
+        return mu + (0.5 * log_var).exp() * torch.randn_like(mu)
+
+
 def test_shapes_and_sigma_that_do_not_fit_are_named():
     with pytest.raises(ValueError, match=r"the encoder does not take what the decoder makes, \(1, 8, 8\)"):
         PGA(nn.Linear(3, H), decoder(), latent_dim=H, **LPGA)
@@ -248,6 +256,17 @@ def test_shapes_and_sigma_that_do_not_fit_are_named():
         PGA(features(), decoder(), "cvvae", latent_dim=H, rec=1, kl=1)
     with pytest.raises(ValueError, match="learns its own"):
         PGA(features(), decoder(), "vae", latent_dim=H, c=1, constant_sigma=0.5)
+    for given, message in (
+        ({"constant_sigma": 0.5}, "this one reads none"),
+        ({"precision": "bf16"}, "precision 'bf16': accepted are float32, float64, bfloat16, float16, tf32"),
+        ({"epsilon": 0}, "epsilon 0: accepted are numbers above 0"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            PGA(features(), decoder(), latent_dim=H, **LPGA, **given)
+    with pytest.raises(ValueError, match="constant_sigma -1: accepted are numbers above 0"):
+        PGA(features(), decoder(), "cvvae", latent_dim=H, rec=1, kl=1, constant_sigma=-1)
+    with pytest.raises(ValueError, match="the encoder's forward pass is not the μ of its `posterior`"):
+        PGA(Drawing([features()], 16, H, True), decoder(), "vae", latent_dim=H, c=1)
     with pytest.raises(ValueError, match="a warm-up keeps r, elbo_r, cv_r"):
         PGA(features(), decoder(), {"lr_n": 1.0}, latent_dim=H, warmup_steps=5)
     with pytest.raises(ValueError, match=r"the batch has the shape \(2, 1, 9, 9\), the decoder makes \(B, 1, 8, 8\)"):

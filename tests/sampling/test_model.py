@@ -18,10 +18,12 @@ from pga.cli import main
 from pga.data.prepared import Images
 from pga.fingerprints.steps import training_code
 from pga.params.experiment import load_experiment
+from pga.runtime.checkpoint import load_tensors, save_tensors
 from pga.runtime.errors import UserError
 from pga.runtime.files import read_record, sha256, write_record
 from pga.sampling.model import FILES, TrainedModel
 from pga.sampling.reconstruction import reconstruct
+from pga.sampling.sample import load_networks
 from pga.training.loop import train
 
 ROOT = Path(__file__).parents[2]
@@ -85,6 +87,28 @@ def test_encoding_decoding_and_interpolating(model: TrainedModel, images: Images
     for density in ("gaussian", "mixture"):
         assert model.sample(4, density=density, images=images).shape == (4, 8, 8, 1)
     assert not np.array_equal(model.sample(4, batch_norm="standing"), model.sample(4))
+
+
+def test_a_model_in_float64_is_used_in_float64(images: Images, tmp_path: Path) -> None:
+    made = pga.fit(images, "vae", preset="digits", steps=3, precision="float64", device="cpu")
+    loaded = pga.load(made.save(tmp_path / "mine"), device="cpu")
+    assert loaded.encode(images[:3]).dtype == torch.float64
+    assert loaded.reconstruct(images[:3]).shape == (3, 8, 8, 1) and np.array_equal(loaded.sample(3), made.sample(3))
+    assert all(tensor.dtype == torch.float64 for tensor in loaded.decoder.parameters())
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"network": "conv_mine"}, "its network 'conv_mine' is not in this version"),
+        ({"width": 8}, "the encoder's weights are of other layers"),
+    ],
+)
+def test_a_model_of_another_version_is_named(changes: dict[str, object], message: str, model: TrainedModel, tmp_path: Path) -> None:
+    tensors, record = load_tensors(model.save(tmp_path / "mine") / "model.safetensors")
+    save_tensors(tmp_path / "mine/model.safetensors", tensors, {**record, "run": {**record["run"], **changes}})
+    with pytest.raises(UserError, match=message):
+        load_networks(tmp_path / "mine/model.safetensors", torch.device("cpu"))
 
 
 def test_what_is_not_accepted_is_named(model: TrainedModel, images: Images, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from pga.method.terms import MODELS, Term, coefficients
 from pga.params.run import Run
 from pga.runtime.checkpoint import load_tensors, save_tensors
 from pga.runtime.errors import UserError
+from pga.runtime.files import read_record
 from pga.sampling.sample import load_snapshots, sample
 from pga.training.loop import train
 from pga.training.plateau import Plateau
@@ -67,6 +68,23 @@ def test_interrupted_anywhere_ends_with_the_same_bytes(model: str, tmp_path: Pat
     with open(tmp_path / "whole" / "history.csv") as file:
         rows = list(csv.DictReader(file))
     assert [float(row["encoder_loss"]) for row in rows] == [row["encoder_loss"] for row in steady.history]
+
+
+def test_a_row_of_the_history_is_the_mean_over_steps_with_the_same_terms() -> None:
+    """The warm-up ends within what would be one row."""
+    trainer, seen = Trainer(a_run(steps=800, warmup_steps=6), blobs(), CPU), []
+    update = trainer.update
+    trainer.update = lambda *arguments: seen.append(loss := update(*arguments)) or loss  # type: ignore[method-assign]
+    while trainer.step < 20:
+        trainer.advance()
+    assert [row["step"] for row in trainer.history] == [4, 6, 8, 12, 16, 20]
+    first = 0
+    for row in trainer.history:
+        terms = [{name: float(value) for name, value in loss.terms.items()} for loss in seen[first : row["step"]]]
+        assert len({tuple(values) for values in terms}) == 1 and ("nll_phi" in terms[0]) == (first >= 6)
+        for name in terms[0]:
+            assert row[name] == pytest.approx(np.mean([values[name] for values in terms]), rel=1e-12)
+        first = row["step"]
 
 
 @pytest.mark.parametrize("selection", ["last", "best_validation"])
@@ -188,6 +206,7 @@ def test_kill_9_of_the_command_then_the_same_command(tmp_path: Path) -> None:
                 time.sleep(0.005)
         process.wait()
     assert kills == 2
+    assert read_record(tmp_path / "killed/run.json")["start_up_and_write_s"] > 0
     assert outputs(tmp_path / "killed") == outputs(tmp_path / "whole")
     histories = [
         [line.rsplit(",", 1)[0] for line in (tmp_path / name / "history.csv").read_text().splitlines()] for name in ("killed", "whole")

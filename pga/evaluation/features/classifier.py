@@ -125,7 +125,7 @@ def train_classifier(
     if required is None or epochs is None:
         raise UserError(f"no accuracy is known that a classifier of images {images.shape[1:]} must reach; say which is required")
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive(seed, "classifier"))
+        torch.default_generator.manual_seed(derive(seed, "classifier"))
         model = Classifier(images.shape[1], images.shape[-1], int(labels.max()) + 1, recipe)
     optimiser = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE)
     with Progress(epochs, "classifier", "epoch") as progress:
