@@ -1,6 +1,7 @@
 """Copy what has finished of an experiment into docs/evidence.
 
-Of each run its record, metrics, curve and first 64 samples; every table, figure and the report. Weights and arrays stay where they are.
+Of each run its record, metrics, curve and first 64 samples; every table and the report, which has the figures. Weights and arrays stay
+where they are.
 
     python docs/evidence/keep.py results/cpu results/cpu_faces
 """
@@ -17,8 +18,12 @@ from PIL import Image
 from pga.artifacts.figures.sheet import grid, tile
 
 HERE = Path(__file__).parent
-TEXTS = ("run.json", "curve.csv", "history.csv", "*/metrics.json")
-ARTIFACTS = ("*.csv", "*.md", "report.html", "figures/*.png", "partial/*.csv", "partial/*.md", "partial/*.png")
+TEXTS = ("run.json", "curve.csv", "*/metrics.json")
+ARTIFACTS = ("*.md", "report.html", "claims.csv", "costs.csv", "evaluation.csv", "table1.csv")
+FIGURES = "figures/figure[34].png"
+"""Those that README.md shows."""
+QUALITY = 80
+"""Of images, which would be several times as large as PNG."""
 
 
 def keep(results: Path) -> int:
@@ -32,10 +37,13 @@ def keep(results: Path) -> int:
         for samples in run.glob("*/samples.npy"):
             kept = place / samples.parent.name / "samples.webp"
             kept.parent.mkdir(exist_ok=True)  # there are no metrics of them yet
-            Image.fromarray(tile(grid(np.load(samples, mmap_mode="r"))).squeeze()).save(kept, quality=90)
+            Image.fromarray(tile(grid(np.load(samples, mmap_mode="r"))).squeeze()).save(kept, quality=QUALITY)
     for path in (path for pattern in ARTIFACTS for path in results.glob(pattern)):
         (HERE / results.name / path.relative_to(results)).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, HERE / results.name / path.relative_to(results))
+    for path in results.glob(FIGURES):
+        (HERE / results.name).mkdir(exist_ok=True)
+        Image.open(path).convert("RGB").save(HERE / results.name / f"{path.stem}.webp", quality=QUALITY)
     return len(finished)
 
 
