@@ -28,7 +28,7 @@ VERBS = {
     "reference": "statistics of real images in a feature space",
     "evaluate": "distances and other metrics of samples",
     "neighbours": "training images nearest to a run's samples",
-    "curve": "the headline metric of every snapshot of a run, for figures over training",
+    "curve": "the headline metric of every snapshot of a run",
     "collect": "gather the metrics of all runs into one tidy CSV",
     "summary": "means over seeds of all metrics on one data set, as JSON",
     "table": "write a table as CSV, Markdown and LaTeX, as far as it has them",

@@ -43,7 +43,7 @@ def upload(folder: Path, address: str) -> None:
     name = repository(address)
     try:
         from huggingface_hub import HfApi
-        from huggingface_hub.errors import HTTPError
+        from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined] # the client's, by the name that the Hub gives it
     except ModuleNotFoundError as error:
         raise UserError(f"{address}: huggingface-hub is not installed; it comes with: pip install 'pga[hub]'") from error
     try:

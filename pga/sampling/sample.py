@@ -11,8 +11,7 @@ from torch import Tensor, nn
 
 from pga.data.pixels import truncate_to_uint8
 from pga.data.prepared import Images
-from pga.method.terms import MODELS
-from pga.networks.architectures import NETWORKS, unit_range
+from pga.networks.architectures import unit_range
 from pga.networks.autoencoder import Decoder, Encoder
 from pga.params.run import Run
 from pga.runtime import devices
@@ -32,13 +31,9 @@ def load_run(path: Path) -> tuple[Run, dict[str, Tensor], dict[str, Any]]:
     """
     tensors, record = load_tensors(path)
     try:
-        run = Run(**record["run"])
+        return Run(**record["run"]), tensors, record
     except (KeyError, TypeError) as error:
         raise UserError(f"{path}: written by another version of this program ({error}); train again") from error
-    for kind, name, known in (("network", run.network, NETWORKS), ("model", run.model, MODELS)):
-        if name not in known:
-            raise UserError(f"{path}: its {kind} {name!r} is not in this version of the program; there are {', '.join(known)}")
-    return run, tensors, record
 
 
 def load_networks(path: Path, device: torch.device) -> tuple[Run, Encoder, Decoder]:
@@ -49,7 +44,8 @@ def load_networks(path: Path, device: torch.device) -> tuple[Run, Encoder, Decod
     encoder, decoder = build_run(run, 0)
     fill_network(encoder, "encoder", tensors)
     fill_network(decoder, "decoder", tensors)
-    return run, *(network.to(device, getattr(torch, run.dtype)).eval() for network in (encoder, decoder))
+    dtype = getattr(torch, run.dtype)
+    return run, encoder.to(device, dtype).eval(), decoder.to(device, dtype).eval()
 
 
 def open_run(path: Path, device: str) -> tuple[Run, Encoder, Decoder, torch.device]:

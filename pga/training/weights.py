@@ -12,9 +12,12 @@ from pga.runtime.errors import UserError
 
 
 def build_run(run: Run, seed: int) -> tuple[Encoder, Decoder]:
-    """The networks of `run`, with weights drawn from `seed`."""
-    sigma_head = reads_sigma(run.model)
-    return build(run.network, run.width, run.latent_dim, run.batch_norm, sigma_head, seed, run.spectral_norm)
+    """The networks of `run`, with weights drawn from `seed`; raises UserError if this version has no such network or model."""
+    try:
+        sigma_head = reads_sigma(run.model)
+        return build(run.network, run.width, run.latent_dim, run.batch_norm, sigma_head, seed, run.spectral_norm)
+    except KeyError as error:
+        raise UserError(f"{run.dataset}/{run.name}: this version of the program has no network or model {error}") from error
 
 
 def fill_network(network: nn.Module, prefix: str, tensors: dict[str, Tensor]) -> None:

@@ -100,7 +100,7 @@ def test_a_model_in_float64_is_used_in_float64(images: Images, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"network": "conv_mine"}, "its network 'conv_mine' is not in this version"),
+        ({"network": "conv_mine"}, "this version of the program has no network or model 'conv_mine'"),
         ({"width": 8}, "the encoder's weights are of other layers"),
     ],
 )
