@@ -481,3 +481,13 @@ def test_a_mistake_in_the_table_of_data_sets_is_named_as_it_stands_there(row: st
     (tmp_path / "datasets.yaml").write_text(f"datasets:\n  mine: {row}\n")
     with pytest.raises(UserError, match=told):
         load_datasets(tmp_path / "datasets.yaml")["mine"]
+
+
+def test_an_experiments_folder_is_not_that_of_the_papers_runs_on_a_data_set(tmp_path: Path) -> None:
+    (tmp_path / "paper.yaml").write_text(Path("params/paper.yaml").read_text())
+    (tmp_path / "mine.yaml").write_text("extends: paper\ndescription: d\nresults: results/mnist\n")
+    found = read_catalogue(tmp_path, (), load_datasets("params/datasets.yaml"), {})
+    assert list(found.experiments) == ["results"]
+    assert found.left_out == {
+        f"{tmp_path}/mine.yaml": f"{tmp_path}/mine.yaml: results: results/mnist is the folder of the paper's runs on that data set"
+    }

@@ -245,10 +245,6 @@ LEFT_OUT = {
     "train.yaml": (TINY.replace("results/tiny", "results/train"), "train is the name of a rule"),
     "another.yml": (TINY, "an experiment's file ends in .yaml"),
     "twin.yaml": (TINY, "results: results/tiny is the folder of params/tiny.yaml already"),
-    "runs.yaml": (
-        TINY.replace("results/tiny", "results/mnist"),
-        "results: results/mnist is the folder of the paper's runs on that data set",
-    ),
     "folder.yaml": (TINY.replace("results/tiny", "results/metrics"), "results: found 'results/metrics', which is a folder of the paper's"),
     "large.yaml": (TINY.replace("results/tiny", "results/large").replace("dense_8", "conv_64"), "those of digits are 8x8x1; "),
     "nodata.yaml": (TINY.replace("results/tiny", "results/nodata").replace("digits", "cats"), "datasets.cats: no such data set in"),
