@@ -137,7 +137,8 @@ class PGA(nn.Module):
                 raise ValueError(f"the encoder does not take what the decoder makes, {self.data_shape}: {error}") from error
         if mu.ndim < 2 or len(mu) != 2:
             raise ValueError(f"the encoder makes {tuple(mu.shape)} of a batch of 2; wanted is (2, {self.latent_dim}), or features (2, …)")
-        if not torch.allclose(code[0] if isinstance(code, tuple) else code, mu):
+        code = code[0] if isinstance(code, tuple) else code
+        if code.shape != mu.shape or not torch.allclose(code, mu):
             raise ValueError("the encoder's forward pass is not the μ of its `posterior`; h(z) = f(g(z)) is computed by the forward pass")
         plain = not hasattr(encoder, "posterior") and log_var is None
         if plain and (self.needs_sigma or mu.shape[1:] != (self.latent_dim,)):

@@ -245,6 +245,13 @@ class Drawing(Encoder):
         return mu + (0.5 * log_var).exp() * torch.randn_like(mu)
 
 
+class Features(Encoder):
+    """An encoder whose forward pass returns what its heads read."""
+
+    def forward(self, x):
+        return self.features(x)
+
+
 def test_shapes_and_sigma_that_do_not_fit_are_named():
     with pytest.raises(ValueError, match=r"the encoder does not take what the decoder makes, \(1, 8, 8\)"):
         PGA(nn.Linear(3, H), decoder(), latent_dim=H, **LPGA)
@@ -267,6 +274,8 @@ def test_shapes_and_sigma_that_do_not_fit_are_named():
         PGA(features(), decoder(), "cvvae", latent_dim=H, rec=1, kl=1, constant_sigma=-1)
     with pytest.raises(ValueError, match="the encoder's forward pass is not the μ of its `posterior`"):
         PGA(Drawing([features()], 16, H, True), decoder(), "vae", latent_dim=H, c=1)
+    with pytest.raises(ValueError, match="the encoder's forward pass is not the μ of its `posterior`"):
+        PGA(Features([features()], 16, H, True), decoder(), "vae", latent_dim=H, c=1)
     with pytest.raises(ValueError, match="a warm-up keeps r, elbo_r, cv_r"):
         PGA(features(), decoder(), {"lr_n": 1.0}, latent_dim=H, warmup_steps=5)
     with pytest.raises(ValueError, match=r"the batch has the shape \(2, 1, 9, 9\), the decoder makes \(B, 1, 8, 8\)"):
