@@ -25,9 +25,11 @@ def outputs(files: Iterable[Path]) -> set[str]:
     """What the stages of DVC files make of each data set, `data/…`."""
     found = set()
     for path in files:
-        for stage in yaml.safe_load(path.read_text(encoding="utf-8"))["stages"].values():
+        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        for stage in (content.get("stages") or {}).values():  # a file of the user's own may have none, or none of each data set
             for item in stage.get("foreach", []):
-                found |= {name.replace("${item}", item) for out in stage["do"]["outs"] for name in out if name.startswith("data/")}
+                outs = stage["do"].get("outs", [])
+                found |= {name.replace("${item}", item) for out in outs for name in out if name.startswith("data/")}
     return found
 
 
@@ -43,7 +45,7 @@ def stages(quick: dict[str, Any], name: str, experiment: Experiment, labelled: l
     """
     datasets = list(experiment.datasets)
     unprepared = [dataset for dataset in datasets if f"data/processed/{dataset}.npy" not in others]
-    referred = [
+    in_features = [
         dataset
         for dataset, block in experiment.datasets.items()
         if block.measured and experiment.evaluation.labels(dataset in labelled) and f"data/reference/{dataset}" not in others
@@ -76,7 +78,7 @@ def stages(quick: dict[str, Any], name: str, experiment: Experiment, labelled: l
         "data": (unprepared, data["do"]),
         "labels": (labelled, labels),
         "runs": (datasets, runs["do"]),
-        "references": (referred, references),
+        "references": (in_features, references),
     }
     return {
         "vars": [quick["vars"][0] | {"experiment": name, "root": experiment.results}],
