@@ -11,7 +11,7 @@ from torch import Tensor
 from pga.method.terms import network_losses
 
 LOGS = 200
-"""Rows of the history of a run, about: at least as many where it has as many steps, less than twice as many."""
+"""Rows of a run's history, at least, where it has as many steps; fewer than twice as many."""
 
 Row = dict[str, float | None]
 

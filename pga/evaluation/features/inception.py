@@ -103,6 +103,7 @@ class InceptionFeatures:
     def __call__(self, images: Images) -> Features:
         """(B, H, W, 1 or 3) uint8 → (B, 2048) float32."""
         with torch.inference_mode(), tf32(False):
+            # A copy: torch warns of memory that is read-only, as a slice of a memory map is.
             x = torch.from_numpy(np.array(images)).to(self.device).permute(0, 3, 1, 2).float().expand(-1, 3, -1, -1)
             resized = self.resize(x).contiguous(memory_format=torch.channels_last)  # a CPU convolves it half as fast again
             features: Features = self.model(resized).cpu().numpy()
