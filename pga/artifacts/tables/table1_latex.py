@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import groupby
 
 from pga.artifacts.tables.formats import latex
@@ -67,7 +68,7 @@ def macros(found: list[Entry], metric: str) -> str:
         }
         lines += [rf"\newcommand{{{start}{end}}}{{{value}}}" for end, value in values.items() if value is not None]
     lines = list(dict.fromkeys(lines))
-    names = [line.partition("}")[0] for line in lines]
-    if twice := sorted({name.partition("{")[2] for name in names if names.count(name) > 1}):
+    defined = re.findall(r"\\newcommand{(.*?)}", "\n".join(lines))
+    if twice := sorted({macro for macro in defined if defined.count(macro) > 1}):
         raise UserError(f"numbers.tex: {', '.join(twice)} would be two numbers of Table 1; call a run or a sampling otherwise")
     return "\n".join(lines) + "\n"
